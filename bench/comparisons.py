@@ -1,0 +1,206 @@
+"""The comparisons that compare.py offers: which layers, which contenders, which targets."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from footprint import import_seconds, peak_memory
+from peers import peer_contenders, peers_ready
+from targets import (
+    Target,
+    at_least,
+    at_most,
+    batch_norm_targets,
+    blocked_targets,
+    conv_targets,
+    depthwise_targets,
+    pool_targets,
+)
+
+import fastconv as fc
+from fastconv._native import core
+from fastconv.benchmark import layers as shapes
+from fastconv.benchmark.contenders import (
+    Operands,
+    fastconv_contender,
+    numpy_by_tap_contender,
+    numpy_contender,
+    operands,
+)
+from fastconv.benchmark.interleave import Contender, interleave, require_agreement
+from fastconv.benchmark.layers import AnyLayer, ConvLayer, Layer, PoolLayer
+from fastconv.benchmark.machine import current_machine, peak_probe
+from fastconv.benchmark.report import figure, markdown_table, percent
+from fastconv.benchmark.results import Budget, Result, contender_names, measure, results_table, warning
+from fastconv.runtime import native_run
+
+RESNET_AND_VGG = "^(resnet50|vgg16)_"
+BLOCKED_SECONDS = 0.05
+TINY_ROUNDS = 200
+
+
+def conv(args: argparse.Namespace) -> None:
+    """One-off calls on plain arrays."""
+    dense = [layer for layer in shapes.CONVOLUTIONS if not layer.depthwise]
+    chosen = shapes.matching(dense, args.layers or RESNET_AND_VGG)
+    compare_layers(args, chosen, conv_targets)
+
+
+def depthwise(args: argparse.Namespace) -> None:
+    """Depthwise convolutions of MobileNetV2."""
+    chosen = shapes.matching([layer for layer in shapes.CONVOLUTIONS if layer.depthwise], args.layers or "")
+    compare_layers(args, chosen, depthwise_targets)
+
+
+def pool(args: argparse.Namespace) -> None:
+    """Maximum and average pooling."""
+    compare_layers(args, shapes.matching(shapes.POOLS, args.layers or ""), pool_targets)
+
+
+def batch_norm(args: argparse.Namespace) -> None:
+    """Batch normalisation, with given and with training statistics."""
+    compare_layers(args, shapes.matching(shapes.NORMS, args.layers or ""), batch_norm_targets)
+
+
+def compare_layers(
+    args: argparse.Namespace, chosen: Sequence[AnyLayer], targets: Callable[[Sequence[Result]], list[Target]]
+) -> None:
+    """Time every layer's contenders and print the table and what it says about the targets."""
+    results = []
+    with peers_ready(args.threads):
+        probe = peak_probe()
+        for index, layer in enumerate(chosen, start=1):
+            print(f"[{index}/{len(chosen)}] {layer.name}", file=sys.stderr, flush=True)
+            contenders = layer_contenders(args, layer, operands(layer))
+            results.append(measure(layer, contenders, Budget(args.rounds, args.seconds), probe))
+    print_title(args)
+    print("ms: minimum/median. Ratios: medians over the rounds of one run; above 1 fastconv is faster.\n")
+    print(results_table(results))
+    print(f"\n{warning(results)}", end="")
+    print_targets(targets(results))
+    if args.plot:
+        from fastconv.benchmark.plot import save_bars
+
+        speedups = {name: [result.speedup(name) for result in results] for name in contender_names(results)}
+        labels, shares = [layer.name for layer in chosen], [result.share for result in results]
+        save_bars(args.plot, labels, speedups, shares, str(current_machine()))
+
+
+def layer_contenders(args: argparse.Namespace, layer: Layer, data: Operands) -> list[Contender]:
+    """List the baselines, fastconv in its variants, and the peers."""
+    contenders = [numpy_contender(layer, data), fastconv_contender(layer, data)]
+    if isinstance(layer, PoolLayer):
+        contenders.append(numpy_by_tap_contender(layer, data))
+    if isinstance(layer, ConvLayer):
+        wanted = [name for name in args.algorithms.split(",") if name != "auto"]
+        contenders += [fastconv_contender(layer, data, algorithm=name) for name in wanted]
+    if not args.no_nhwc:
+        contenders.append(fastconv_contender(layer, data, layout="NHWC"))
+    return [*contenders, *peer_contenders(layer, data, args.threads, args.peers)]
+
+
+def tiny(args: argparse.Namespace) -> None:
+    """A call so small that only its overhead counts: checks, dispatch, allocation."""
+    layer = shapes.TINY
+    data = operands(layer)
+    x, (weight,), out = data.input, data.parameters, np.empty(layer.output_shape, np.float32)
+    contenders = [
+        numpy_contender(layer, data),
+        Contender("fastconv", lambda: fc.conv2d(x, weight)),
+        Contender("fastconv out=", lambda: fc.conv2d(x, weight, out=out)),
+    ]
+    with peers_ready(args.threads):
+        contenders += peer_contenders(layer, data, args.threads, args.peers)
+        require_agreement(contenders)
+        race = interleave(contenders, rounds=max(args.rounds, TINY_ROUNDS), seconds=args.seconds)
+    print_title(args)
+    rows = [
+        [name, figure(1e6 * race.minimum(name)), figure(1e6 * race.median(name))] for name in race.seconds
+    ]
+    print(markdown_table([f"{layer.input_shape} * {layer.weight_shape}", "minimum, us", "median, us"], rows))
+    print_targets([at_most("a tiny call, us", 1e6 * race.median("fastconv"), 5)])
+
+
+def blocked(args: argparse.Namespace) -> None:
+    """The register kernel alone: filter packed, arrays in blocks; beside the peak of the same rounds."""
+    dense = [layer for layer in shapes.CONVOLUTIONS if layer.groups == 1]
+    chosen = shapes.matching(dense, args.layers or RESNET_AND_VGG)
+    shares, rows = {}, []
+    for layer in chosen:
+        print(layer.name, file=sys.stderr, flush=True)
+        speeds, peaks = blocked_speeds(layer, args.rounds, args.seconds)
+        shares[layer.name] = statistics.median(s / p for s, p in zip(speeds, peaks, strict=True))
+        cells = (max(speeds), statistics.median(speeds), statistics.median(peaks))
+        rows.append([layer.name, *(figure(cell / 1e9, 4) for cell in cells), percent(shares[layer.name])])
+    print_title(args)
+    print(markdown_table(["layer", "best GFLOP/s", "median GFLOP/s", "peak GFLOP/s", "of peak"], rows))
+    stems = {layer.name for layer in chosen if layer.in_channels <= 4}
+    print_targets(blocked_targets(shares, stems, core.ISA_NAMES[native_run()[0]]))
+
+
+def blocked_speeds(layer: ConvLayer, rounds: int, seconds: float) -> tuple[list[float], list[float]]:
+    """FLOP/s of the kernel and of the peak, alternately, at most ``seconds`` in all."""
+    run = native_run()
+    probe = peak_probe(BLOCKED_SECONDS)
+    window = ((layer.kernel,) * 2, (layer.stride,) * 2, (layer.padding,) * 4, (1, 1))
+    speeds, peaks = [], []
+    for _ in range(max(3, min(rounds, int(seconds / (2 * BLOCKED_SECONDS))))):
+        peaks.append(probe().flops)
+        once = core.bench_blocked_conv(layer.input_shape, layer.weight_shape, window, run, BLOCKED_SECONDS)
+        speeds.append(layer.flops / once)
+    return speeds, peaks
+
+
+def import_time(args: argparse.Namespace) -> None:
+    """Seconds that ``import fastconv`` takes once NumPy is imported."""
+    seconds = import_seconds(args.rounds)
+    print_title(args)
+    rows = [
+        ["import fastconv after numpy", figure(1e3 * min(seconds)), figure(1e3 * statistics.median(seconds))]
+    ]
+    print(markdown_table([f"{len(seconds)} new processes", "minimum, ms", "median, ms"], rows))
+    print_targets([at_most("import, ms beyond NumPy's", 1e3 * statistics.median(seconds), 20)])
+
+
+def memory(args: argparse.Namespace) -> None:
+    """Peak memory of one call in a new process, over that with the input and the filter in place."""
+    chosen = shapes.matching(shapes.CONVOLUTIONS, args.layers or RESNET_AND_VGG)
+    rows, spare = [], []
+    for layer in chosen:
+        used = peak_memory(layer, args.threads, args.isa)
+        rows.append(
+            [layer.name, *(f"{nbytes / 2**20:.1f}" for nbytes in (used.peak, used.output, used.allowed))]
+        )
+        spare.append(used.allowed - used.peak)
+    print_title(args)
+    print("Beyond the caller's input and filter; allowed: output, one packed filter and 2 MB a thread.\n")
+    print(markdown_table(["layer", "peak, MiB", "output, MiB", "allowed, MiB"], rows))
+    print_targets([at_least("least spare memory, MiB", min(spare) / 2**20, 0)])
+
+
+def print_title(args: argparse.Namespace) -> None:
+    """Say what was measured, and on what."""
+    print(f"\n### {args.what}: fastconv {fc.__version__}, float32, {current_machine()}\n")
+
+
+def print_targets(targets: Sequence[Target]) -> None:
+    """Print a line a target."""
+    print()
+    for target in targets:
+        print(f"- {target}")
+
+
+COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "conv": conv,
+    "depthwise": depthwise,
+    "pool": pool,
+    "batch_norm": batch_norm,
+    "tiny": tiny,
+    "blocked": blocked,
+    "import": import_time,
+    "memory": memory,
+}

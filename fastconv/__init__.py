@@ -1,0 +1,66 @@
+"""Convolution, pooling and batch normalisation of NumPy arrays on the CPU, at the limit of the hardware."""
+
+from fastconv import functional
+from fastconv.functional import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    batch_norm,
+    conv1d,
+    conv2d,
+    conv3d,
+    explain,
+    fold_batch_norm,
+    hardswish,
+    leaky_relu,
+    linear,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    tanh,
+)
+from fastconv.runtime import (
+    cache_info,
+    config,
+    get_num_threads,
+    set_cache_limit,
+    set_num_threads,
+    show_config,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "batch_norm",
+    "cache_info",
+    "config",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "explain",
+    "fold_batch_norm",
+    "functional",
+    "get_num_threads",
+    "hardswish",
+    "leaky_relu",
+    "linear",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "relu",
+    "relu6",
+    "set_cache_limit",
+    "set_num_threads",
+    "show_config",
+    "sigmoid",
+    "silu",
+    "tanh",
+]

@@ -1,0 +1,106 @@
+# The C library's interface, as in src/fastconv.h.
+from libc.stdint cimport int64_t
+
+
+cdef extern from "kernels.h" nogil:
+    ctypedef int fc_activation_kind
+    ctypedef struct fc_activation:
+        fc_activation_kind kind
+        double alpha, beta
+    ctypedef struct fc_kernels:
+        int lanes, block, tile_px, tile_blocks
+    int FC_ISAS, FC_ACTIVATIONS
+    const char *fc_isa_name(int isa)
+    int fc_isa_supported(int isa)
+    const fc_kernels *fc_kernels_for(int isa, int item_bytes)
+
+
+cdef extern from "fastconv.h" nogil:
+    ctypedef enum fc_status:
+        FC_OK, FC_NO_MEMORY, FC_INTERRUPTED, FC_UNSUPPORTED
+    ctypedef struct fc_team:
+        int threads
+        int (*interrupted)() noexcept
+    ctypedef struct fc_run:
+        int isa
+        fc_team team
+    ctypedef struct fc_view:
+        void *data
+        Py_ssize_t[5] stride
+    ctypedef struct fc_window:
+        int64_t[3] size "in"
+        int64_t[3] kernel, stride, pad, dilation, out
+    ctypedef struct fc_epilogue:
+        const void *bias
+        const void *residual
+        fc_activation activation
+    ctypedef int fc_algorithm
+    int FC_ALGORITHMS
+    const char *fc_algorithm_name(fc_algorithm algorithm)
+    int fc_default_threads()
+
+    ctypedef struct fc_conv:
+        int64_t batch, groups, c_in, c_out
+        fc_window window
+        int item_bytes, channels_last
+        fc_algorithm algorithm
+    fc_status fc_conv_run(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
+                          const fc_epilogue *, const fc_run *)
+
+    fc_status fc_measure_blocked(const fc_conv *, const fc_run *, double seconds, double *median)
+
+    ctypedef struct fc_pool:
+        int64_t batch, channels
+        fc_window window
+        int item_bytes
+    ctypedef struct fc_average:
+        int64_t[3] pad_after
+        int count_include_pad
+        int64_t divisor_override
+    fc_status fc_max_pool(const fc_pool *, const fc_view *input, const fc_view *output, const fc_view *indices,
+                          const fc_run *)
+    fc_status fc_avg_pool(const fc_pool *, const fc_average *, const fc_view *input, const fc_view *output,
+                          const fc_run *)
+
+    ctypedef struct fc_map:
+        int64_t batch, channels
+        int64_t[3] size
+        int item_bytes
+    ctypedef struct fc_normalisation:
+        const double *mean
+        const double *variance
+        const double *weight
+        const double *bias
+        double eps
+    fc_status fc_moments_of(const fc_map *, const fc_view *input, double *mean, double *variance, const fc_run *)
+    fc_status fc_batch_norm(const fc_map *, const fc_normalisation *, const fc_view *input, const fc_view *output,
+                            const fc_epilogue *, const fc_run *)
+    fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *, const fc_run *)
+    fc_status fc_measure_peak(const fc_run *, double seconds, double *flops, double *bandwidth)
+
+
+cdef extern from "workspace.h" nogil:
+    ctypedef struct fc_block:
+        void *data
+        size_t capacity
+    fc_block fc_block_acquire(size_t size)
+    void fc_block_release(fc_block block)
+    void fc_cache_set_limit(size_t size)
+    void fc_cache_info(size_t *limit, size_t *idle)
+
+
+cdef extern from "plan/conv.h" nogil:
+    ctypedef enum fc_form:
+        FC_BLOCKED, FC_PLANES
+    ctypedef enum fc_split:
+        FC_BY_BANDS, FC_BY_CHANNELS
+    ctypedef struct fc_conv_plan:
+        fc_algorithm algorithm
+        const char *reason
+        const fc_kernels *kernels
+        int threads
+        fc_form form
+        fc_split split
+        int64_t taps, depth, band_rows, band_cols
+        size_t filter_bytes, thread_bytes, shared_bytes
+    fc_status fc_conv_explain(const fc_conv *, const fc_run *, fc_conv_plan *)

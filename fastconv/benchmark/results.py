@@ -1,0 +1,109 @@
+"""Measured layers and the table made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastconv.benchmark.interleave import Contender, Probe, Race, interleave, require_agreement
+from fastconv.benchmark.layers import ConvLayer, Layer
+from fastconv.benchmark.report import figure, geometric_mean, markdown_table, percent, ratio
+
+SUBJECT = "fastconv"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to time one layer: rounds, and seconds after which no further round begins."""
+
+    rounds: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A layer and the race of its contenders, of which `SUBJECT` is one."""
+
+    layer: Layer
+    race: Race
+
+    @property
+    def arithmetic(self) -> bool:
+        """Whether arithmetic rules the layer; else memory does."""
+        return isinstance(self.layer, ConvLayer)
+
+    @property
+    def work(self) -> int:
+        """Floating-point operations or bytes of one call."""
+        return self.layer.flops if self.arithmetic else self.layer.nbytes
+
+    @property
+    def unit(self) -> str:
+        """What the speed counts."""
+        return "GFLOP/s" if self.arithmetic else "GB/s"
+
+    @property
+    def share(self) -> float:
+        """Share of the peak that was measured in the same rounds: of arithmetic or of bandwidth."""
+        share = self.race.share_of_flops if self.arithmetic else self.race.share_of_bandwidth
+        return share(SUBJECT, self.work)
+
+    @property
+    def others(self) -> list[str]:
+        """Contenders that the subject is compared with."""
+        return [name for name in self.race.seconds if name != SUBJECT]
+
+    def speedup(self, other: str) -> float:
+        """How many times faster the subject is; NaN where the other did not take part."""
+        return self.race.speedup(SUBJECT, other) if other in self.race.seconds else float("nan")
+
+
+def measure(layer: Layer, contenders: Sequence[Contender], budget: Budget, probe: Probe | None) -> Result:
+    """Compare the contenders' results, then time them."""
+    require_agreement(contenders)
+    return Result(layer, interleave(contenders, rounds=budget.rounds, seconds=budget.seconds, probe=probe))
+
+
+def contender_names(results: Sequence[Result]) -> list[str]:
+    """All others, in order of appearance."""
+    return list(dict.fromkeys(name for result in results for name in result.others))
+
+
+def results_table(results: Sequence[Result]) -> str:
+    """Format Markdown: a row a layer, and the geometric mean and the least of every ratio."""
+    others = contender_names(results)
+    rows = [_row(result, others) for result in results]
+    ratios = {name: [r.speedup(name) for r in results if name in r.race.seconds] for name in others}
+    blank = ["", "", "", ""]
+    rows.append(["geometric mean", *blank, *(ratio(geometric_mean(values)) for values in ratios.values())])
+    rows.append(["least", *blank, *(ratio(min(values)) for values in ratios.values())])
+    speed = "/".join(dict.fromkeys(result.unit for result in results))
+    return markdown_table(
+        ["layer", "rounds", "ms", speed, "of peak", *(f"vs {name}" for name in others)], rows
+    )
+
+
+def warning(results: Sequence[Result]) -> str:
+    """Say which share of the layers was timed on a busy machine; empty if none was."""
+    noisy = [result for result in results if result.race.noisy]
+    if not noisy:
+        return ""
+    load = max((result.race.other_load for result in noisy if result.race.other_load > 0), default=0.0)
+    return (
+        f"WARNING: {len(noisy)} of {len(results)} layers were timed while other work kept the machine busy "
+        f"(up to {load:.1f} CPUs) or its speed changed: their ratios mean little.\n"
+    )
+
+
+def _row(result: Result, others: Sequence[str]) -> list[str]:
+    race = result.race
+    seconds = race.median(SUBJECT)
+    rounds = f"{race.rounds}{f' (-{race.dropped})' if race.dropped else ''}{' noisy' if race.noisy else ''}"
+    return [
+        result.layer.name,
+        rounds,
+        f"{figure(1e3 * race.minimum(SUBJECT))}/{figure(1e3 * seconds)}",
+        figure(result.work / seconds / 1e9),
+        percent(result.share),
+        *(ratio(result.speedup(name)) for name in others),
+    ]

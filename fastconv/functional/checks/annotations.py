@@ -1,0 +1,13 @@
+"""Types of the public signatures."""
+
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, TypeAlias
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["Activation", "Array", "ArrayLike", "DTypeLike", "Padding", "Size"]
+
+Array: TypeAlias = NDArray[Any]
+Size: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+Padding: TypeAlias = str | Size | Sequence[Sequence[SupportsIndex]]
+Activation: TypeAlias = str | tuple[str, float] | tuple[str, float, float]

@@ -1,0 +1,193 @@
+"""Numbers, tuples and names: each check returns the canonical form, made of exact built-in types.
+
+Canonical forms are safe keys of a cache, where ``1``, ``1.0`` and ``True`` would be one and the same.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import NoReturn
+
+import numpy as np
+
+from fastconv._native import core as native
+
+INT64_MAX = 2**63 - 1
+PADDING_NAMES = ("valid", "same", "same_upper", "same_lower")
+
+ActivationCode = tuple[int, float, float]
+
+_CODE = {name: code for code, name in enumerate(native.ACTIVATIONS)}
+_ALGORITHM_CODE = {name: code for code, name in enumerate(native.ALGORITHMS)}
+NO_ACTIVATION: ActivationCode = (_CODE["none"], 0.0, 0.0)
+_NAMED_ACTIVATION: dict[str, ActivationCode] = {
+    "relu6": (_CODE["clip"], 0.0, 6.0),
+    **{name: (_CODE[name], 0.0, 0.0) for name in ("relu", "silu", "hardswish", "sigmoid", "tanh")},
+}
+
+
+def integer(value: object, name: str, minimum: int = -INT64_MAX) -> int:
+    """Return an integer of at least `minimum` that fits into 64 bits."""
+    if type(value) is not int:
+        # An array of one integer has __index__ too, in older NumPy also a bool, but neither is a size.
+        if isinstance(value, (bool, np.bool_, np.ndarray)):
+            _reject_integer(value, name)
+        try:
+            value = int(operator.index(value))  # type: ignore[arg-type]
+        except TypeError:
+            _reject_integer(value, name)
+    if not minimum <= value <= INT64_MAX:
+        rule = f"at least {minimum} and " if minimum != -INT64_MAX else ""
+        raise ValueError(f"{name}={_short(value)} is out of range: it must be {rule}below 2**63")
+    return value
+
+
+def per_axis(value: object, rank: int, name: str, minimum: int) -> tuple[int, ...]:
+    """Return one integer for each spatial axis from an integer, or a tuple or list of 1 or `rank` of them."""
+    if type(value) is int and minimum <= value <= INT64_MAX:
+        return (value,) * rank
+    if not isinstance(value, (tuple, list)):
+        return (integer(value, name, minimum),) * rank
+    if len(value) not in (1, rank):
+        raise ValueError(
+            f"{name}={_short(value)} has {len(value)} entries: it must be an integer or have {rank}"
+        )
+    entries = tuple(integer(entry, name, minimum) for entry in value)
+    return entries * (rank // len(entries))
+
+
+def shape(value: object, name: str) -> tuple[int, ...]:
+    """Return a shape of a tuple or list of integers."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{name} must be a tuple of integers, got {_short(value)}")
+    return tuple(integer(entry, name, 0) for entry in value)
+
+
+def padding(value: object, rank: int) -> str | tuple[int, ...]:
+    """Return one of PADDING_NAMES, or ``(before_0, after_0, before_1, ...)`` with an entry a side."""
+    if type(value) is int and 0 <= value <= INT64_MAX:
+        return (value,) * (2 * rank)
+    if isinstance(value, str):
+        if value not in PADDING_NAMES:
+            raise ValueError(f"padding={_short(value)} is unknown: names are {', '.join(PADDING_NAMES)}")
+        return str(value)
+    if isinstance(value, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in value):
+        return _pairs(value, rank)
+    return tuple(side for entry in per_axis(value, rank, "padding", 0) for side in (entry, entry))
+
+
+def _pairs(value: tuple[object, ...] | list[object], rank: int) -> tuple[int, ...]:
+    sides: list[int] = []
+    for pair in value:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"padding={_short(value)} must have a pair (before, after) for every axis")
+        sides.extend(integer(side, "padding", 0) for side in pair)
+    if len(value) not in (1, rank):
+        raise ValueError(f"padding={_short(value)} has {len(value)} pairs: it must have {rank}")
+    return tuple(sides) * (rank // len(value))
+
+
+def flag(value: object, name: str) -> bool:
+    """Return a bool; nothing else stands for one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {_short(value)}")
+    return bool(value)
+
+
+def real(value: object, name: str) -> float:
+    """Return a real number that is not NaN."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a real number, got {_short(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name}={_short(value)} is too large for a float") from None
+    if math.isnan(number):
+        raise ValueError(f"{name} is NaN: it must be a number")
+    return number
+
+
+def positive(value: object, name: str) -> float:
+    """Return a finite number above zero."""
+    number = real(value, name)
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"{name}={number} is out of range: it must be finite and above 0")
+    return number
+
+
+def finite(value: object, name: str) -> float:
+    """Return a finite number."""
+    number = real(value, name)
+    if math.isinf(number):
+        raise ValueError(f"{name}={number} must be finite")
+    return number
+
+
+def activation(value: object) -> ActivationCode:
+    """Return the native code of an activation and its two parameters."""
+    if value is None:
+        return NO_ACTIVATION
+    if isinstance(value, str):
+        if value in _NAMED_ACTIVATION:
+            return _NAMED_ACTIVATION[value]
+    elif isinstance(value, (tuple, list)):
+        name = value[0] if value and isinstance(value[0], str) else None
+        if len(value) == 3 and name == "clip":
+            low, high = real(value[1], "activation"), real(value[2], "activation")
+            if low > high:
+                raise ValueError(f"activation={_short(value)} must have its lower bound first")
+            return (_CODE["clip"], low, high)
+        if len(value) == 2 and name == "leaky_relu":
+            return (_CODE["leaky_relu"], finite(value[1], "activation"), 0.0)
+    else:
+        raise TypeError(f"activation must be None, a name or a tuple, got {_short(value)}")
+    names = ", ".join(repr(name) for name in _NAMED_ACTIVATION)
+    raise ValueError(
+        f"activation={_short(value)} is unknown: it must be None, {names}, ('clip', low, high) "
+        "or ('leaky_relu', slope)"
+    )
+
+
+def algorithm(value: object, group_channels: int) -> int:
+    """Return the native code of an algorithm for a weight with so many input channels a group."""
+    if not isinstance(value, str):
+        raise TypeError(f"algorithm must be a name, got {_short(value)}")
+    code = _ALGORITHM_CODE.get(value)
+    if code is None:
+        raise ValueError(
+            f"algorithm={value!r} is not available in this version, which has {', '.join(native.ALGORITHMS)}"
+        )
+    if value == "depthwise" and group_channels != 1:
+        raise ValueError(
+            f"algorithm='depthwise' needs one input channel a group, but weight.shape[1] is {group_channels}"
+        )
+    return code
+
+
+def channels_last(layout: object) -> bool:
+    """Return whether the layout is ``"NHWC"``."""
+    if type(layout) is str and layout == "NCHW":
+        return False
+    if not isinstance(layout, str):
+        raise TypeError(f"layout must be a name, got {_short(layout)}")
+    if layout not in ("NCHW", "NHWC"):
+        raise ValueError(f"layout={layout!r} is unknown: it must be 'NCHW' or 'NHWC'")
+    return layout == "NHWC"
+
+
+def _reject_integer(value: object, name: str) -> NoReturn:
+    raise TypeError(f"{name} must be an integer, got {_short(value)}")
+
+
+def _short(value: object) -> str:
+    """Return a description of bounded length; the repr of an array or a huge integer has none."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"an integer of {value.bit_length()} bits"
+    if value is None or isinstance(value, (int, float, np.generic)):
+        return repr(value)
+    try:
+        text = repr(value) if isinstance(value, (str, tuple, list)) else ""
+    except ValueError:  # an entry has more digits than Python prints
+        text = ""
+    return text if 0 < len(text) <= 60 else f"a value of type {type(value).__name__}"

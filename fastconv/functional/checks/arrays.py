@@ -1,0 +1,194 @@
+"""Arrays: what a caller passes becomes a plain native view; what he gets is allocated or checked here.
+
+No check copies data, whatever the strides. `as_native` converts when the item type, the byte order or the
+alignment asks for it, and is called when every check has passed.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from fastconv._native import core
+from fastconv.functional.checks.annotations import Array, DTypeLike
+
+FLOAT32 = np.dtype(np.float32)
+FLOAT64 = np.dtype(np.float64)
+INT64 = np.dtype(np.int64)
+
+_MAX_BYTES = 2**62
+# The stubs of NumPy know only two of the numbers that this may be.
+_OVERLAP_WORK: Any = 10_000
+
+_ndarray = np.ndarray
+
+
+def as_array(value: object, name: str) -> Array:
+    """Return an array of real numbers, of class ndarray itself, on the memory of `value` if it has any."""
+    array = value if type(value) is _ndarray else _converted(value, name)
+    dtype = array.dtype
+    if dtype is FLOAT32 or dtype is FLOAT64:
+        return array
+    if dtype.kind not in "biuf":
+        raise TypeError(f"{name} has dtype {dtype}: it must hold real numbers")
+    if dtype.itemsize > 8:
+        raise TypeError(f"{name} has dtype {dtype}: the widest type is float64, convert it first")
+    return array
+
+
+def _converted(value: object, name: str) -> Array:
+    refuse_masked(value, name)
+    kind = type(value).__name__
+    try:
+        if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack__"):
+            return np.asarray(value)
+        return np.from_dlpack(value)
+    except RecursionError:
+        raise
+    except (AttributeError, BufferError, RuntimeError, TypeError) as error:
+        raise TypeError(f"{name} of type {kind} cannot be read as an array on the CPU: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{name} of type {kind} cannot be read as an array: {error}") from error
+
+
+def refuse_masked(value: object, name: str) -> None:
+    """Raise TypeError for a masked array."""
+    # NumPy imports numpy.ma when it is asked for; before that no masked array can exist.
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        raise TypeError(f"{name} is a masked array: masks are not supported, pass {name}.filled(value)")
+
+
+def promoted(array: Array, other: Array | None = None) -> np.dtype[Any]:
+    """Return float32 or float64: what NumPy promotes the arrays and float32 to."""
+    first = array.dtype
+    second = first if other is None else other.dtype
+    if first is second and (first is FLOAT32 or first is FLOAT64):
+        return first
+    return FLOAT64 if np.result_type(FLOAT32, first, second).itemsize == 8 else FLOAT32
+
+
+def float_dtype(value: DTypeLike, name: str) -> np.dtype[Any]:
+    """Return float32 or float64 from anything that NumPy takes for one of them."""
+    try:
+        # None is NumPy's word for float64, here it is a mistake.
+        dtype = np.dtype(np.void if value is None else value)
+    except TypeError:
+        dtype = np.dtype(np.void)
+    if dtype not in (FLOAT32, FLOAT64):
+        raise TypeError(f"{name}={value!r} must be float32 or float64")
+    return dtype
+
+
+def as_native(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return `array` with items of `dtype`, in native byte order and aligned; the same object if it is so."""
+    have = array.dtype
+    if (have is dtype or have == dtype) and array.flags.aligned:
+        return array
+    return array.astype(dtype)
+
+
+def contiguous(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return what `as_native` does, C-contiguous."""
+    array = as_native(array, dtype)
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def vector(value: object, length: int, dtype: np.dtype[Any], name: str) -> Array | None:
+    """Return a contiguous vector with an entry for each of `length` channels, or None for None."""
+    if value is None:
+        return None
+    array = as_array(value, name)
+    if array.shape != (length,):
+        raise ValueError(f"{name} has shape {array.shape}: it must be ({length},), an entry a channel")
+    return contiguous(array, dtype)
+
+
+def like(value: object, shape: tuple[int, ...], name: str) -> Array:
+    """Return an array of exactly this shape."""
+    array = as_array(value, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}: it must have the output's, {shape}")
+    return array
+
+
+def channels_first(array: Array, rank: int, last: bool, name: str) -> Array:
+    """View a batch or one sample, channels first or last, as ``(N, C, *spatial)``."""
+    ndim = array.ndim
+    if ndim != rank + 2:
+        if ndim != rank + 1:
+            raise ValueError(f"{name} has shape {array.shape}: it must have {rank + 1} or {rank + 2} axes")
+        array = array[None]
+    return array.transpose(0, rank + 1, *range(1, rank + 1)) if last else array
+
+
+def shape_channels_first(shape: tuple[int, ...], rank: int, last: bool, name: str) -> tuple[int, ...]:
+    """Do to a shape what `channels_first` does to an array."""
+    if len(shape) not in (rank + 1, rank + 2):
+        raise ValueError(f"{name}={shape} must have {rank + 1} or {rank + 2} entries")
+    shape = shape if len(shape) == rank + 2 else (1, *shape)
+    return (shape[0], shape[-1], *shape[1:-1]) if last else shape
+
+
+def in_layout(shape: tuple[int, ...], ndim: int, last: bool) -> tuple[int, ...]:
+    """Turn ``(N, C, *spatial)`` into the shape of a caller's array of `ndim` axes."""
+    if last:
+        shape = (shape[0], *shape[2:], shape[1])
+    return shape if len(shape) == ndim else shape[1:]
+
+
+def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return a new C-contiguous array, aligned to 64 bytes, of undefined contents."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    if nbytes == 0:
+        return np.empty(shape, dtype)
+    try:
+        if nbytes > _MAX_BYTES:
+            raise MemoryError
+        block: Any = core.Block(nbytes)
+    except MemoryError:
+        raise MemoryError(f"cannot allocate an output of shape {shape}, {nbytes} bytes") from None
+    return np.ndarray(shape, dtype, block)
+
+
+def output(
+    out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], reads: tuple[Array | None, ...]
+) -> tuple[Array, Array]:
+    """Return the array to hand to the caller, and the same as a plain ndarray to be written.
+
+    Without `out` that is a new array. Otherwise `out`, if it has this shape and type, is writeable,
+    aligned, C-contiguous and apart from every array of `reads`.
+    """
+    if out is None:
+        fresh = allocate(shape, dtype)
+        return fresh, fresh
+    refuse_masked(out, "out")
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy.ndarray, got {type(out).__name__}")
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}: the result has {dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}: the result has {shape}")
+    flags = out.flags
+    if not flags.writeable:
+        raise ValueError("out is read-only: it must be writeable")
+    if not (flags.c_contiguous and flags.aligned):
+        raise ValueError("out must be C-contiguous and aligned")
+    plain = np.asarray(out)
+    for array in reads:
+        if array is not None and overlap(plain, array):
+            raise ValueError("out overlaps the memory of an input: it must be apart from all of them")
+    return out, plain
+
+
+def overlap(a: Array, b: Array) -> bool:
+    """Whether two arrays share an element; True also where the exact answer would take too long."""
+    if not np.may_share_memory(a, b):
+        return False
+    try:
+        return bool(np.shares_memory(a, b, max_work=_OVERLAP_WORK))
+    except np.exceptions.TooHardError:
+        return True

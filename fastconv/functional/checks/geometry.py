@@ -1,0 +1,146 @@
+"""Output sizes of convolution and pooling, and the window in the form that the compiled module takes.
+
+On one axis, with ``span = (kernel - 1) * dilation + 1`` and ``padded = size + before + after``::
+
+    out = (padded - span) // stride + 1
+
+Pure functions of tuples of exact integers, which is why they may be remembered. Python's integers do not
+overflow; what the compiled module gets is bounded so that its 64-bit products cannot either.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+Shape = tuple[int, ...]
+Window = tuple[Shape, Shape, Shape, Shape]
+Padding = str | tuple[int, ...]
+
+# 2**55 float64 elements, with channels rounded up from 1 to a block of 8, are 2**61 bytes.
+_MAX_ELEMENTS = 2**55
+_MAX_MULTIPLICATIONS = 2**61
+
+
+@lru_cache(maxsize=1024)
+def convolution(
+    input_shape: Shape, weight_shape: Shape, stride: Shape, padding: Padding, dilation: Shape, groups: int
+) -> tuple[Shape, Window]:
+    """Check a convolution; return its output's shape and its window, both channels first."""
+    rank = len(input_shape) - 2
+    if len(weight_shape) != rank + 2:
+        raise ValueError(
+            f"weight has shape {weight_shape}: it must have {rank + 2} axes, (C_out, C_in/groups, *kernel)"
+        )
+    _check_input(input_shape)
+    if min(weight_shape) == 0:
+        raise ValueError(f"weight has shape {weight_shape}: no axis may be empty")
+    batch, channels, *sizes = input_shape
+    out_channels, group_channels, *kernel = weight_shape
+    if channels != group_channels * groups:
+        raise ValueError(
+            f"input has {channels} channels: weight of shape {weight_shape} with groups={groups} "
+            f"takes {group_channels * groups}"
+        )
+    if out_channels % groups:
+        raise ValueError(f"groups={groups} must divide the {out_channels} output channels of weight")
+
+    sides = _resolve(padding, tuple(sizes), tuple(kernel), stride, dilation)
+    out: list[int] = []
+    for axis, size in enumerate(sizes):
+        span = (kernel[axis] - 1) * dilation[axis] + 1
+        padded = size + sides[2 * axis] + sides[2 * axis + 1]
+        if span > padded:
+            raise ValueError(
+                f"weight spans {span} elements on spatial axis {axis} (kernel {kernel[axis]}, dilation "
+                f"{dilation[axis]}): it must fit into the padded input's {padded}"
+            )
+        out.append((padded - span) // stride[axis] + 1)
+    shape = (batch, out_channels, *out)
+    _check_bounds(input_shape, sides, shape)
+    if math.prod(shape) * math.prod(weight_shape[1:]) > _MAX_MULTIPLICATIONS:
+        raise ValueError(f"input {input_shape} and weight {weight_shape} need more than 2**61 products")
+    return shape, _window(tuple(kernel), stride, sides, dilation, out)
+
+
+@lru_cache(maxsize=1024)
+def pooling(
+    input_shape: Shape, kernel: Shape, stride: Shape, padding: Padding, dilation: Shape, ceil_mode: bool
+) -> tuple[Shape, Window]:
+    """Check a pooling; return its output's shape and its window, both channels first.
+
+    With `ceil_mode` the quotient is rounded up, unless the last window would start in the padding behind.
+    """
+    _check_input(input_shape)
+    sizes = input_shape[2:]
+    sides = _resolve(padding, sizes, kernel, stride, dilation)
+    out: list[int] = []
+    clipped: list[int] = []
+    for axis, size in enumerate(sizes):
+        before, after = sides[2 * axis], sides[2 * axis + 1]
+        if max(before, after) > kernel[axis] // 2:
+            raise ValueError(
+                f"padding of {before} and {after} on spatial axis {axis} must be at most half of "
+                f"kernel_size={kernel[axis]}"
+            )
+        padded = size + before + after
+        span = (kernel[axis] - 1) * dilation[axis] + 1
+        extra = stride[axis] - 1 if ceil_mode else 0
+        count = (padded - span + extra) // stride[axis] + 1
+        if ceil_mode and (count - 1) * stride[axis] >= size + before:
+            count -= 1
+        if count < 1:
+            raise ValueError(
+                f"kernel_size={kernel[axis]} with dilation {dilation[axis]} spans {span} elements on spatial "
+                f"axis {axis}: it must fit into the padded input's {padded}"
+            )
+        out.append(count)
+        # A single window of ceil_mode may reach far behind the padded input, where nothing counts.
+        clipped.append(min(kernel[axis], (padded - 1) // dilation[axis] + 1))
+    shape = (*input_shape[:2], *out)
+    _check_bounds(input_shape, sides, shape)
+    return shape, _window(tuple(clipped), stride, sides, dilation, out)
+
+
+def _check_input(shape: Shape) -> None:
+    if min(shape[1:]) == 0:
+        raise ValueError(f"input has shape {shape} (channels first): only the batch may be empty")
+
+
+def _check_bounds(input_shape: Shape, sides: Shape, shape: Shape) -> None:
+    padded = [size + sum(sides[2 * axis : 2 * axis + 2]) for axis, size in enumerate(input_shape[2:])]
+    if math.prod(input_shape) > _MAX_ELEMENTS:
+        raise ValueError(f"input has shape {input_shape}: it must have at most 2**55 elements")
+    if math.prod(input_shape[:2]) * math.prod(padded) > _MAX_ELEMENTS:
+        raise ValueError(f"padding={sides} pads an input of shape {input_shape} to more than 2**55 elements")
+    if math.prod(shape) > _MAX_ELEMENTS:
+        raise MemoryError(f"the output's shape {shape} has more than 2**55 elements")
+
+
+def _resolve(padding: Padding, sizes: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> Shape:
+    """Return the padding of each side of each axis."""
+    if not isinstance(padding, str):
+        return padding
+    if padding == "same" and max(stride) > 1:
+        raise ValueError(
+            f"padding='same' needs stride 1, got stride={stride}: 'same_upper' and 'same_lower' do not"
+        )
+    sides: list[int] = []
+    for size, width, step, spread in zip(sizes, kernel, stride, dilation, strict=True):
+        total = 0
+        if padding != "valid":
+            span = (width - 1) * spread + 1
+            total = max((-(-size // step) - 1) * step + span - size, 0)
+        half = total // 2
+        sides += (total - half, half) if padding == "same_lower" else (half, total - half)
+    return tuple(sides)
+
+
+def _window(kernel: Shape, stride: Shape, sides: Shape, dilation: Shape, out: list[int]) -> Window:
+    """Drop strides and dilations that are never taken, and with them the huge ones."""
+    return (
+        kernel,
+        tuple(step if count > 1 else 1 for step, count in zip(stride, out, strict=True)),
+        sides,
+        tuple(spread if width > 1 else 1 for spread, width in zip(dilation, kernel, strict=True)),
+    )

@@ -1,0 +1,288 @@
+"""Batch normalisation, and its folding into the weights of the layer before.
+
+    out[n, c, ...] = activation((input[n, c, ...] - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]
+        + residual[n, c, ...])
+
+Statistics and parameters are float64 vectors whatever the input's type is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv._native import core as native
+from fastconv.functional.checks import arguments, arrays
+from fastconv.functional.checks.annotations import Activation, Array, ArrayLike
+from fastconv.runtime import native_run
+
+_VECTORS = ("running_mean", "running_var", "weight", "bias")
+
+Vectors = tuple[object, object, object, object]
+Numbers = tuple[object, object, object]
+Options = tuple[object, object, object, Array | None]
+
+
+def batch_norm(
+    input: ArrayLike,
+    running_mean: ArrayLike | None,
+    running_var: ArrayLike | None,
+    weight: ArrayLike | None = None,
+    bias: ArrayLike | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    *,
+    activation: Activation | None = None,
+    residual: ArrayLike | None = None,
+    layout: str = "NCHW",
+    out: Array | None = None,
+) -> Array:
+    """Normalise each channel.
+
+    ``out[n, c, ...] = activation((input[n, c, ...] - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]
+    + residual[n, c, ...])``
+
+    Parameters
+    ----------
+    input : array_like
+        ``(N, C)`` or ``(N, C, *spatial)`` with up to three spatial axes; or channels last.
+    running_mean, running_var : array_like or None
+        ``(C,)``: mean and variance, when not training. When training they are not read for the result
+        but, where given, updated in place, and then have to be arrays of floating-point numbers:
+        ``running = (1 - momentum) * running + momentum * batch``, with the unbiased variance.
+    weight, bias : array_like, optional
+        ``(C,)``: scale and shift; 1 and 0, if not given.
+    training : bool, default False
+        Normalise with the mean and the biased variance of the input itself.
+    momentum : float, default 0.1
+        Share of the batch in the running arrays, from 0 to 1.
+    eps : float, default 1e-5
+        Added to the variance; finite and above 0.
+    activation : str or tuple, optional
+        Applied to the sum before it is stored; see `conv2d` for the names.
+    residual : array_like, optional
+        Of the input's shape, added before the activation.
+    layout : {"NCHW", "NHWC"}, default "NCHW"
+        Channels first or last in input, output and residual.
+    out : numpy.ndarray, optional
+        C-contiguous array of the output's shape and dtype, apart from all inputs, to be written.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the input's shape. Its dtype is ``numpy.result_type(input, weight, numpy.float32)``, or without a
+        weight ``numpy.result_type(input, numpy.float32)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type, or an array is masked, complex or not numeric.
+    ValueError
+        If an argument is out of range, shapes do not belong together, a running variance is negative,
+        statistics are missing, or an array to be written cannot be. Also if there is only one value a
+        channel to train with; an empty batch is allowed and leaves the running arrays as they are.
+    MemoryError
+        If the output does not fit into memory.
+
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+       Covariate Shift", ICML 2015.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> import numpy as np
+    >>> fc.batch_norm([[1.0, 10.0], [3.0, 30.0]], [2.0, 20.0], [1.0, 100.0]).round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    >>> mean = np.zeros(2)
+    >>> fc.batch_norm([[1.0, 10.0], [3.0, 30.0]], mean, None, training=True).round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    >>> mean
+    array([0.2, 2. ])
+    """
+    return _batch_norm(
+        input,
+        (running_mean, running_var, weight, bias),
+        (training, momentum, eps),
+        (activation, residual, layout, out),
+    )
+
+
+def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Options) -> Array:
+    activation, residual, layout, out = options
+    x = arrays.as_array(input, "input")
+    last = arguments.channels_last(layout)
+    view = _view(x, last)
+    channels = view.shape[1]
+    if 0 in view.shape[1:]:
+        raise ValueError(f"input has shape {x.shape}: only the batch may be empty")
+    training, momentum, epsilon = _numbers(numbers)
+    code = arguments.activation(activation)
+    mean, var, scale, shift = _vectors(given, channels, training)
+    running = _running(given, channels) if training else (None, None)
+    count = x.size // channels
+    if training and count == 1:
+        raise ValueError(f"input has shape {x.shape}: training needs more than one value a channel")
+
+    weight = None if given[2] is None else arrays.as_array(given[2], "weight")
+    dtype = arrays.promoted(x, weight)
+    r = None if residual is None else arrays.like(residual, x.shape, "residual")
+    reads = (x, r, *(array for array in given if isinstance(array, np.ndarray)))
+    result, plain = arrays.output(out, x.shape, dtype, reads)
+    if count == 0:
+        return result
+
+    run = native_run()
+    x_native = arrays.as_native(view, dtype)
+    if mean is None or var is None:
+        mean, var = np.empty(channels), np.empty(channels)
+        native.batch_norm_statistics(x_native, mean, var, run)
+    native.batch_norm(
+        x_native,
+        _view(plain, last),
+        (mean, var, scale, shift, epsilon),
+        (None, None if r is None else _view(arrays.contiguous(r, dtype), last), *code),
+        run,
+    )
+    # Last: an interrupted call leaves the running arrays as they were.
+    if running[0] is not None:
+        _update(running[0], mean, momentum)
+    if running[1] is not None:
+        _update(running[1], var * (count / (count - 1)), momentum)
+    return result
+
+
+def _update(running: Array, batch: Array, momentum: float) -> None:
+    running[...] = (1.0 - momentum) * running.astype(np.float64) + momentum * batch
+
+
+def _view(array: Array, last: bool) -> Array:
+    """View ``(N, C)`` or ``(N, C, *spatial)``, or the same with channels last, as ``(N, C, *spatial)``."""
+    if array.ndim == 2:
+        return array[:, :, None]
+    if not 3 <= array.ndim <= 5:
+        raise ValueError(f"input has shape {array.shape}: it must have from 2 to 5 axes")
+    return arrays.channels_first(array, array.ndim - 2, last, "input")
+
+
+def _numbers(numbers: Numbers) -> tuple[bool, float, float]:
+    training, momentum, eps = numbers
+    share = arguments.real(momentum, "momentum")
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"momentum={share} is out of range: it must be from 0 to 1")
+    return arguments.flag(training, "training"), share, arguments.positive(eps, "eps")
+
+
+def _vectors(given: Vectors, channels: int, training: bool) -> tuple[Array | None, ...]:
+    """Return mean, variance, scale and shift as float64; the first two are None if training finds them."""
+    vectors = tuple(
+        arrays.vector(value, channels, arrays.FLOAT64, name)
+        for name, value in zip(_VECTORS, given, strict=True)
+    )
+    for name, vector in zip(_VECTORS[:2], vectors[:2], strict=True):
+        if vector is None and not training:
+            raise ValueError(f"{name} is None: it must be given unless training is True")
+    var = vectors[1]
+    if var is not None and bool((var < 0).any()):
+        raise ValueError(f"running_var has a negative entry, {var[var < 0][0]}: a variance is at least 0")
+    return (None, None, *vectors[2:]) if training else vectors
+
+
+def _running(given: Vectors, channels: int) -> tuple[Array | None, Array | None]:
+    """Check the arrays to be updated in place; their lengths have been checked."""
+    written: list[Array | None] = []
+    for name, array in zip(_VECTORS[:2], given[:2], strict=True):
+        if array is None:
+            written.append(None)
+            continue
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{name} must be a numpy.ndarray to be updated, got {type(array).__name__}")
+        if array.dtype.kind != "f":
+            raise TypeError(f"{name} has dtype {array.dtype}: it must be floating-point to be updated")
+        if not array.flags.writeable:
+            raise ValueError(f"{name} is read-only: it must be writeable to be updated")
+        if channels > 1 and abs(array.strides[0]) < array.itemsize:
+            raise ValueError(f"{name} has entries that overlap in memory: it cannot be updated")
+        written.append(np.asarray(array))
+    mean, var = written
+    if mean is not None and var is not None and arrays.overlap(mean, var):
+        raise ValueError("running_mean overlaps the memory of running_var: they must be apart")
+    return mean, var
+
+
+def fold_batch_norm(
+    weight: ArrayLike,
+    bias: ArrayLike | None,
+    running_mean: ArrayLike,
+    running_var: ArrayLike,
+    bn_weight: ArrayLike | None = None,
+    bn_bias: ArrayLike | None = None,
+    eps: float = 1e-5,
+) -> tuple[Array, Array]:
+    """Fold a batch normalisation into the convolution or linear layer before it.
+
+    With ``scale[o] = bn_weight[o] / sqrt(running_var[o] + eps)`` it returns ``weight[o, ...] * scale[o]`` and
+    ``(bias[o] - running_mean[o]) * scale[o] + bn_bias[o]``, computed in float64.
+
+    Parameters
+    ----------
+    weight : array_like
+        ``(C_out, ...)``.
+    bias : array_like or None
+        ``(C_out,)``; 0 if None.
+    running_mean, running_var : array_like
+        ``(C_out,)``.
+    bn_weight, bn_bias : array_like or None
+        ``(C_out,)``: scale and shift of the normalisation; 1 and 0 if None.
+    eps : float, default 1e-5
+        What the normalisation adds to the variance; finite and above 0.
+
+    Returns
+    -------
+    weight : numpy.ndarray
+        Of the shape of `weight`; float32 or float64, as ``numpy.result_type(weight, numpy.float32)``.
+    bias : numpy.ndarray
+        ``(C_out,)``, of the same dtype.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type, or an array is masked, complex or not numeric.
+    ValueError
+        If shapes do not belong together, a variance is negative, or `eps` is out of range.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> weight, bias = fc.fold_batch_norm([[2.0], [4.0]], None, [1.0, 1.0], [3.0, 15.0], eps=1.0)
+    >>> weight
+    array([[1.],
+           [1.]])
+    >>> bias
+    array([-0.5 , -0.25])
+    """
+    w = arrays.as_array(weight, "weight")
+    if w.ndim == 0 or 0 in w.shape:
+        raise ValueError(f"weight has shape {w.shape}: it must be (C_out, ...) without empty axes")
+    channels = w.shape[0]
+    epsilon = arguments.positive(eps, "eps")
+    if running_mean is None or running_var is None:
+        raise TypeError("running_mean and running_var must be arrays, got None")
+    mean, var, _, _ = _vectors((running_mean, running_var, None, None), channels, False)
+    scale = arrays.vector(bn_weight, channels, arrays.FLOAT64, "bn_weight")
+    shift = arrays.vector(bn_bias, channels, arrays.FLOAT64, "bn_bias")
+    before = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
+    assert mean is not None and var is not None
+
+    factor = (1.0 if scale is None else scale) / np.sqrt(var + epsilon)
+    folded_bias = ((0.0 if before is None else before) - mean) * factor + (0.0 if shift is None else shift)
+    dtype = arrays.promoted(w)
+    folded = arrays.allocate(w.shape, dtype)
+    column = factor.reshape(channels, *[1] * (w.ndim - 1))
+    np.multiply(w, column, out=folded, dtype=np.float64, casting="same_kind")
+    new_bias = arrays.allocate((channels,), dtype)
+    new_bias[...] = folded_bias
+    return folded, new_bias

@@ -1,0 +1,126 @@
+/* The library as a caller sees it: problems in, results out, a status back. No Python, no policy, no globals but the
+ * block cache.
+ *
+ * Data are float32 or float64, one type a call (`item_bytes`). Feature maps are views (N, C, D, H, W) with strides in
+ * bytes; one and two spatial axes leave the front ones at size 1. Sizes are trusted: the caller has validated them.
+ */
+#ifndef FASTCONV_H
+#define FASTCONV_H
+
+#include "kernels.h"
+#include "parallel.h"
+#include "status.h"
+#include "workspace.h"
+
+enum { FC_SPATIAL = 3, FC_RANK = 5 };
+
+typedef struct {
+    void *data;
+    ptrdiff_t stride[FC_RANK]; /* bytes: n, c, d, h, w */
+} fc_view;
+
+/* Sizes of a sliding window, for convolution and pooling alike. pad: before each axis (what comes after follows). */
+typedef struct {
+    int64_t in[FC_SPATIAL], kernel[FC_SPATIAL], stride[FC_SPATIAL], pad[FC_SPATIAL], dilation[FC_SPATIAL],
+        out[FC_SPATIAL];
+} fc_window;
+
+/* Where and how to compute. */
+typedef struct {
+    int isa;
+    fc_team team;
+} fc_run;
+
+/* Added to and applied on every output before it is stored. bias: c_out items or NULL. residual: NULL, or a view with the
+ * strides of the output. */
+typedef struct {
+    const void *bias, *residual;
+    fc_activation activation;
+} fc_epilogue;
+
+typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_ALGORITHMS } fc_algorithm;
+const char *fc_algorithm_name(fc_algorithm algorithm);
+
+typedef struct {
+    int64_t batch, groups, c_in, c_out; /* channels of all groups together */
+    fc_window window;
+    int item_bytes;
+    int channels_last; /* both maps hold a pixel's channels side by side */
+    fc_algorithm algorithm;
+} fc_conv;
+
+/* out = act(bias + residual + input * weight); weight is C-contiguous (c_out, c_in / groups, kernel...), out contiguous
+ * channels-first or channels-last. FC_UNSUPPORTED if the algorithm cannot do the shape. */
+fc_status fc_conv_run(const fc_conv *conv, const fc_view *input, const void *weight, const fc_view *output,
+                      const fc_epilogue *epilogue, const fc_run *run);
+
+/* What fc_conv_run would do: see plan/conv.h. */
+typedef struct fc_conv_plan fc_conv_plan;
+fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan);
+
+/* A map in channel blocks, [sample][block][slice][row][pixel][lane], strides in bytes, `data` at pixel (0, 0, 0) of
+ * block 0. Around each plane lies a halo of zeros as wide as the padding of what reads it. */
+typedef struct {
+    void *data;
+    ptrdiff_t sample, block, slice, row;
+} fc_blocked;
+
+/* The same convolution (algorithm direct, one group) between blocked maps, its filter packed once before by fc_conv_pack.
+ * `plain` is read where the plan's form is FC_PLANES, else `input`. residual: NULL data, or like the output. */
+typedef struct {
+    const fc_conv *conv;
+    const fc_conv_plan *plan;
+    const void *packed;
+    fc_view plain;
+    fc_blocked input, output, residual;
+    fc_epilogue epilogue;
+} fc_blocked_conv;
+fc_status fc_conv_pack(const fc_conv *conv, const fc_conv_plan *plan, const void *weight, void *packed, const fc_run *run);
+fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run);
+
+/* Seconds a call of the above takes, measured on zeros: the median of as many calls as fit into `seconds`. */
+fc_status fc_measure_blocked(const fc_conv *conv, const fc_run *run, double seconds, double *median);
+
+typedef struct {
+    int64_t batch, channels;
+    fc_window window;
+    int item_bytes;
+} fc_pool;
+
+/* indices: NULL, or a view of int64 like the output: the flat position of the maximum in its input plane. */
+fc_status fc_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *output, const fc_view *indices,
+                      const fc_run *run);
+
+/* pad_after clips the windows that count_include_pad counts; divisor_override 0 means none. */
+typedef struct {
+    int64_t pad_after[FC_SPATIAL];
+    int count_include_pad;
+    int64_t divisor_override;
+} fc_average;
+fc_status fc_avg_pool(const fc_pool *pool, const fc_average *average, const fc_view *input, const fc_view *output,
+                      const fc_run *run);
+
+typedef struct {
+    int64_t batch, channels, size[FC_SPATIAL];
+    int item_bytes;
+} fc_map;
+
+/* mean and biased variance of each channel over everything else. */
+fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run);
+
+/* y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual); weight and bias may be NULL. */
+typedef struct {
+    const double *mean, *variance, *weight, *bias;
+    double eps;
+} fc_normalisation;
+fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const fc_view *input, const fc_view *output,
+                        const fc_epilogue *epilogue, const fc_run *run);
+
+/* y = act(x + residual) over `count` contiguous items. */
+fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *epilogue,
+                      const fc_run *run);
+
+/* The ceilings: fused multiply-adds a second (as FLOP/s) and bytes read plus written a second by a large copy. */
+fc_status fc_measure_peak(const fc_run *run, double seconds, double *flops, double *bandwidth);
+
+#endif

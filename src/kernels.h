@@ -1,0 +1,189 @@
+/* The contract between the algorithms (ops/) and the register kernels (kernels/, compiled once for each isa/ file).
+ *
+ * A kernel runs on one thread, allocates nothing, checks nothing and cannot fail. Data is `void *` so that one table type
+ * serves float32 and float64; every stride and offset is in bytes. A *block* is 64 bytes of channels (16 float32 or
+ * 8 float64) on every instruction set, so layouts do not depend on it; tile sizes do, and stand in the table.
+ */
+#ifndef FASTCONV_KERNELS_H
+#define FASTCONV_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FC_BLOCK_BYTES = 64, FC_MAX_TILE_PX = 14, FC_MAX_TILE_BLOCKS = 2, FC_MAX_TILE_ROWS = 2, FC_MAX_PLANAR_OC = 4 };
+
+typedef enum {
+    FC_IDENTITY, FC_RELU, FC_CLIP, FC_LEAKY_RELU, FC_SILU, FC_HARDSWISH, FC_SIGMOID, FC_TANH, FC_ACTIVATIONS
+} fc_activation_kind;
+
+/* alpha, beta: the bounds of a clip, or the slope of a leaky ReLU. */
+typedef struct {
+    fc_activation_kind kind;
+    double alpha, beta;
+} fc_activation;
+
+/* How a tile walks over its input: the distance between the pixels of a tile, and between the steps of k.
+ *   BLOCKED_1, BLOCKED_2   channels in blocks; pixels one or two blocks apart; k walks through the block
+ *   PLANAR                 pixels side by side; k walks by `k_stride`
+ *   STRIDED                pixels `px_stride` apart; k walks through contiguous channels
+ */
+typedef enum { FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR, FC_WALK_STRIDED, FC_WALKS } fc_walk;
+
+/* One register tile:
+ *
+ *   out[row][px][oc] = act(bias[oc] + residual[row][px][oc]
+ *                          + sum over steps s, 0 <= k < depth(s) of in[row][px + offset[s]][k] * filter[s][k][oc])
+ *
+ * with the whole sum in registers, in this order, so that its bits depend neither on the tile nor on the thread.
+ * The first `steps` steps have `depth` products, the `tail_steps` after them `tail_depth`.
+ * filter: packed [step][k][oc of the tile], 64-byte aligned. bias: padded to the tile, aligned. residual: NULL or laid
+ * out as the output, which it may not overlap. Nothing is read but those operands, nothing written but the tile.
+ */
+typedef struct {
+    const void *input;
+    ptrdiff_t px_stride, row_stride, k_stride;
+    const ptrdiff_t *offset;
+    int64_t steps, depth, tail_steps, tail_depth;
+    const void *filter;
+    const void *bias;
+    const void *residual;
+    void *output;
+    ptrdiff_t out_px, out_row, out_block;
+    fc_activation activation;
+} fc_tile;
+
+typedef void fc_tile_kernel(const fc_tile *tile);
+
+/* Channels-first rows to and from blocks: src row c (0 <= c < channels <= BLOCK), pixel p  <->  block p, lane c.
+ *
+ * blocked: `block_stride` bytes between the blocks of neighbouring pixels, or, when `block_offset` is not NULL, pixel p at
+ * block_offset[p]. planar: `plane_stride` bytes between channels, pixels side by side.
+ * Into blocks, lanes beyond `channels` are zeroed. Out of blocks, `residual` (NULL or laid out as planar) is added and the
+ * activation applied.
+ */
+typedef struct {
+    void *blocked;
+    ptrdiff_t block_stride;
+    const ptrdiff_t *block_offset;
+    void *planar;
+    ptrdiff_t plane_stride;
+    int64_t pixels, channels;
+    const void *residual;
+    fc_activation activation;
+} fc_transpose;
+
+/* Rows of pixels in planes (no channel blocks), vectorised along the pixels:
+ *
+ *   out[oc][i] = act(bias[oc] + residual[oc][i] + sum over s of filter[oc][s] * in[offset[s] + i]),  0 <= i < count
+ *
+ * for 1 <= channels <= FC_MAX_PLANAR_OC output channels at once. filter: `filter_stride` bytes between output channels,
+ * steps contiguous. Reads of `in` stay below offset[s] + count rounded up to the vector.
+ */
+typedef struct {
+    const void *input;
+    const ptrdiff_t *offset;
+    int64_t steps, count, channels;
+    const void *filter;
+    ptrdiff_t filter_stride;
+    const void *bias; /* NULL or one scalar an output channel */
+    const void *residual;
+    void *output;
+    ptrdiff_t out_stride; /* bytes between output channels, of residual too */
+    fc_activation activation;
+} fc_planar;
+
+/* Depthwise convolution of one channel block along a row of `px` pixels, `px_stride` apart:
+ *   out[p] = act(bias + residual[p] + sum over s of in[offset[s] + p] * filter[s]), each a whole block.
+ * filter: [step][BLOCK], aligned; bias: one block. `channels` lanes are stored, as many residual lanes read.
+ */
+typedef struct {
+    const void *input;
+    ptrdiff_t px_stride;
+    const ptrdiff_t *offset;
+    int64_t steps, px, channels;
+    const void *filter;
+    const void *bias;
+    const void *residual;
+    void *output;
+    ptrdiff_t out_px;
+    fc_activation activation;
+} fc_depthwise;
+
+/* Pooling along a row of pixels that hold their channels side by side:
+ *   out[p][c] = reduction over s of in[offset[s] + p][c],   0 <= p < px, 0 <= c < channels.
+ * The maximum takes the first of equal values and any NaN. taps (max only, may be NULL): the winning s as integers as wide
+ * as the item, -1 where nothing exceeded -inf; `channels` a pixel, without gaps. divisor (average only): divides the sum.
+ */
+typedef struct {
+    const void *input;
+    ptrdiff_t px_stride;
+    const ptrdiff_t *offset;
+    int64_t steps, px, channels;
+    void *output;
+    ptrdiff_t out_px;
+    void *taps;
+    double divisor;
+} fc_pool_row;
+
+/* y = act((x - center) * scale + shift + residual) over `count` contiguous items, or over `pixels` rows of `channels`.
+ * The parameters are one scalar (planar) or vectors of `channels` (channels last). past_cache: y is large and will not be
+ * read again soon, so its stores go around the caches.
+ */
+typedef struct {
+    const void *x;
+    void *y;
+    const void *residual;
+    const void *center, *scale, *shift;
+    int64_t count, channels;
+    ptrdiff_t x_stride, y_stride, residual_stride; /* bytes between pixels, channels last only */
+    fc_activation activation;
+    int past_cache;
+} fc_affine;
+
+/* Add to sum[] and square[] the first two moments of x - center: one channel (planar) or `channels` (channels last). */
+typedef struct {
+    const void *x;
+    int64_t count, channels;
+    ptrdiff_t x_stride;
+    const double *center;
+    double *sum, *square;
+} fc_moments;
+
+typedef struct {
+    const char *isa;
+    int item_bytes, lanes, block;
+    int tile_px;     /* pixels of the widest tile */
+    int tile_blocks; /* channel blocks of the widest tile */
+    int planar_oc;   /* output channels of the widest planar tile */
+
+    /* tile[walk][rows - 1][px of a row - 1][blocks - 1]; two rows only for blocked walks, and rows * px <= tile_px. */
+    fc_tile_kernel *tile[FC_WALKS][FC_MAX_TILE_ROWS][FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS];
+
+    void (*to_blocked)(const fc_transpose *);
+    void (*from_blocked)(const fc_transpose *);
+    /* As to_blocked, from pixels `px_stride` bytes apart that hold their channels side by side. */
+    void (*copy_blocks)(const fc_transpose *, ptrdiff_t px_stride);
+    void (*planar)(const fc_planar *);
+    void (*depthwise)(const fc_depthwise *);
+    void (*max_pool)(const fc_pool_row *);
+    void (*avg_pool)(const fc_pool_row *);
+    void (*affine_planar)(const fc_affine *);
+    void (*affine_channels)(const fc_affine *);
+    void (*moments_planar)(const fc_moments *);
+    void (*moments_channels)(const fc_moments *);
+    void (*activate)(void *y, const void *x, const void *residual, int64_t count, const fc_activation *, int past_cache);
+
+    /* dst[i] = src[first + i * step], 0 <= i < count; src_stride in bytes. */
+    void (*gather)(void *dst, const void *src, ptrdiff_t src_stride, int64_t count);
+
+    double (*fma_peak)(int64_t rounds);                                /* FLOP done; reads the tile's own instruction mix */
+    void (*copy_past_cache)(void *dst, const void *src, size_t bytes); /* both 64-byte aligned, bytes a multiple of 64 */
+} fc_kernels;
+
+/* The kernels of instruction set `isa` (an index into fc_isa_name) for items of 4 or 8 bytes; NULL where not compiled in. */
+enum { FC_ISA_GENERIC, FC_ISA_AVX2, FC_ISA_AVX512, FC_ISAS };
+const char *fc_isa_name(int isa);
+int fc_isa_supported(int isa);
+const fc_kernels *fc_kernels_for(int isa, int item_bytes);
+
+#endif

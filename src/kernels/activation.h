@@ -1,0 +1,141 @@
+/* Activations on one vector, and along a contiguous row.
+ *
+ * exp: x = n ln 2 + r with |r| <= ln(2)/2; exp(x) = 2^n + 2^n (exp(r) - 1), the bracket a Taylor polynomial whose first
+ * dropped term is below half an ulp. Clip, ReLU and leaky ReLU are exact; NaN passes through all of them.
+ */
+#ifndef FASTCONV_KERNELS_ACTIVATION_H
+#define FASTCONV_KERNELS_ACTIVATION_H
+
+#include "../kernels.h"
+#include "../simd.h"
+
+typedef struct {
+    vreal fraction, scale, rest_scale; /* exp(x) = (scale + scale * fraction) * rest_scale */
+} exponential;
+
+/* 2^n for a vector of whole numbers within the exponent's range. */
+ALWAYS_INLINE vreal power_of_two(vint n)
+{
+    return (vreal)((n + (REAL_IS_DOUBLE ? 1023 : 127)) << (REAL_IS_DOUBLE ? 52 : 23));
+}
+
+ALWAYS_INLINE exponential exponentiate(vreal x)
+{
+    const REAL log2e = (REAL)1.4426950408889634074;
+    const REAL ln2_high = REAL_IS_DOUBLE ? (REAL)0x1.62e42fee00000p-1 : (REAL)0x1.62e400p-1;
+    const REAL ln2_low = REAL_IS_DOUBLE ? (REAL)0x1.a39ef35793c76p-33 : (REAL)0x1.7f7d1cp-20;
+    const REAL magic = REAL_IS_DOUBLE ? (REAL)0x1.8p52 : (REAL)0x1.8p23; /* adding it rounds to a whole number */
+    const REAL lowest = REAL_IS_DOUBLE ? (REAL)-746 : (REAL)-104, highest = REAL_IS_DOUBLE ? (REAL)710 : (REAL)89;
+    /* 1/k!; only as many as the type needs. */
+    static const double inverse_factorial[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+                                               1.0 / 362880,     1.0 / 40320,     1.0 / 5040,     1.0 / 720,
+                                               1.0 / 120,        1.0 / 24,        1.0 / 6,        0.5};
+    x = at_most(splat(highest), at_least(splat(lowest), x));
+    vreal rounded = x * log2e + magic;
+    vint n = (vint)rounded - (vint)splat(magic);
+    vreal whole = rounded - magic;
+    vreal r = x - whole * ln2_high;
+    r = r - whole * ln2_low;
+    vreal p = splat((REAL)inverse_factorial[REAL_IS_DOUBLE ? 0 : 6]);
+    UNROLLED for (int i = REAL_IS_DOUBLE ? 1 : 7; i < 12; i++) p = p * r + (REAL)inverse_factorial[i];
+    vint half = n >> 1;
+    return (exponential){p * r * r + r, power_of_two(half), power_of_two(n - half)};
+}
+
+ALWAYS_INLINE vreal magnitude(vreal x)
+{
+    const ireal sign = (ireal)((uint64_t)1 << (sizeof(REAL) * 8 - 1));
+    return (vreal)((vint)x & ~sign);
+}
+
+ALWAYS_INLINE vreal with_sign_of(vreal x, vreal sign_source)
+{
+    const ireal sign = (ireal)((uint64_t)1 << (sizeof(REAL) * 8 - 1));
+    return (vreal)((vint)x | ((vint)sign_source & sign));
+}
+
+/* exp(-|x|) never overflows, and keeps the small side to full relative accuracy. */
+ALWAYS_INLINE vreal sigmoid(vreal x)
+{
+    exponential e = exponentiate(-magnitude(x));
+    vreal tail = (e.scale + e.scale * e.fraction) * e.rest_scale;
+    return blend(greater(splat(0), x), tail, splat(1)) / ((REAL)1 + tail);
+}
+
+/* x sigmoid(x); NaN at -inf, as in PyTorch. */
+ALWAYS_INLINE vreal silu(vreal x) { return x * sigmoid(x); }
+
+/* tanh |x| = |m| / (2 + m) with m = exp(-2|x|) - 1, free of cancellation near zero. */
+ALWAYS_INLINE vreal hyperbolic_tangent(vreal x)
+{
+    exponential e = exponentiate((REAL)-2 * magnitude(x));
+    vreal scale = e.scale * e.rest_scale;
+    vreal m = scale * e.fraction + (scale - (REAL)1);
+    return with_sign_of(magnitude(m / ((REAL)2 + m)), x);
+}
+
+ALWAYS_INLINE vreal hardswish(vreal x)
+{
+    return x * (at_most(splat(6), at_least(splat(0), x + (REAL)3)) / (REAL)6);
+}
+
+ALWAYS_INLINE vreal activate(vreal x, const fc_activation *activation)
+{
+    vreal alpha = splat((REAL)activation->alpha), beta = splat((REAL)activation->beta);
+    switch (activation->kind) {
+    case FC_RELU: return at_least(splat(0), x);
+    case FC_CLIP: return at_most(beta, at_least(alpha, x));
+    case FC_LEAKY_RELU: return blend(greater(splat(0), x), x * alpha, x);
+    case FC_SILU: return silu(x);
+    case FC_HARDSWISH: return hardswish(x);
+    case FC_SIGMOID: return sigmoid(x);
+    case FC_TANH: return hyperbolic_tangent(x);
+    default: return x;
+    }
+}
+
+/* Whether a kernel applies the activation in its own store; the rest take a second pass over the hot output. */
+ALWAYS_INLINE int is_clip(const fc_activation *activation) { return activation->kind <= FC_CLIP; }
+
+/* The bounds of a clip; infinite ones where there is none, which changes no value. */
+ALWAYS_INLINE REAL lower_bound(const fc_activation *activation)
+{
+    if (activation->kind == FC_RELU) return 0;
+    return activation->kind == FC_CLIP ? (REAL)activation->alpha : -(REAL)__builtin_inf();
+}
+
+ALWAYS_INLINE REAL upper_bound(const fc_activation *activation)
+{
+    return activation->kind == FC_CLIP ? (REAL)activation->beta : (REAL)__builtin_inf();
+}
+
+/* The activation of a kernel's store: clips inline, the long ones once in the object instead of once a store. */
+static __attribute__((noinline)) vreal activate_out_of_line(vreal x, const fc_activation *activation)
+{
+    return activate(x, activation);
+}
+
+ALWAYS_INLINE vreal finish(vreal x, const fc_activation *activation)
+{
+    if (!is_clip(activation)) return activate_out_of_line(x, activation);
+    return at_most(splat(upper_bound(activation)), at_least(splat(lower_bound(activation)), x));
+}
+
+static void activate_row(void *y, const void *x, const void *residual, int64_t count, const fc_activation *activation,
+                         int past_cache)
+{
+    char *out = y;
+    const char *in = x, *add = residual;
+    past_cache = past_cache && (uintptr_t)out % VECTOR_BYTES == 0;
+    for (int64_t i = 0; i < count; i += LANES) {
+        int64_t left = count - i;
+        vreal v = load_up_to(in + i * REAL_BYTES, left);
+        if (add) v += load_up_to(add + i * REAL_BYTES, left);
+        v = activate(v, activation);
+        if (past_cache && left >= LANES) store_past_cache(out + i * REAL_BYTES, v);
+        else store_up_to(out + i * REAL_BYTES, v, left);
+    }
+    if (past_cache) fence_past_cache();
+}
+
+#endif

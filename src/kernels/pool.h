@@ -1,0 +1,85 @@
+/* Pooling: vectors of channels, a few at a time, through all positions of a window.
+ *
+ * A maximum takes the first of equal values and any NaN: best = (x > best or x is NaN) ? x : best. The hardware maximum
+ * would lose a NaN that met a number later.
+ */
+#ifndef FASTCONV_KERNELS_POOL_H
+#define FASTCONV_KERNELS_POOL_H
+
+#include "../kernels.h"
+#include "../simd.h"
+
+enum { POOL_VECTORS = 4 };
+
+ALWAYS_INLINE vmask exceeds(vreal x, vreal best) { return (vmask)(greater(x, best) | is_nan(x)); }
+
+/* `vectors` vectors of one pixel's channels; `left` channels from `in` on, so that the last vector may be partial. */
+ALWAYS_INLINE void max_tile(const fc_pool_row *t, const char *in, int64_t left, int vectors, int partial, char *out, char *taps)
+{
+    vreal best[POOL_VECTORS];
+    vint tap[POOL_VECTORS];
+    UNROLLED for (int v = 0; v < vectors; v++) {
+        best[v] = splat(-(REAL)__builtin_inf());
+        tap[v] = (vint){0} - 1;
+    }
+    for (int64_t s = 0; s < t->steps; s++)
+        UNROLLED for (int v = 0; v < vectors; v++) {
+            const char *at = in + t->offset[s] + v * VECTOR_BYTES;
+            vreal x = partial ? load_up_to(at, left) : load(at);
+            vmask wins = exceeds(x, best[v]);
+            best[v] = blend(wins, x, best[v]);
+            if (taps) tap[v] = (vint)blend(wins, (vreal)((vint){0} + (ireal)s), (vreal)tap[v]);
+        }
+    UNROLLED for (int v = 0; v < vectors; v++) {
+        store_up_to(out + v * VECTOR_BYTES, best[v], partial ? left : LANES);
+        if (taps) store_up_to(taps + v * VECTOR_BYTES, (vreal)tap[v], partial ? left : LANES);
+    }
+}
+
+ALWAYS_INLINE void avg_tile(const fc_pool_row *t, const char *in, int64_t left, int vectors, int partial, char *out)
+{
+    vreal sum[POOL_VECTORS];
+    UNROLLED for (int v = 0; v < vectors; v++) sum[v] = (vreal){0};
+    for (int64_t s = 0; s < t->steps; s++)
+        UNROLLED for (int v = 0; v < vectors; v++) {
+            const char *at = in + t->offset[s] + v * VECTOR_BYTES;
+            sum[v] += partial ? load_up_to(at, left) : load(at);
+        }
+    UNROLLED for (int v = 0; v < vectors; v++)
+        store_up_to(out + v * VECTOR_BYTES, sum[v] / (REAL)t->divisor, partial ? left : LANES);
+}
+
+/* Every channel of every pixel: wide tiles, then single vectors, then the partial one. TILE(vectors, partial) */
+#define POOL_ROW(TILE)                                                                   \
+    for (int64_t p = 0; p < t->px; p++) {                                                \
+        const char *in = (const char *)t->input + p * t->px_stride;                      \
+        char *out = (char *)t->output + p * t->out_px;                                   \
+        int64_t c = 0;                                                                   \
+        for (; c + POOL_VECTORS * LANES <= t->channels; c += POOL_VECTORS * LANES) {     \
+            TILE(POOL_VECTORS, 0);                                                       \
+        }                                                                                \
+        for (; c + LANES <= t->channels; c += LANES) {                                   \
+            TILE(1, 0);                                                                  \
+        }                                                                                \
+        if (c < t->channels) {                                                           \
+            TILE(1, 1);                                                                  \
+        }                                                                                \
+    }
+
+#define MAX_TILE(vectors, partial) \
+    max_tile(t, in + c * REAL_BYTES, t->channels - c, vectors, partial, out + c * REAL_BYTES, NULL)
+#define MAX_TAPS_TILE(vectors, partial)                                                                       \
+    max_tile(t, in + c * REAL_BYTES, t->channels - c, vectors, partial, out + c * REAL_BYTES,                 \
+             (char *)t->taps + (p * t->channels + c) * REAL_BYTES)
+#define AVG_TILE(vectors, partial) \
+    avg_tile(t, in + c * REAL_BYTES, t->channels - c, vectors, partial, out + c * REAL_BYTES)
+
+static void max_pool(const fc_pool_row *t)
+{
+    if (t->taps) POOL_ROW(MAX_TAPS_TILE)
+    else POOL_ROW(MAX_TILE)
+}
+
+static void avg_pool(const fc_pool_row *t) { POOL_ROW(AVG_TILE) }
+
+#endif

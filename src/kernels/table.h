@@ -1,0 +1,35 @@
+/* Everything one instruction set and item type exports: the table, and nothing else. */
+#include "activation.h"
+#include "affine.h"
+#include "depthwise.h"
+#include "peak.h"
+#include "planar.h"
+#include "pool.h"
+#include "tile.h"
+#include "transpose.h"
+
+const fc_kernels FASTCONV_TABLE = {
+    .isa = FASTCONV_ISA_NAME,
+    .item_bytes = REAL_BYTES,
+    .lanes = LANES,
+    .block = BLOCK,
+    .tile_px = TILE_PX,
+    .tile_blocks = TILE_BLOCKS,
+    .planar_oc = PLANAR_OC,
+    .tile = TILE_TABLE,
+    .to_blocked = to_blocked,
+    .from_blocked = from_blocked,
+    .copy_blocks = copy_blocks,
+    .planar = planar,
+    .depthwise = depthwise,
+    .max_pool = max_pool,
+    .avg_pool = avg_pool,
+    .affine_planar = affine_planar,
+    .affine_channels = affine_channels,
+    .moments_planar = moments_planar,
+    .moments_channels = moments_channels,
+    .activate = activate_row,
+    .gather = gather,
+    .fma_peak = fma_peak,
+    .copy_past_cache = copy_past_cache,
+};

@@ -1,0 +1,145 @@
+/* The register tile: a block of rows x px pixels and `blocks` channel blocks, the whole reduction in registers.
+ *
+ *            oc 0..15    oc 16..31            each step of k, 14 x 2 vectors on AVX-512:
+ *   px 0   [ acc 0 0 ]  [ acc 0 1 ]             2 loads of the filter, shared by all pixels
+ *   px 1   [ acc 1 0 ]  [ acc 1 1 ]            14 broadcasts of an input scalar, shared by the channels
+ *    ...                                       28 fused multiply-adds
+ *   px 13  [ acc 13 0]  [ acc 13 1]
+ *
+ * Every distance that stands in an address is a compile-time constant for the common walks, so that a broadcast is one
+ * load with a displacement. Goto & van de Geijn 2008 (the register block); Georganas et al. 2018 (direct convolution).
+ */
+#ifndef FASTCONV_KERNELS_TILE_H
+#define FASTCONV_KERNELS_TILE_H
+
+#include "activation.h"
+
+/* The compiler would load operands of later steps early, and spill accumulators to make room. */
+#define KEEP_ORDER() __asm__ volatile("" : : : "memory")
+
+/* One k of every pixel of the tile. px_stride and k_stride fold into displacements where they are constants. */
+#define TILE_STEP(a, k)                                                                                  \
+    do {                                                                                                 \
+        KEEP_ORDER();                                                                                    \
+        vreal w[FC_MAX_TILE_BLOCKS * BLOCK_VECTORS];                                                     \
+        UNROLLED for (int v = 0; v < vectors; v++) w[v] = load(b + ((k) * vectors + v) * VECTOR_BYTES);  \
+        UNROLLED for (int r = 0; r < rows; r++)                                                          \
+            UNROLLED for (int p = 0; p < px; p++) {                                                      \
+                const char *at = (a) + r * t->row_stride + p * px_stride + (k) * k_stride;               \
+                vreal x = splat(*(const REAL *)at);                                                      \
+                UNROLLED for (int v = 0; v < vectors; v++) ACCUMULATE(acc[r * px + p][v], x, w[v]);      \
+            }                                                                                            \
+    } while (0)
+
+ALWAYS_INLINE void tile_store(const fc_tile *t, int rows, int px, int vectors,
+                              vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS])
+{
+    const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
+    UNROLLED for (int v = 0; v < vectors; v++) {
+        vreal bias = load((const char *)t->bias + v * VECTOR_BYTES);
+        ptrdiff_t in_blocks = v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES;
+        UNROLLED for (int r = 0; r < rows; r++)
+            UNROLLED for (int p = 0; p < px; p++) {
+                ptrdiff_t at = in_blocks + r * t->out_row + p * t->out_px;
+                vreal y = acc[r * px + p][v] + bias;
+                if (t->residual) y += load((const char *)t->residual + at);
+                store((char *)t->output + at, at_most(upper, at_least(lower, y)));
+            }
+    }
+}
+
+/* The activations that are no clip go over the stored tile, still in the nearest cache. */
+static void tile_activate(const fc_tile *t, int rows, int px, int blocks)
+{
+    for (int b = 0; b < blocks; b++)
+        for (int r = 0; r < rows; r++)
+            for (int p = 0; p < px; p++) {
+                char *at = (char *)t->output + b * t->out_block + r * t->out_row + p * t->out_px;
+                for (int v = 0; v < BLOCK_VECTORS; v++, at += VECTOR_BYTES) store(at, activate(load(at), &t->activation));
+            }
+}
+
+ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_t px_stride, ptrdiff_t k_stride)
+{
+    const int vectors = blocks * BLOCK_VECTORS;
+    vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS];
+    UNROLLED for (int i = 0; i < rows * px; i++)
+        UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
+
+    const char *b = t->filter;
+    const ptrdiff_t *offset = t->offset;
+    for (int part = 0; part < 2; part++) {
+        const int64_t steps = part ? t->tail_steps : t->steps, depth = part ? t->tail_depth : t->depth;
+        for (int64_t s = 0; s < steps; s++) {
+            const char *a = (const char *)t->input + *offset++;
+            int64_t k = depth;
+            for (; k >= 4; k -= 4) {
+                UNROLLED for (int i = 0; i < 4; i++) TILE_STEP(a, i);
+                a += 4 * k_stride;
+                b += 4 * vectors * VECTOR_BYTES;
+            }
+            for (; k > 0; k--) {
+                TILE_STEP(a, 0);
+                a += k_stride;
+                b += vectors * VECTOR_BYTES;
+            }
+        }
+    }
+    tile_store(t, rows, px, vectors, acc);
+    if (!is_clip(&t->activation)) tile_activate(t, rows, px, blocks);
+}
+
+/* A function for each (walk, rows, px, blocks) of the table. */
+#define TILE_FUNCTION(walk, rows, px, blocks, px_stride, k_stride)                         \
+    static void tile_##walk##_##rows##_##px##_##blocks(const fc_tile *t)                   \
+    {                                                                                      \
+        tile(t, rows, px, blocks, px_stride, k_stride);                                    \
+    }
+
+#define FOR_WALKS(F, rows, px, blocks)                                        \
+    F(blocked_1, rows, px, blocks, BLOCK_BYTES, REAL_BYTES)                   \
+    F(blocked_2, rows, px, blocks, 2 * BLOCK_BYTES, REAL_BYTES)
+
+#define FOR_ALL_WALKS(F, px, blocks)                          \
+    FOR_WALKS(F, 1, px, blocks)                               \
+    F(planar, 1, px, blocks, REAL_BYTES, t->k_stride)         \
+    F(strided, 1, px, blocks, t->px_stride, REAL_BYTES)
+
+#define FOR_PX_1_TO_3(F, blocks) F(1, blocks) F(2, blocks) F(3, blocks)
+#define FOR_PX_4_TO_6(F, blocks) F(4, blocks) F(5, blocks) F(6, blocks)
+#define FOR_PX_7_TO_14(F, blocks) \
+    F(7, blocks) F(8, blocks) F(9, blocks) F(10, blocks) F(11, blocks) F(12, blocks) F(13, blocks) F(14, blocks)
+
+#define ONE_ROW(px, blocks) FOR_ALL_WALKS(TILE_FUNCTION, px, blocks)
+#define TWO_ROWS(px, blocks) FOR_WALKS(TILE_FUNCTION, 2, px, blocks)
+#define ENTRY_ONE_ROW(px, blocks)                                                          \
+    [FC_WALK_BLOCKED_1][0][px - 1][blocks - 1] = tile_blocked_1_1_##px##_##blocks,         \
+    [FC_WALK_BLOCKED_2][0][px - 1][blocks - 1] = tile_blocked_2_1_##px##_##blocks,         \
+    [FC_WALK_PLANAR][0][px - 1][blocks - 1] = tile_planar_1_##px##_##blocks,               \
+    [FC_WALK_STRIDED][0][px - 1][blocks - 1] = tile_strided_1_##px##_##blocks,
+#define ENTRY_TWO_ROWS(px, blocks)                                                         \
+    [FC_WALK_BLOCKED_1][1][px - 1][blocks - 1] = tile_blocked_1_2_##px##_##blocks,         \
+    [FC_WALK_BLOCKED_2][1][px - 1][blocks - 1] = tile_blocked_2_2_##px##_##blocks,
+
+/* The tiles whose accumulators, filter vectors and broadcast fit the register file. */
+#if VECTOR_BYTES == 64 /* 32 registers: 14 x 2 + 2 + 1 */
+enum { TILE_PX = 14, TILE_BLOCKS = 2 };
+#define TILES(ROW1, ROW2, blocks) \
+    FOR_PX_1_TO_3(ROW1, blocks) FOR_PX_4_TO_6(ROW1, blocks) FOR_PX_7_TO_14(ROW1, blocks) \
+    FOR_PX_1_TO_3(ROW2, blocks) FOR_PX_4_TO_6(ROW2, blocks) ROW2(7, blocks)
+TILES(ONE_ROW, TWO_ROWS, 1)
+TILES(ONE_ROW, TWO_ROWS, 2)
+#define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1) TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 2)}
+#elif VECTOR_BYTES == 32 /* 16 registers: 6 x 2 + 2 + 1 */
+enum { TILE_PX = 6, TILE_BLOCKS = 1 };
+#define TILES(ROW1, ROW2, blocks) FOR_PX_1_TO_3(ROW1, blocks) FOR_PX_4_TO_6(ROW1, blocks) FOR_PX_1_TO_3(ROW2, blocks)
+TILES(ONE_ROW, TWO_ROWS, 1)
+#define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1)}
+#else /* 16 registers: 2 x 4 + 4 + 1 and the products */
+enum { TILE_PX = 2, TILE_BLOCKS = 1 };
+#define TILES(ROW1, ROW2, blocks) ROW1(1, blocks) ROW1(2, blocks) ROW2(1, blocks)
+TILES(ONE_ROW, TWO_ROWS, 1)
+#define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1)}
+#endif
+
+#endif

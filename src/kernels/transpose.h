@@ -1,0 +1,109 @@
+/* Planar rows of channels to and from channel blocks, LANES x LANES items at a time in registers.
+ *
+ *   planar   c0: p0 p1 p2 ...          blocked   p0: c0 c1 c2 ...
+ *            c1: p0 p1 p2 ...    <->             p1: c0 c1 c2 ...
+ *
+ * A square is transposed in log2(LANES) rounds; round s swaps the off-diagonal quarters of every 2s x 2s square.
+ */
+#ifndef FASTCONV_KERNELS_TRANSPOSE_H
+#define FASTCONV_KERNELS_TRANSPOSE_H
+
+#include "activation.h"
+
+/* Lane l of the upper and of the lower result of round s, counted over the 2 * LANES lanes of both operands. */
+#define UPPER(l, s) (((l) & (s)) ? LANES + (l) - (s) : (l))
+#define LOWER(l, s) (((l) & (s)) ? LANES + (l) : (l) + (s))
+#define LANES_2(F, s) F(0, s), F(1, s)
+#define LANES_4(F, s) LANES_2(F, s), F(2, s), F(3, s)
+#define LANES_8(F, s) LANES_4(F, s), F(4, s), F(5, s), F(6, s), F(7, s)
+#define LANES_16(F, s) LANES_8(F, s), F(8, s), F(9, s), F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s)
+
+#define TRANSPOSE_ROUND(s, MASK)                                          \
+    UNROLLED for (int i = 0; i < LANES; i++) if (!(i & (s))) {            \
+        vreal upper = x[i], lower = x[i + (s)];                           \
+        x[i] = __builtin_shuffle(upper, lower, (vint){MASK(UPPER, s)});   \
+        x[i + (s)] = __builtin_shuffle(upper, lower, (vint){MASK(LOWER, s)}); \
+    }
+
+ALWAYS_INLINE void transpose_square(vreal x[LANES])
+{
+#if VECTOR_BYTES == 64 && defined(FASTCONV_FLOAT32)
+    TRANSPOSE_ROUND(8, LANES_16) TRANSPOSE_ROUND(4, LANES_16) TRANSPOSE_ROUND(2, LANES_16) TRANSPOSE_ROUND(1, LANES_16)
+#elif VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && defined(FASTCONV_FLOAT32))
+    TRANSPOSE_ROUND(4, LANES_8) TRANSPOSE_ROUND(2, LANES_8) TRANSPOSE_ROUND(1, LANES_8)
+#elif VECTOR_BYTES == 32 || defined(FASTCONV_FLOAT32)
+    TRANSPOSE_ROUND(2, LANES_4) TRANSPOSE_ROUND(1, LANES_4)
+#else
+    TRANSPOSE_ROUND(1, LANES_2)
+#endif
+}
+
+static void to_blocked(const fc_transpose *t)
+{
+    for (int first = 0; first < BLOCK; first += LANES) {
+        const char *rows = (const char *)t->planar + first * t->plane_stride;
+        const int64_t present = t->channels - first;
+        for (int64_t p = 0; p < t->pixels; p += LANES) {
+            const int64_t left = t->pixels - p;
+            vreal x[LANES];
+            if (left >= LANES && present >= LANES) {
+                UNROLLED for (int i = 0; i < LANES; i++) x[i] = load(rows + i * t->plane_stride + p * REAL_BYTES);
+            } else {
+                UNROLLED for (int i = 0; i < LANES; i++)
+                    x[i] = i < present ? load_up_to(rows + i * t->plane_stride + p * REAL_BYTES, left) : (vreal){0};
+            }
+            transpose_square(x);
+            char *out = (char *)t->blocked + first * REAL_BYTES;
+            if (t->block_offset) {
+                UNROLLED for (int i = 0; i < LANES; i++) if (i < left) store(out + t->block_offset[p + i], x[i]);
+            } else {
+                UNROLLED for (int i = 0; i < LANES; i++) if (i < left) store(out + (p + i) * t->block_stride, x[i]);
+            }
+        }
+    }
+}
+
+static void from_blocked(const fc_transpose *t)
+{
+    for (int first = 0; first < BLOCK && first < t->channels; first += LANES) {
+        const int64_t present = t->channels - first;
+        for (int64_t p = 0; p < t->pixels; p += LANES) {
+            const int64_t left = t->pixels - p;
+            const char *in = (const char *)t->blocked + p * t->block_stride + first * REAL_BYTES;
+            vreal x[LANES];
+            UNROLLED for (int i = 0; i < LANES; i++) x[i] = i < left ? load(in + i * t->block_stride) : (vreal){0};
+            transpose_square(x);
+            UNROLLED for (int i = 0; i < LANES; i++) if (i < present) {
+                const ptrdiff_t at = (first + i) * t->plane_stride + p * REAL_BYTES;
+                if (t->residual) x[i] += load_up_to((const char *)t->residual + at, left);
+                store_up_to((char *)t->planar + at, finish(x[i], &t->activation), left);
+            }
+        }
+    }
+}
+
+/* Pixels that hold their channels side by side need no transposition. */
+static void copy_blocks(const fc_transpose *t, ptrdiff_t px_stride)
+{
+    const char *in = t->planar;
+    char *out = t->blocked;
+    for (int64_t p = 0; p < t->pixels; p++, in += px_stride, out += t->block_stride)
+        UNROLLED for (int v = 0; v < BLOCK_VECTORS; v++) {
+            const int64_t left = t->channels - v * LANES;
+            store(out + v * VECTOR_BYTES, left > 0 ? load_up_to(in + v * VECTOR_BYTES, left) : (vreal){0});
+        }
+}
+
+static void gather(void *dst, const void *src, ptrdiff_t src_stride, int64_t count)
+{
+    REAL *out = dst;
+    const char *in = src;
+    if (src_stride == 2 * REAL_BYTES) { /* a literal stride lets the compiler vectorise the common case */
+        const REAL *even = src;
+        for (int64_t i = 0; i < count; i++) out[i] = even[2 * i];
+    } else {
+        for (int64_t i = 0; i < count; i++) out[i] = *(const REAL *)(in + i * src_stride);
+    }
+}
+
+#endif

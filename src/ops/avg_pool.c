@@ -1,0 +1,34 @@
+/* Average pooling: the sum over the window divided by what the caller counts as its size. */
+#include "pool.h"
+
+/* How much of the window at output o counts along one axis: inside the input, or inside the padded input. */
+static int64_t counted(const fc_pool_job *job, int axis, int64_t o)
+{
+    const fc_window *w = &job->pool.window;
+    const int64_t start = o * w->stride[axis] - w->pad[axis], padded = w->in[axis] + job->average->pad_after[axis];
+    int64_t end = start + w->kernel[axis];
+    if (end > padded) end = padded;
+    if (job->average->count_include_pad) return end - start;
+    const fc_clip clip = fc_clip_window(w, axis, o);
+    return clip.to - clip.from;
+}
+
+static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_pool_span *run)
+{
+    const double size = (double)counted(job, 0, line->d) * (double)counted(job, 1, line->h) * (double)counted(job, 2, run->col);
+    const fc_pool_row t = {
+        .input = line->input, .px_stride = job->pool.window.stride[2] * line->px, .offset = run->offset,
+        .steps = run->count, .px = run->px, .channels = line->channels,
+        .output = line->output + run->col * line->out_px, .out_px = line->out_px,
+        .divisor = job->average->divisor_override ? (double)job->average->divisor_override : size,
+    };
+    job->kernels->avg_pool(&t);
+}
+
+fc_status fc_avg_pool(const fc_pool *pool, const fc_average *average, const fc_view *input, const fc_view *output,
+                      const fc_run *run)
+{
+    fc_pool_job job = {.pool = *pool, .kernels = fc_kernels_for(run->isa, pool->item_bytes), .input = *input,
+                       .output = *output, .average = average, .reduce = reduce};
+    return fc_pool_call(&job, run);
+}

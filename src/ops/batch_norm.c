@@ -1,0 +1,248 @@
+/* Batch norm: the moments of each channel, and the affine map made from them.
+ *
+ * A map is walked as runs: whole planes where a channel's pixels follow each other (one set of parameters a run), pixels
+ * where their channels do (a vector of parameters). Moments are summed over pieces of fixed size whose sums are added in
+ * a fixed order, so their bits do not depend on the number of threads. Ioffe & Szegedy 2015.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "pool.h"
+
+enum { RUN_ITEMS = 32 * 1024, PAST_CACHE_BYTES = 4 << 20 };
+
+typedef enum { FC_PLANAR_RUNS, FC_CHANNEL_RUNS, FC_SINGLE_ITEMS } fc_walk_kind;
+
+/* The pixels of a sample as `rows` rows of `cols` pixels, each row evenly strided; pieces of `piece` pixels. */
+typedef struct {
+    const fc_map *map;
+    const fc_kernels *kernels;
+    fc_view input, output;
+    fc_walk_kind kind;
+    int64_t rows, cols, piece, pieces;
+    int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
+    double *center, *sums;
+    const void *scale, *shift, *item_center;
+    const fc_epilogue *epilogue;
+    int past_cache;
+} fc_norm_job;
+
+static int rows_follow(const fc_view *view, const int64_t *size, int axis)
+{
+    return size[axis] == 1 || view->stride[2 + axis] == view->stride[3 + axis] * size[axis + 1];
+}
+
+/* Join the rows that follow each other in both arrays, and say how a run of pixels can be read. */
+static void prepare_walk(fc_norm_job *job)
+{
+    const int64_t *size = job->map->size;
+    const int item = job->map->item_bytes;
+    job->cols = size[2];
+    int axis = 1;
+    for (; axis >= 0 && rows_follow(&job->input, size, axis) && rows_follow(&job->output, size, axis); axis--)
+        job->cols *= size[axis];
+    job->rows = size[0] * size[1] * size[2] / job->cols;
+    const ptrdiff_t in = job->input.stride[4], out = job->output.stride[4];
+    if (fc_channels_last(&job->input, &job->output, job->map->channels, item)) {
+        job->kind = FC_CHANNEL_RUNS;
+        job->piece = RUN_ITEMS / job->map->channels + 1;
+    } else {
+        job->kind = (in == item && out == item) || job->cols == 1 ? FC_PLANAR_RUNS : FC_SINGLE_ITEMS;
+        job->piece = RUN_ITEMS;
+    }
+    if (job->piece > job->cols) job->piece = job->cols;
+    job->pieces = (job->cols + job->piece - 1) / job->piece;
+    job->together = job->map->channels;
+    if (job->kind != FC_CHANNEL_RUNS && job->together * job->piece > RUN_ITEMS / 2)
+        job->together = job->piece < RUN_ITEMS / 2 ? RUN_ITEMS / 2 / job->piece : 1;
+    job->groups = (job->map->channels + job->together - 1) / job->together;
+}
+
+/* One piece of one row of `channels` channels. */
+typedef struct {
+    int64_t sample, row, first, count, channel, channels;
+} fc_norm_piece;
+
+static int64_t norm_tasks(const fc_norm_job *job) { return job->map->batch * job->rows * job->pieces * job->groups; }
+
+static fc_norm_piece piece_of(const fc_norm_job *job, int64_t task)
+{
+    fc_norm_piece p = {.channel = task % job->groups * job->together};
+    task /= job->groups;
+    p.first = task % job->pieces * job->piece;
+    task /= job->pieces;
+    p.row = task % job->rows;
+    p.sample = task / job->rows;
+    p.count = job->cols - p.first < job->piece ? job->cols - p.first : job->piece;
+    p.channels = job->map->channels - p.channel < job->together ? job->map->channels - p.channel : job->together;
+    return p;
+}
+
+static ptrdiff_t piece_at(const fc_norm_job *job, const fc_view *view, const fc_norm_piece *p)
+{
+    const int64_t *size = job->map->size;
+    const int64_t pixel = p->row * job->cols; /* rows start at a multiple of the joined axes */
+    return p->sample * view->stride[0] + p->channel * view->stride[1] + pixel / size[2] / size[1] * view->stride[2]
+         + pixel / size[2] % size[1] * view->stride[3] + p->first * view->stride[4];
+}
+
+/* Where the sums of a task's channels stand: [sample, row, piece][sum, square][channel]. */
+static double *sums_of(const fc_norm_job *job, int64_t task, int64_t channel)
+{
+    return job->sums + task / job->groups * 2 * job->map->channels + channel;
+}
+
+static void moments_task(void *context, int64_t task, int thread)
+{
+    const fc_norm_job *job = context;
+    const fc_norm_piece p = piece_of(job, task);
+    double *sum = sums_of(job, task, p.channel), *square = sum + job->map->channels;
+    fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, &p), .count = p.count, .channels = 1,
+                    .x_stride = job->input.stride[4], .center = job->center + p.channel, .sum = sum, .square = square};
+    (void)thread;
+    memset(sum, 0, (size_t)p.channels * sizeof(double));
+    memset(square, 0, (size_t)p.channels * sizeof(double));
+    if (job->kind == FC_CHANNEL_RUNS) {
+        t.channels = p.channels;
+        job->kernels->moments_channels(&t);
+        return;
+    }
+    for (int64_t c = 0; c < p.channels; c++) {
+        if (job->kind == FC_PLANAR_RUNS) job->kernels->moments_planar(&t);
+        else job->kernels->moments_channels(&t);
+        t.x = (const char *)t.x + job->input.stride[1];
+        t.center++, t.sum++, t.square++;
+    }
+}
+
+static double item_at(const void *p, int item_bytes)
+{
+    return item_bytes == 4 ? (double)*(const float *)p : *(const double *)p;
+}
+
+/* Add the pieces' sums in their order. */
+static void combine(const fc_norm_job *job, double *mean, double *variance)
+{
+    const int64_t channels = job->map->channels, pieces = norm_tasks(job) / job->groups;
+    const double count = (double)job->map->batch * (double)job->rows * (double)job->cols;
+    memset(mean, 0, (size_t)channels * sizeof(double));
+    memset(variance, 0, (size_t)channels * sizeof(double));
+    for (int64_t i = 0; i < pieces; i++) {
+        const double *sum = job->sums + 2 * i * channels;
+        for (int64_t c = 0; c < channels; c++) {
+            mean[c] += sum[c];
+            variance[c] += sum[channels + c];
+        }
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        const double offset = mean[c] / count, spread = variance[c] / count - offset * offset;
+        mean[c] = job->center[c] + offset;
+        variance[c] = spread < 0 ? 0 : spread; /* NaN stays */
+    }
+}
+
+static fc_team team_for(const fc_map *map, const fc_run *run)
+{
+    fc_team team = run->team;
+    const double items = (double)map->batch * (double)map->channels * (double)map->size[0] * (double)map->size[1]
+                       * (double)map->size[2];
+    if (items < FC_SERIAL_WORK / 4) team.threads = 1;
+    return team;
+}
+
+fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run)
+{
+    fc_norm_job job = {.map = map, .kernels = fc_kernels_for(run->isa, map->item_bytes), .input = *input, .output = *input};
+    prepare_walk(&job);
+    const fc_team team = team_for(map, run);
+    const size_t channels = (size_t)map->channels;
+    const size_t sums = 2 * (size_t)(norm_tasks(&job) / job.groups) * channels;
+    fc_block block = fc_block_acquire((channels + sums) * sizeof(double));
+    if (!block.data) return FC_NO_MEMORY;
+    job.center = block.data;
+    job.sums = job.center + channels;
+    for (int64_t c = 0; c < map->channels; c++)
+        job.center[c] = item_at((const char *)input->data + c * input->stride[1], map->item_bytes);
+    const fc_status status = fc_parallel(&team, norm_tasks(&job), moments_task, &job);
+    if (status == FC_OK) combine(&job, mean, variance);
+    fc_block_release(block);
+    return status;
+}
+
+static void affine_task(void *context, int64_t task, int thread)
+{
+    const fc_norm_job *job = context;
+    const fc_norm_piece p = piece_of(job, task);
+    const int item = job->map->item_bytes;
+    const ptrdiff_t at = piece_at(job, &job->output, &p), parameter = p.channel * item;
+    const ptrdiff_t in_channel = job->input.stride[1], out_channel = job->output.stride[1];
+    fc_affine t = {
+        .x = (const char *)job->input.data + piece_at(job, &job->input, &p),
+        .y = (char *)job->output.data + at,
+        .residual = job->epilogue->residual ? (const char *)job->epilogue->residual + at : NULL,
+        .center = (const char *)job->item_center + parameter,
+        .scale = (const char *)job->scale + parameter,
+        .shift = (const char *)job->shift + parameter,
+        .count = p.count, .channels = 1,
+        .x_stride = job->input.stride[4], .y_stride = job->output.stride[4], .residual_stride = job->output.stride[4],
+        .activation = job->epilogue->activation, .past_cache = job->past_cache,
+    };
+    (void)thread;
+    if (job->kind == FC_CHANNEL_RUNS) {
+        t.channels = p.channels;
+        job->kernels->affine_channels(&t);
+        return;
+    }
+    for (int64_t c = 0; c < p.channels; c++) {
+        if (job->kind == FC_PLANAR_RUNS) job->kernels->affine_planar(&t);
+        else job->kernels->affine_channels(&t);
+        t.x = (const char *)t.x + in_channel;
+        t.y = (char *)t.y + out_channel;
+        if (t.residual) t.residual = (const char *)t.residual + out_channel;
+        t.center = (const char *)t.center + item;
+        t.scale = (const char *)t.scale + item;
+        t.shift = (const char *)t.shift + item;
+    }
+}
+
+/* y = (x - center) * scale + shift, with the digits of the mean that the item type cannot hold moved into the shift. */
+static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm, void *center, void *scale, void *shift)
+{
+    for (int64_t c = 0; c < job->map->channels; c++) {
+        const double factor = (norm->weight ? norm->weight[c] : 1) / sqrt(norm->variance[c] + norm->eps);
+        const double bias = norm->bias ? norm->bias[c] : 0;
+        if (job->map->item_bytes == 4) {
+            const float near = isfinite((float)norm->mean[c]) ? (float)norm->mean[c] : 0;
+            ((float *)center)[c] = near;
+            ((float *)scale)[c] = (float)factor;
+            ((float *)shift)[c] = (float)(bias - (norm->mean[c] - near) * factor);
+        } else {
+            const double near = isfinite(norm->mean[c]) ? norm->mean[c] : 0;
+            ((double *)center)[c] = near;
+            ((double *)scale)[c] = factor;
+            ((double *)shift)[c] = bias - (norm->mean[c] - near) * factor;
+        }
+    }
+}
+
+fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const fc_view *input, const fc_view *output,
+                        const fc_epilogue *epilogue, const fc_run *run)
+{
+    fc_norm_job job = {.map = map, .kernels = fc_kernels_for(run->isa, map->item_bytes), .input = *input, .output = *output,
+                       .epilogue = epilogue};
+    prepare_walk(&job);
+    const fc_team team = team_for(map, run);
+    const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes));
+    fc_block block = fc_block_acquire(3 * parameter);
+    if (!block.data) return FC_NO_MEMORY;
+    char *parameters = block.data;
+    prepare_parameters(&job, norm, parameters, parameters + parameter, parameters + 2 * parameter);
+    job.item_center = parameters;
+    job.scale = parameters + parameter;
+    job.shift = parameters + 2 * parameter;
+    job.past_cache = (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
+                   >= PAST_CACHE_BYTES;
+    const fc_status status = fc_parallel(&team, norm_tasks(&job), affine_task, &job);
+    fc_block_release(block);
+    return status;
+}

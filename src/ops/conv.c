@@ -1,0 +1,206 @@
+/* A convolution call: plan it, take the workspace, hand it to its algorithm.
+ *
+ *   workspace:  | shared: packed filter or laid-out input | step offsets | padded bias | thread 0 | thread 1 | ...
+ */
+#include "conv.h"
+
+#include <string.h>
+
+#include "filter.h"
+#include "pool.h"
+
+/* A view's spatial axes, outermost first, follow each other in memory: one long row. */
+static int is_one_row(const fc_view *view, const int64_t *size)
+{
+    for (int i = 0; i < FC_SPATIAL - 1; i++)
+        if (size[i] > 1 && view->stride[2 + i] != view->stride[3 + i] * size[i + 1]) return 0;
+    return 1;
+}
+
+/* A pointwise convolution does not care where rows end: longer rows fill the tiles better. */
+static void join_rows(fc_conv *conv, const fc_view *input, const fc_view *output)
+{
+    fc_window *w = &conv->window;
+    int64_t pixels = 1;
+    for (int i = 0; i < FC_SPATIAL; i++) {
+        if (w->kernel[i] != 1 || w->stride[i] != 1 || w->pad[i] || w->in[i] != w->out[i]) return;
+        pixels *= w->in[i];
+    }
+    if (input && !(is_one_row(input, w->in) && is_one_row(output, w->out))) return;
+    for (int i = 0; i < FC_SPATIAL; i++) w->in[i] = w->out[i] = i == FC_SPATIAL - 1 ? pixels : 1;
+}
+
+static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_view *output)
+{
+    fc_conv same = *conv;
+    same.window = fc_simplified(&conv->window);
+    if (input) same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
+    join_rows(&same, input, output);
+    return same;
+}
+
+fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
+{
+    const fc_conv same = normalised(conv, NULL, NULL);
+    return fc_plan_conv(&same, run, plan);
+}
+
+static void prepare_reduction(fc_conv_job *job)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_window *w = &job->conv->window;
+    const int blocked = plan->form == FC_BLOCKED;
+    const int64_t full = plan->group_in / plan->kernels->block, tail = plan->group_in % plan->kernels->block;
+    fc_reduction *r = &job->reduction;
+    *r = (fc_reduction){.kernels = plan->kernels, .walk = plan->walk, .offset = job->offset,
+                        .px_stride = fc_px_step(&job->scratch), .row_stride = fc_row_step(&job->scratch)};
+    r->steps = (blocked ? full : plan->group_in) * plan->taps;
+    r->depth = blocked ? plan->kernels->block : 1;
+    r->tail_steps = blocked && tail ? plan->taps : 0;
+    r->tail_depth = tail;
+    ptrdiff_t *offset = job->offset;
+    for (int64_t g = 0; g < (blocked ? plan->in_blocks : plan->group_in); g++)
+        for (int64_t d = 0; d < w->kernel[0]; d++)
+            for (int64_t h = 0; h < w->kernel[1]; h++)
+                for (int64_t v = 0; v < w->kernel[2]; v++)
+                    *offset++ = g * job->scratch.group_bytes + fc_tap_offset(&job->scratch, (const int64_t[]){d, h, v});
+}
+
+static size_t offset_bytes(const fc_conv_plan *plan)
+{
+    const int64_t steps = (plan->form == FC_BLOCKED ? plan->in_blocks : plan->group_in) * plan->taps;
+    return fc_aligned((size_t)steps * sizeof(ptrdiff_t));
+}
+
+static size_t bias_bytes(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    return (size_t)(conv->groups * plan->out_blocks) * FC_BLOCK_BYTES;
+}
+
+size_t fc_conv_fixed_bytes(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    return offset_bytes(plan) + bias_bytes(conv, plan);
+}
+
+void fc_conv_prepare(fc_conv_job *job, char *memory)
+{
+    const fc_conv *conv = job->conv;
+    const fc_conv_plan *plan = job->plan;
+    job->offset = (ptrdiff_t *)memory;
+    job->bias = memory + offset_bytes(plan);
+    job->threads = memory + fc_conv_fixed_bytes(conv, plan);
+    if (plan->method != FC_COLUMNS) prepare_reduction(job);
+    memset(job->bias, 0, bias_bytes(conv, plan));
+    if (!job->epilogue.bias) return;
+    const size_t a_group = (size_t)(plan->group_out * conv->item_bytes);
+    for (int64_t g = 0; g < conv->groups; g++)
+        memcpy(job->bias + g * plan->out_blocks * FC_BLOCK_BYTES, (const char *)job->epilogue.bias + (size_t)g * a_group,
+               a_group);
+}
+
+fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *weight, const fc_view *output,
+                      const fc_epilogue *epilogue, const fc_run *run)
+{
+    const fc_conv conv = normalised(asked, input, output);
+    fc_conv_plan plan;
+    fc_status status = fc_plan_conv(&conv, run, &plan);
+    if (status != FC_OK) return status;
+
+    const size_t shared = fc_aligned(plan.shared_bytes);
+    fc_block block = fc_block_acquire(shared + fc_conv_fixed_bytes(&conv, &plan) + (size_t)plan.threads * plan.thread_bytes);
+    if (!block.data) return FC_NO_MEMORY;
+    fc_conv_job job = {.conv = &conv, .plan = &plan, .input = *input, .output = *output, .weight = weight,
+                       .epilogue = *epilogue, .team = {plan.threads, run->team.interrupted}, .shared = block.data};
+    job.scratch = fc_scratch_of(&conv.window, plan.form, conv.item_bytes, plan.band_rows, plan.band_cols);
+    fc_conv_prepare(&job, job.shared + shared);
+    switch (plan.method) {
+    case FC_TILES: status = fc_conv_direct(&job); break;
+    case FC_COLUMNS: status = fc_conv_im2col(&job); break;
+    case FC_ROWS: status = fc_conv_planar(&job); break;
+    case FC_CHANNELS: status = fc_conv_depthwise(&job); break;
+    }
+    fc_block_release(block);
+    return status;
+}
+
+int64_t fc_pieces(const fc_conv_job *job)
+{
+    return job->conv->batch * job->conv->groups * job->conv->window.out[0] * job->plan->bands;
+}
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+fc_piece fc_piece_of(const fc_conv_job *job, int64_t task)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_window *w = &job->conv->window;
+    const int64_t across = (w->out[2] + plan->band_cols - 1) / plan->band_cols;
+    const int64_t band = task % plan->bands, plane = task / plan->bands, volume = plane / w->out[0];
+    const int64_t row = band / across * plan->band_rows, col = band % across * plan->band_cols;
+    return (fc_piece){
+        .sample = volume / job->conv->groups,
+        .group = volume % job->conv->groups,
+        .range = {.first = {plane % w->out[0], row, col},
+                  .count = {1, min64(plan->band_rows, w->out[1] - row), min64(plan->band_cols, w->out[2] - col)}},
+    };
+}
+
+fc_source fc_source_of(const fc_conv_job *job, int64_t sample, int64_t channel, void *row)
+{
+    fc_source source = {.kernels = job->plan->kernels, .input = job->input, .row = row};
+    source.input.data = (char *)job->input.data + sample * job->input.stride[0] + channel * job->input.stride[1];
+    return source;
+}
+
+void fc_lay_out_piece(const fc_conv_job *job, const fc_piece *piece, void *row, void *input)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t first = piece->group * plan->group_in, step = plan->form == FC_BLOCKED ? plan->kernels->block : 1;
+    char *dst = input;
+    for (int64_t c = 0; c < plan->group_in; c += step, dst += job->scratch.group_bytes) {
+        const fc_source source = fc_source_of(job, piece->sample, first + c, row);
+        if (plan->form == FC_PLANES) fc_lay_out_planes(&job->scratch, &source, &piece->range, dst);
+        else fc_lay_out_block(&job->scratch, &source, &piece->range, min64(step, plan->group_in - c), dst);
+    }
+}
+
+void fc_store_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *scratch, ptrdiff_t block_bytes)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_range *range = &piece->range;
+    const int block = plan->kernels->block;
+    fc_store store = {.kernels = plan->kernels, .px = FC_BLOCK_BYTES, .row = range->count[2] * FC_BLOCK_BYTES,
+                      .output = job->output, .rows = range->count[1], .cols = range->count[2],
+                      .activation = job->epilogue.activation};
+    for (int b = 0; b < fc_panel_blocks(plan, tile); b++) {
+        const int64_t within = (tile * plan->kernels->tile_blocks + b) * block;
+        const ptrdiff_t at = piece->sample * job->output.stride[0]
+                           + (piece->group * plan->group_out + within) * job->output.stride[1]
+                           + range->first[0] * job->output.stride[2] + range->first[1] * job->output.stride[3]
+                           + range->first[2] * job->output.stride[4];
+        store.channels = min64(block, plan->group_out - within);
+        store.scratch = (const char *)scratch + b * block_bytes;
+        store.output.data = (char *)job->output.data + at;
+        store.residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;
+        fc_store_block(&store);
+    }
+}
+
+const void *fc_panel_bias(const fc_conv_job *job, int64_t group, int64_t tile)
+{
+    return job->bias + (group * job->plan->out_blocks + tile * job->plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
+}
+
+static void pack_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const int64_t group = task / job->plan->tiles, tile = task % job->plan->tiles;
+    (void)thread;
+    fc_pack_panel(job->plan, job->conv->item_bytes, job->weight, group, tile,
+                  job->shared + fc_panel_at(job->plan, group, tile));
+}
+
+fc_status fc_pack_filter(fc_conv_job *job)
+{
+    return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
+}

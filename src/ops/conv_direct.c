@@ -1,0 +1,101 @@
+/* Direct convolution: input laid out with its halo, sums kept in registers, no im2col matrix.
+ *
+ *   by bands:     pack the filter;        then each task: lay out a band of rows, sweep every panel over it, store
+ *   by channels:  lay the input out;      then each task: pack one panel, sweep it over all samples, store
+ *
+ * Georganas et al. 2018; Zhang, Franchetti & Low 2018.
+ */
+#include "conv.h"
+#include "filter.h"
+
+/* Whether the tiles of a panel can write the caller's array themselves: channels last, and no half-empty block. */
+static int stores_in_place(const fc_conv_job *job, int64_t tile)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t channels = plan->kernels->block * fc_panel_blocks(plan, tile);
+    return job->output.stride[1] == job->conv->item_bytes && job->conv->c_out > 1
+        && tile * plan->kernels->tile_blocks * plan->kernels->block + channels <= plan->group_out;
+}
+
+static void sweep_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *input, const void *filter,
+                        void *scratch)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_range *range = &piece->range;
+    fc_panel panel = {.filter = filter, .bias = fc_panel_bias(job, piece->group, tile), .blocks = fc_panel_blocks(plan, tile)};
+    fc_target target;
+    if (stores_in_place(job, tile)) {
+        const ptrdiff_t *stride = job->output.stride;
+        const int64_t channel = piece->group * plan->group_out + tile * plan->kernels->tile_blocks * plan->kernels->block;
+        const ptrdiff_t at = piece->sample * stride[0] + channel * stride[1] + range->first[0] * stride[2]
+                           + range->first[1] * stride[3] + range->first[2] * stride[4];
+        panel.activation = job->epilogue.activation;
+        target = (fc_target){.data = (char *)job->output.data + at, .px = stride[4], .row = stride[3], .block = FC_BLOCK_BYTES,
+                             .residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL};
+        fc_sweep(&job->reduction, input, &panel, &target, range->count[1], range->count[2]);
+        return;
+    }
+    const ptrdiff_t row = range->count[2] * FC_BLOCK_BYTES;
+    target = (fc_target){.data = scratch, .px = FC_BLOCK_BYTES, .row = row, .block = range->count[1] * row};
+    fc_sweep(&job->reduction, input, &panel, &target, range->count[1], range->count[2]);
+    fc_store_panel(job, piece, tile, scratch, target.block);
+}
+
+static void band_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_piece piece = fc_piece_of(job, task);
+    char *input = fc_thread_scratch(job, thread), *output = input + job->plan->input_bytes;
+    char *row = output + job->plan->output_bytes;
+    fc_lay_out_piece(job, &piece, row, input);
+    for (int64_t tile = 0; tile < job->plan->tiles; tile++)
+        sweep_panel(job, &piece, tile, input, job->shared + fc_panel_at(job->plan, piece.group, tile), output);
+}
+
+static int64_t layout_units(const fc_conv_job *job)
+{
+    return job->plan->form == FC_BLOCKED ? job->plan->in_blocks : job->plan->group_in;
+}
+
+/* One block (or plane) of one piece of the input. */
+static void layout_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_conv_plan *plan = job->plan;
+    const int64_t units = layout_units(job), unit = task % units;
+    const fc_piece piece = fc_piece_of(job, task / units);
+    const int64_t step = plan->form == FC_BLOCKED ? plan->kernels->block : 1, first = unit * step;
+    char *row = fc_thread_scratch(job, thread) + plan->panel_bytes + plan->output_bytes;
+    char *dst = job->shared + (size_t)(task / units) * plan->input_bytes + unit * job->scratch.group_bytes;
+    const fc_source source = fc_source_of(job, piece.sample, piece.group * plan->group_in + first, row);
+    const int64_t left = plan->group_in - first;
+    if (plan->form == FC_PLANES) fc_lay_out_planes(&job->scratch, &source, &piece.range, dst);
+    else fc_lay_out_block(&job->scratch, &source, &piece.range, left < step ? left : step, dst);
+}
+
+static void channel_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_conv_plan *plan = job->plan;
+    const int64_t group = task / plan->tiles, tile = task % plan->tiles, planes = job->conv->window.out[0];
+    char *panel = fc_thread_scratch(job, thread), *output = panel + plan->panel_bytes;
+    fc_pack_panel(plan, job->conv->item_bytes, job->weight, group, tile, panel);
+    for (int64_t sample = 0; sample < job->conv->batch; sample++)
+        for (int64_t d = 0; d < planes; d++) {
+            const int64_t at = (sample * job->conv->groups + group) * planes + d;
+            const fc_piece piece = fc_piece_of(job, at);
+            sweep_panel(job, &piece, tile, job->shared + (size_t)at * plan->input_bytes, panel, output);
+        }
+}
+
+fc_status fc_conv_direct(fc_conv_job *job)
+{
+    fc_status status;
+    if (job->plan->split == FC_BY_CHANNELS) {
+        status = fc_parallel(&job->team, fc_pieces(job) * layout_units(job), layout_task, job);
+        if (status != FC_OK) return status;
+        return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, channel_task, job);
+    }
+    status = fc_pack_filter(job);
+    return status == FC_OK ? fc_parallel(&job->team, fc_pieces(job), band_task, job) : status;
+}

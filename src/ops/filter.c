@@ -1,0 +1,49 @@
+/* A panel is the weight matrix [c_out][c_in * taps] transposed a block of channels at a time. A row of the matrix runs
+ * over the taps first, a blocked panel over the lanes first, so every transposed line goes to a place of its own.
+ */
+#include "filter.h"
+
+int fc_panel_blocks(const fc_conv_plan *plan, int64_t tile)
+{
+    const int64_t left = plan->out_blocks - tile * plan->kernels->tile_blocks;
+    return (int)(left < plan->kernels->tile_blocks ? left : plan->kernels->tile_blocks);
+}
+
+size_t fc_panel_at(const fc_conv_plan *plan, int64_t group, int64_t tile)
+{
+    const int64_t blocks = group * plan->out_blocks + tile * plan->kernels->tile_blocks;
+    return (size_t)(blocks * plan->depth) * FC_BLOCK_BYTES;
+}
+
+enum { PIECE = 128 }; /* columns of the weight matrix transposed at once: their offsets stay on the stack */
+
+void fc_pack_panel(const fc_conv_plan *plan, int item_bytes, const void *weight, int64_t group, int64_t tile, void *panel)
+{
+    const fc_kernels *k = plan->kernels;
+    const int blocks = fc_panel_blocks(plan, tile);
+    const ptrdiff_t line = (ptrdiff_t)blocks * FC_BLOCK_BYTES;
+    const int lanes_first = plan->form == FC_BLOCKED && plan->method == FC_TILES;
+    const int64_t taps = plan->taps, block_columns = lanes_first ? k->block * taps : plan->depth;
+    for (int b = 0; b < blocks; b++) {
+        const int64_t channel = (tile * k->tile_blocks + b) * k->block, left = plan->group_out - channel;
+        const char *rows = (const char *)weight + (group * plan->group_out + channel) * plan->depth * item_bytes;
+        fc_transpose t = {.plane_stride = plan->depth * item_bytes, .channels = left < k->block ? left : k->block};
+        for (int64_t first = 0; first < plan->depth; first += block_columns) {
+            const int64_t columns = plan->depth - first < block_columns ? plan->depth - first : block_columns;
+            const int64_t lanes = columns / taps;
+            char *out = (char *)panel + first * line + (ptrdiff_t)b * FC_BLOCK_BYTES;
+            for (int64_t piece = 0; piece < columns; piece += PIECE) {
+                ptrdiff_t place[PIECE];
+                t.planar = (void *)(rows + (first + piece) * item_bytes);
+                t.pixels = columns - piece < PIECE ? columns - piece : PIECE;
+                t.blocked = out;
+                t.block_offset = place;
+                for (int64_t i = 0, lane = piece / taps, tap = piece % taps; i < t.pixels; i++) {
+                    place[i] = (lanes_first ? tap * lanes + lane : piece + i) * line;
+                    if (++tap == taps) tap = 0, lane++;
+                }
+                k->to_blocked(&t);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+/* Max pooling: padding never wins; the first of equal values does, and any NaN. */
+#include "pool.h"
+
+static int64_t winner(const char *winners, int64_t channel, int item_bytes)
+{
+    return item_bytes == 4 ? ((const int32_t *)winners)[channel] : ((const int64_t *)winners)[channel];
+}
+
+static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_pool_span *run)
+{
+    const ptrdiff_t step = job->pool.window.stride[2] * line->px;
+    fc_pool_row t = {.input = line->input, .px_stride = step, .offset = run->offset, .steps = run->count, .px = run->px,
+                     .channels = line->channels, .output = line->output + run->col * line->out_px, .out_px = line->out_px};
+    if (!job->indices.data) {
+        job->kernels->max_pool(&t);
+        return;
+    }
+    const ptrdiff_t *stride = job->indices.stride;
+    char *indices = (char *)job->indices.data + line->sample * stride[0] + line->channel * stride[1] + line->d * stride[2]
+                  + line->h * stride[3] + run->col * stride[4];
+    t.taps = run->winners;
+    t.px = 1;
+    for (int64_t p = 0; p < run->px; p++) {
+        job->kernels->max_pool(&t);
+        for (int64_t c = 0; c < line->channels; c++) {
+            const int64_t won = winner(run->winners, c, job->pool.item_bytes);
+            *(int64_t *)(indices + c * stride[1]) = run->index[won < 0 ? 0 : won] + p * job->pool.window.stride[2];
+        }
+        t.input = (const char *)t.input + step;
+        t.output = (char *)t.output + line->out_px;
+        indices += stride[4];
+    }
+}
+
+fc_status fc_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *output, const fc_view *indices,
+                      const fc_run *run)
+{
+    fc_pool_job job = {.pool = *pool, .kernels = fc_kernels_for(run->isa, pool->item_bytes), .input = *input,
+                       .output = *output, .reduce = reduce};
+    if (indices) job.indices = *indices;
+    return fc_pool_call(&job, run);
+}

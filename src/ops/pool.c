@@ -1,0 +1,213 @@
+/* Pooling works on pixels that hold their channels side by side. Channels-last arrays are read and written in place;
+ * planes go through scratch a channel block at a time:
+ *
+ *   16 planes, rows of a band  ->  transposed: pixels of 16 channels  ->  pooled  ->  transposed back into the output
+ *
+ * Windows that hang over the edge are clipped, so there is no padding to write.
+ */
+#include "pool.h"
+
+#include "store.h"
+
+enum { BAND_BYTES = 96 * 1024 };
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+fc_clip fc_clip_window(const fc_window *w, int axis, int64_t o)
+{
+    const int64_t start = o * w->stride[axis] - w->pad[axis], step = w->dilation[axis];
+    int64_t from = start >= 0 ? 0 : (-start + step - 1) / step;
+    int64_t to = start >= w->in[axis] ? 0 : (w->in[axis] - start + step - 1) / step;
+    if (to > w->kernel[axis]) to = w->kernel[axis];
+    return (fc_clip){from, to < from ? from : to};
+}
+
+int fc_channels_last(const fc_view *input, const fc_view *output, int64_t channels, int item_bytes)
+{
+    return channels > 1 && input->stride[1] == item_bytes && output->stride[1] == item_bytes;
+}
+
+static int64_t start_of(const fc_window *w, int axis, int64_t o) { return o * w->stride[axis] - w->pad[axis]; }
+
+/* How many output pixels from `col` on have the same kernel positions inside: 1 at the borders, the rest in between. */
+static int64_t run_length(const fc_window *w, int64_t col)
+{
+    const int64_t reach = (w->kernel[2] - 1) * w->dilation[2], stride = w->stride[2];
+    const int64_t first = (w->pad[2] + stride - 1) / stride; /* the first window that starts inside */
+    const int64_t last_start = w->in[2] - 1 - reach + w->pad[2];
+    const int64_t end = last_start < 0 ? 0 : last_start / stride + 1; /* windows from here on reach past the end */
+    return col < first || col >= end ? 1 : min64(end, w->out[2]) - col;
+}
+
+/* List the kernel positions of the run that starts at `col`. */
+static fc_pool_span run_at(const fc_pool_job *job, const fc_pool_line *line, int64_t col)
+{
+    const fc_window *w = &job->pool.window;
+    const fc_clip d = fc_clip_window(w, 0, line->d), h = fc_clip_window(w, 1, line->h), v = fc_clip_window(w, 2, col);
+    const int64_t d_start = start_of(w, 0, line->d), h_start = start_of(w, 1, line->h), v_start = start_of(w, 2, col);
+    ptrdiff_t *offset = (ptrdiff_t *)line->scratch;
+    int64_t *index = (int64_t *)(line->scratch + job->taps_bytes);
+    int64_t count = 0;
+    for (int64_t i = d.from; i < d.to; i++)
+        for (int64_t j = h.from; j < h.to; j++)
+            for (int64_t k = v.from; k < v.to; k++) {
+                const int64_t at_d = d_start + i * w->dilation[0], at_h = h_start + j * w->dilation[1];
+                const int64_t at_v = v_start + k * w->dilation[2];
+                offset[count] = (at_d - line->d_first) * line->slice + (at_h - line->h_first) * line->row + at_v * line->px;
+                index[count++] = (at_d * w->in[1] + at_h) * w->in[2] + at_v;
+            }
+    return (fc_pool_span){col, run_length(w, col), count, offset, index, line->scratch + 2 * job->taps_bytes};
+}
+
+static void reduce_line(const fc_pool_job *job, const fc_pool_line *line)
+{
+    for (int64_t col = 0; col < job->pool.window.out[2];) {
+        const fc_pool_span run = run_at(job, line, col);
+        job->reduce(job, line, &run);
+        col += run.px;
+    }
+}
+
+static void channels_last_task(void *context, int64_t task, int thread)
+{
+    const fc_pool_job *job = context;
+    const fc_window *w = &job->pool.window;
+    const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
+    const int64_t plane = task / w->out[1];
+    fc_pool_line line = {.sample = plane / w->out[0], .channels = job->pool.channels, .d = plane % w->out[0],
+                         .h = task % w->out[1], .px = in[4], .row = in[3], .slice = in[2], .out_px = out[4],
+                         .scratch = job->threads + (size_t)thread * job->thread_bytes};
+    line.input = (const char *)job->input.data + line.sample * in[0];
+    line.output = (char *)job->output.data + line.sample * out[0] + line.d * out[2] + line.h * out[3];
+    reduce_line(job, &line);
+}
+
+/* The input rows (or slices) [from, to) that the outputs [first, first + count) look at. */
+static fc_clip extent_of(const fc_window *w, int axis, int64_t first, int64_t count)
+{
+    const int64_t reach = (w->kernel[axis] - 1) * w->dilation[axis];
+    const int64_t from = max64(0, start_of(w, axis, first));
+    const int64_t to = min64(w->in[axis], start_of(w, axis, first + count - 1) + reach + 1);
+    return (fc_clip){from, max64(from, to)};
+}
+
+/* Transpose the rows that a band needs of one channel block into scratch: [slice][row][col][lane]. */
+static void lay_out_band(const fc_pool_job *job, const fc_pool_line *line, fc_clip slices, fc_clip rows, char *gathered)
+{
+    const fc_window *w = &job->pool.window;
+    const int item = job->pool.item_bytes;
+    const ptrdiff_t *in = job->input.stride;
+    const char *block = (const char *)job->input.data + line->sample * in[0] + line->channel * in[1];
+    const int joined = in[3] == w->in[2] * item && in[4] == item;
+    const int64_t step = joined ? max64(1, rows.to - rows.from) : 1;
+    for (int64_t d = slices.from; d < slices.to; d++)
+        for (int64_t h = rows.from; h < rows.to; h += step) {
+            const char *row = block + d * in[2] + h * in[3];
+            fc_transpose t = {
+                .blocked = (char *)line->input + (d - slices.from) * line->slice + (h - rows.from) * line->row,
+                .block_stride = FC_BLOCK_BYTES, .planar = (void *)row, .plane_stride = in[1],
+                .pixels = step * w->in[2], .channels = line->channels,
+            };
+            if (in[4] != item) {
+                for (int64_t c = 0; c < line->channels; c++)
+                    job->kernels->gather(gathered + c * w->in[2] * item, row + c * in[1], in[4], w->in[2]);
+                t.planar = gathered;
+                t.plane_stride = w->in[2] * item;
+            }
+            job->kernels->to_blocked(&t);
+        }
+}
+
+/* A band of output rows of one channel block. */
+static void block_task(void *context, int64_t task, int thread)
+{
+    const fc_pool_job *job = context;
+    const fc_window *w = &job->pool.window;
+    const int block = job->kernels->block;
+    const int64_t blocks = (job->pool.channels + block - 1) / block, band = task % job->bands;
+    const int64_t plane = task / job->bands, volume = plane / w->out[0], first = band * job->band_rows;
+    const int64_t rows = min64(job->band_rows, w->out[1] - first);
+    char *own = job->threads + (size_t)thread * job->thread_bytes, *input = own + job->row_bytes;
+    char *output = input + job->input_bytes, *gathered = output + job->output_bytes;
+
+    fc_pool_line line = {.sample = volume / blocks, .channel = volume % blocks * block, .d = plane % w->out[0],
+                         .input = input, .px = FC_BLOCK_BYTES, .row = w->in[2] * FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES,
+                         .scratch = own};
+    line.channels = min64(block, job->pool.channels - line.channel);
+    const fc_clip slices = extent_of(w, 0, line.d, 1), in_rows = extent_of(w, 1, first, rows);
+    line.slice = (in_rows.to - in_rows.from) * line.row;
+    line.d_first = slices.from;
+    line.h_first = in_rows.from;
+    lay_out_band(job, &line, slices, in_rows, gathered);
+    const ptrdiff_t out_row = w->out[2] * FC_BLOCK_BYTES;
+    for (int64_t r = 0; r < rows; r++) {
+        line.h = first + r;
+        line.output = output + r * out_row;
+        reduce_line(job, &line);
+    }
+    fc_store store = {.kernels = job->kernels, .scratch = output, .px = FC_BLOCK_BYTES, .row = out_row,
+                      .output = job->output, .rows = rows, .cols = w->out[2], .channels = line.channels};
+    store.output.data = (char *)job->output.data + line.sample * job->output.stride[0]
+                      + line.channel * job->output.stride[1] + line.d * job->output.stride[2]
+                      + first * job->output.stride[3];
+    fc_store_block(&store);
+}
+
+/* Whether 64 bits hold the bytes of a plane's channel block; in doubles, which do not wrap. */
+static int sizes_fit(const fc_window *w)
+{
+    const double pixels = (double)w->in[0] * (double)w->in[1] * (double)w->in[2];
+    const double taps = (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
+    const double outputs = (double)w->out[0] * (double)w->out[1] * (double)w->out[2];
+    return FC_BLOCK_BYTES * (pixels + taps + outputs) < 0x1p60;
+}
+
+static size_t band_bytes(const fc_window *w, int64_t rows)
+{
+    const int64_t in_rows = min64(w->in[1], (rows - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1);
+    const int64_t slices = min64(w->in[0], (w->kernel[0] - 1) * w->dilation[0] + 1);
+    return (size_t)(slices * in_rows * w->in[2]) * FC_BLOCK_BYTES;
+}
+
+/* Sizes of a thread's scratch: | offsets | indices | winners || band in | band out | gathered rows |. */
+static void plan_scratch(fc_pool_job *job, int last, int threads)
+{
+    const fc_window *w = &job->pool.window;
+    job->taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
+    job->taps_bytes = fc_aligned((size_t)job->taps * sizeof(int64_t));
+    const int64_t channels = last ? job->pool.channels : job->kernels->block;
+    job->thread_bytes = job->row_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
+    if (last) return;
+    const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
+    job->band_rows = w->out[1];
+    if (planes < 4 * threads) job->band_rows = max64(1, w->out[1] * planes / (4 * threads));
+    while (job->band_rows > 1 && band_bytes(w, job->band_rows) > BAND_BYTES) job->band_rows = (job->band_rows + 1) / 2;
+    job->bands = (w->out[1] + job->band_rows - 1) / job->band_rows;
+    job->input_bytes = band_bytes(w, job->band_rows);
+    job->output_bytes = (size_t)(job->band_rows * w->out[2]) * FC_BLOCK_BYTES;
+    job->thread_bytes += job->input_bytes + job->output_bytes + (size_t)w->in[2] * FC_BLOCK_BYTES;
+}
+
+fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
+{
+    fc_pool *pool = &job->pool;
+    const fc_window *w = &pool->window;
+    if (!sizes_fit(w)) return FC_NO_MEMORY;
+    pool->window = fc_simplified(w);
+    const double work = (double)pool->batch * (double)pool->channels * (double)w->out[0] * (double)w->out[1]
+                      * (double)w->out[2] * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
+    fc_team team = run->team;
+    if (work < FC_SERIAL_WORK) team.threads = 1;
+    const int last = fc_channels_last(&job->input, &job->output, pool->channels, pool->item_bytes);
+    plan_scratch(job, last, team.threads);
+    fc_block block = fc_block_acquire((size_t)team.threads * job->thread_bytes);
+    if (!block.data) return FC_NO_MEMORY;
+    job->threads = block.data;
+    const int64_t planes = pool->batch * w->out[0], channel = job->kernels->block;
+    const fc_status status =
+        last ? fc_parallel(&team, planes * w->out[1], channels_last_task, job)
+             : fc_parallel(&team, planes * ((pool->channels + channel - 1) / channel) * job->bands, block_task, job);
+    fc_block_release(block);
+    return status;
+}

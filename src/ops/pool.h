@@ -1,0 +1,53 @@
+/* What max and average pooling share: the walk over rows of output pixels, and where a row's input lies. */
+#ifndef FASTCONV_OPS_POOL_H
+#define FASTCONV_OPS_POOL_H
+
+#include "layout.h"
+
+typedef struct fc_pool_job fc_pool_job;
+
+/* One row of output pixels, `channels` channels of it. */
+typedef struct {
+    int64_t sample, channel, channels, d, h;
+    const char *input; /* input position (d_first, h_first, 0) of the sample, at `channel` */
+    int64_t d_first, h_first;
+    ptrdiff_t px, row, slice; /* bytes between the input's pixels, rows and slices */
+    char *output;
+    ptrdiff_t out_px;
+    char *scratch; /* of the thread */
+} fc_pool_line;
+
+/* The kernel positions inside the input for a run of output pixels that all have the same ones. */
+typedef struct {
+    int64_t col, px, count;
+    const ptrdiff_t *offset; /* bytes from the line's input */
+    const int64_t *index;    /* flat position in the plane, for the run's first pixel */
+    char *winners;           /* scratch for one pixel's taps */
+} fc_pool_span;
+
+/* Reduce one run: a call or two of a kernel. */
+typedef void fc_pool_reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_pool_span *run);
+
+struct fc_pool_job {
+    fc_pool pool;
+    const fc_kernels *kernels;
+    fc_view input, output, indices; /* indices.data may be NULL */
+    const fc_average *average;      /* NULL for max */
+    fc_pool_reduce *reduce;
+    int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
+    char *threads;
+    size_t taps_bytes, input_bytes, output_bytes, row_bytes, thread_bytes;
+};
+
+fc_status fc_pool_call(fc_pool_job *job, const fc_run *run);
+
+/* The window along one axis at output o, clipped to the input: kernel positions [from, to). */
+typedef struct {
+    int64_t from, to;
+} fc_clip;
+fc_clip fc_clip_window(const fc_window *window, int axis, int64_t o);
+
+/* Whether pixels hold their channels next to each other in both arrays. */
+int fc_channels_last(const fc_view *input, const fc_view *output, int64_t channels, int item_bytes);
+
+#endif

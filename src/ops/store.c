@@ -1,0 +1,32 @@
+/* Channels-last outputs take whole runs of channels; channels-first ones go through the transposition. */
+#include "store.h"
+
+static void store_channels_last(const fc_store *s)
+{
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t p = 0; p < s->cols; p++) {
+            const ptrdiff_t at = r * s->output.stride[3] + p * s->output.stride[4];
+            s->kernels->activate((char *)s->output.data + at, (const char *)s->scratch + r * s->row + p * s->px,
+                                 s->residual ? (const char *)s->residual + at : NULL, s->channels, &s->activation, 0);
+        }
+}
+
+void fc_store_block(const fc_store *s)
+{
+    const int item_bytes = s->kernels->item_bytes;
+    const int rows_contiguous = s->cols > 1 && s->output.stride[4] == item_bytes;
+    if (s->output.stride[1] == item_bytes && !rows_contiguous) {
+        store_channels_last(s);
+        return;
+    }
+    /* Rows that follow each other on both sides are one long row. */
+    const int joined = s->row == s->cols * s->px && s->output.stride[3] == s->cols * item_bytes;
+    fc_transpose t = {.block_stride = s->px, .plane_stride = s->output.stride[1], .channels = s->channels,
+                      .pixels = joined ? s->rows * s->cols : s->cols, .activation = s->activation};
+    for (int64_t r = 0; r < (joined ? 1 : s->rows); r++) {
+        t.blocked = (char *)s->scratch + r * s->row;
+        t.planar = (char *)s->output.data + r * s->output.stride[3];
+        t.residual = s->residual ? (const char *)s->residual + r * s->output.stride[3] : NULL;
+        s->kernels->from_blocked(&t);
+    }
+}

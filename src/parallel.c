@@ -1,0 +1,112 @@
+/* Tasks are drawn from one counter, a few at a time, so that a thread that the system delays does not delay the others. */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "parallel.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+enum { POLL_NANOSECONDS = 50 * 1000 * 1000, DRAWS_A_THREAD = 32 };
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+typedef struct {
+    const fc_team *team;
+    int64_t tasks, draw; /* draw: tasks taken at once */
+    fc_task *run;
+    void *context;
+    atomic_int_fast64_t next;
+    atomic_int stopped;
+} fc_queue;
+
+/* Thread 0 is the caller's own, the one that may ask about signals. */
+static void drain(fc_queue *queue, int thread)
+{
+    const int asks = thread == 0 && queue->team->interrupted && queue->tasks > 1;
+    int64_t asked = asks ? nanoseconds() : 0;
+    while (!atomic_load_explicit(&queue->stopped, memory_order_relaxed)) {
+        int64_t task = atomic_fetch_add_explicit(&queue->next, queue->draw, memory_order_relaxed);
+        if (task >= queue->tasks) return;
+        const int64_t end = task + queue->draw < queue->tasks ? task + queue->draw : queue->tasks;
+        for (; task < end; task++) queue->run(queue->context, task, thread);
+        if (asks) {
+            int64_t now = nanoseconds();
+            if (now - asked < POLL_NANOSECONDS && now >= asked) continue;
+            asked = now;
+            if (queue->team->interrupted()) atomic_store_explicit(&queue->stopped, 1, memory_order_relaxed);
+        }
+    }
+}
+
+fc_status fc_parallel(const fc_team *team, int64_t tasks, fc_task *run, void *context)
+{
+    fc_queue queue = {.team = team, .tasks = tasks, .run = run, .context = context};
+    queue.draw = tasks / ((int64_t)team->threads * DRAWS_A_THREAD) + 1;
+    const int threads = tasks < team->threads ? (int)tasks : team->threads;
+#if defined(_OPENMP)
+    if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+        drain(&queue, omp_get_thread_num());
+    } else
+#endif
+        drain(&queue, 0);
+    (void)threads;
+    return atomic_load(&queue.stopped) ? FC_INTERRUPTED : FC_OK;
+}
+
+#if defined(_OPENMP) && defined(__GNUC__) && !defined(_WIN32)
+/* libgomp's threads do not survive a fork, yet the child would wait for them in its next region: end them before. The
+ * symbol is weak because it is younger than some OpenMP libraries. */
+extern int omp_pause_resource_all(omp_pause_resource_t) __attribute__((weak));
+
+static void end_threads(void)
+{
+    if (omp_pause_resource_all) omp_pause_resource_all(omp_pause_soft);
+}
+
+__attribute__((constructor)) static void survive_fork(void) { pthread_atfork(end_threads, NULL, NULL); }
+#endif
+
+/* Whole CPUs of a cgroup's quota, at least 1; 0 where there is no quota. */
+static int cgroup_quota(void)
+{
+    double quota = 0, period = 0;
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
+    if (file) {
+        if (fscanf(file, "%lf %lf", &quota, &period) != 2) quota = 0;
+        fclose(file);
+    } else if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r"))) {
+        if (fscanf(file, "%lf", &quota) != 1) quota = 0;
+        fclose(file);
+        if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r"))) {
+            if (fscanf(file, "%lf", &period) != 1) period = 0;
+            fclose(file);
+        }
+    }
+    if (quota <= 0 || period <= 0) return 0;
+    return quota < period ? 1 : (int)(quota / period);
+}
+
+int fc_default_threads(void)
+{
+    int threads = 1;
+#if defined(_OPENMP)
+    threads = omp_get_max_threads();
+    if (omp_get_num_procs() < threads) threads = omp_get_num_procs(); /* the affinity mask */
+#endif
+    int quota = cgroup_quota();
+    return quota && quota < threads ? quota : threads;
+}

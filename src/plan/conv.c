@@ -1,0 +1,234 @@
+/* Choosing an algorithm, a layout, a split and the size of a band.
+ *
+ * The limits below are measured (bench/RESULTS.md) and say how much of the second-level cache a band may take. None of
+ * them, nor the number of threads or samples, changes the order of a sum.
+ */
+#include "conv.h"
+
+enum {
+    FEW_CHANNELS = 4,             /* up to here a channel block would be mostly empty */
+    BAND_BYTES = 256 * 1024,      /* input of a band: stays in the second-level cache beside a filter panel */
+    BLOCK_BAND_BYTES = 64 * 1024, /* the same for one channel block of a depthwise convolution */
+    OUTPUT_BYTES = 128 * 1024,    /* output of a band for one tile of channels */
+    RESIDENT_BYTES = 1536 * 1024, /* input laid out whole, for the split by channels */
+    TASKS_A_THREAD = 3,           /* enough to even out a noisy machine */
+};
+
+const char *fc_algorithm_name(fc_algorithm algorithm)
+{
+    static const char *const names[FC_ALGORITHMS] = {"auto", "direct", "im2col", "depthwise"};
+    return names[algorithm];
+}
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+fc_window fc_simplified(const fc_window *window)
+{
+    fc_window w = *window;
+    for (int i = 0; i < FC_SPATIAL; i++) {
+        if (w.out[i] == 1) w.stride[i] = 1;
+        if (w.kernel[i] == 1) w.dilation[i] = 1;
+    }
+    return w;
+}
+
+fc_axis fc_axis_of(const fc_window *window, int axis, int64_t outputs, fc_form form)
+{
+    const int64_t stride = window->stride[axis], reach = (window->kernel[axis] - 1) * window->dilation[axis];
+    if (window->kernel[axis] == 1) return (fc_axis){stride, 1, outputs};
+    if (form == FC_PLANES) return (fc_axis){1, stride, outputs + reach / stride};
+    return (fc_axis){1, 1, (outputs - 1) * stride + reach + 1};
+}
+
+static double flops_of(const fc_conv *conv)
+{
+    const fc_window *w = &conv->window;
+    double pixels = (double)conv->batch * (double)w->out[0] * (double)w->out[1] * (double)w->out[2];
+    return 2 * pixels * (double)conv->c_out * (double)(conv->c_in / conv->groups) * (double)w->kernel[0]
+         * (double)w->kernel[1] * (double)w->kernel[2];
+}
+
+/* Whether 64 bits hold every size that follows from a plane with its padding; in doubles, which do not wrap. */
+static int sizes_fit(const fc_conv *conv)
+{
+    const fc_window *w = &conv->window;
+    double bytes = FC_BLOCK_BYTES * ((double)conv->c_in + FC_BLOCK_BYTES) * (double)w->kernel[0];
+    for (int i = 1; i < FC_SPATIAL; i++)
+        bytes *= (double)w->out[i] * (double)w->stride[i] + (double)w->kernel[i] * (double)w->dilation[i];
+    const double filter = FC_BLOCK_BYTES * ((double)conv->c_out + (double)conv->groups * FC_BLOCK_BYTES) * (double)conv->c_in
+                        * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
+    return bytes * (double)conv->batch * (double)w->out[0] < 0x1p62 && filter < 0x1p62;
+}
+
+/* Set algorithm, method and the reason for them. */
+static fc_status choose(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const int depthwise = plan->group_in == 1 && conv->groups > 1;
+    const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= FEW_CHANNELS;
+    plan->algorithm = conv->algorithm;
+    if (conv->algorithm == FC_AUTO) plan->algorithm = depthwise ? FC_DEPTHWISE : FC_DIRECT;
+    switch (plan->algorithm) {
+    case FC_IM2COL:
+        plan->method = FC_COLUMNS;
+        plan->reason = "columns of a few tiles at a time";
+        return FC_OK;
+    case FC_DEPTHWISE:
+        if (plan->group_in != 1) return FC_UNSUPPORTED;
+        plan->method = plan->group_out == 1 && conv->groups > FEW_CHANNELS ? FC_CHANNELS : FC_ROWS;
+        plan->reason = plan->method == FC_CHANNELS ? "one channel a group: vectors along the channels"
+                                                   : "one channel a group, with a multiplier: vectors along the rows";
+        return FC_OK;
+    default:
+        plan->method = few ? FC_ROWS : FC_TILES;
+        plan->reason = few                               ? "few channels a group: vectors along the rows"
+                     : plan->group_in <= FEW_CHANNELS ? "few input channels: tiles read plain rows"
+                                                      : "tiles read channel blocks with a halo";
+        return FC_OK;
+    }
+}
+
+/* Bytes of scratch for the input of rows x cols outputs, all slices and channels of one group. */
+static size_t input_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
+{
+    const fc_axis h = fc_axis_of(&conv->window, 1, rows, plan->form), w = fc_axis_of(&conv->window, 2, cols, plan->form);
+    const int64_t pixels = conv->window.kernel[0] * h.phases * h.length * w.phases * w.length;
+    /* Vectors along a plane's last row run past its end by less than two of the widest. */
+    if (plan->form == FC_PLANES) return fc_aligned((size_t)(plan->group_in * pixels * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
+    return (size_t)(plan->in_blocks * pixels) * FC_BLOCK_BYTES;
+}
+
+static size_t output_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
+{
+    if (plan->method == FC_ROWS) {
+        const fc_axis w = fc_axis_of(&conv->window, 2, cols, FC_PLANES);
+        return fc_aligned((size_t)(rows * w.length * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
+    }
+    return (size_t)(rows * cols * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
+}
+
+int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads)
+{
+    int64_t best = most, shortest = INT64_MAX;
+    for (int64_t size = most; size > 0 && size > most / 4; size--) {
+        const int64_t longest = ceil_div(planes * ceil_div(total, size), threads) * size;
+        if (longest < shortest) shortest = longest, best = size;
+    }
+    return best;
+}
+
+/* The largest band that fits the cache and still leaves every thread several. */
+static void choose_band(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const fc_window *w = &conv->window;
+    const int64_t planes = conv->batch * conv->groups * w->out[0];
+    const int64_t wanted = plan->threads > 1 ? ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
+    int64_t rows = ceil_div(w->out[1], wanted), cols = w->out[2];
+    while (rows > 1 && (input_bytes_of(conv, plan, rows, cols) > BAND_BYTES
+                        || output_bytes_of(conv, plan, rows, cols) > OUTPUT_BYTES))
+        rows = ceil_div(rows, 2);
+    /* One row of a long signal or of very many channels is cut as well. */
+    const int64_t tile = plan->method == FC_ROWS ? 512 : 4 * plan->kernels->tile_px;
+    if (rows == 1 && w->out[1] == 1 && wanted > 1) cols = min64(cols, max64(tile, ceil_div(cols, wanted)));
+    while (rows == 1 && cols > tile
+           && (input_bytes_of(conv, plan, rows, cols) > BAND_BYTES
+               || output_bytes_of(conv, plan, rows, cols) > OUTPUT_BYTES))
+        cols = max64(tile, ceil_div(cols, 2));
+    rows = fc_even_piece(w->out[1], rows, planes, plan->threads);
+    if (cols < w->out[2]) cols = ceil_div(cols, plan->kernels->tile_px) * plan->kernels->tile_px;
+    plan->band_rows = rows;
+    plan->band_cols = min64(cols, w->out[2]);
+}
+
+/* Weights dominate: laying the input out once costs less than packing the whole filter before the first product. */
+static int by_channels(const fc_conv *conv, const fc_conv_plan *plan, size_t whole_input)
+{
+    const int64_t tasks = conv->groups * plan->tiles;
+    return whole_input <= (size_t)RESIDENT_BYTES && plan->filter_bytes > 2 * whole_input && tasks >= plan->threads
+        && (tasks % plan->threads == 0 || tasks >= 4 * plan->threads);
+}
+
+static fc_walk walk_of(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    if (plan->method == FC_COLUMNS || plan->form == FC_PLANES) return FC_WALK_PLANAR;
+    const int64_t step = conv->window.kernel[2] == 1 ? 1 : conv->window.stride[2];
+    return step == 1 ? FC_WALK_BLOCKED_1 : step == 2 ? FC_WALK_BLOCKED_2 : FC_WALK_STRIDED;
+}
+
+static void plan_im2col(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const int64_t pixels = conv->window.out[0] * conv->window.out[1] * conv->window.out[2], tile = plan->kernels->tile_px;
+    const size_t tile_bytes = (size_t)(plan->depth * tile * conv->item_bytes);
+    const int64_t wanted = TASKS_A_THREAD * plan->threads;
+    int64_t cols = max64(1, BAND_BYTES / (int64_t)tile_bytes) * tile;
+    cols = min64(cols, max64(1, OUTPUT_BYTES / (tile * plan->kernels->tile_blocks * FC_BLOCK_BYTES)) * tile);
+    cols = min64(cols, ceil_div(ceil_div(pixels, ceil_div(wanted, conv->batch * conv->groups)), tile) * tile);
+    plan->band_rows = 1;
+    plan->band_cols = min64(cols, pixels);
+    plan->bands = ceil_div(pixels, plan->band_cols);
+    plan->input_bytes = fc_aligned((size_t)ceil_div(plan->band_cols, tile) * tile_bytes);
+    plan->output_bytes = (size_t)(plan->band_cols * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
+}
+
+/* Depthwise: bands of one channel block. */
+static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const fc_window *w = &conv->window;
+    const int64_t blocks = ceil_div(conv->c_in, plan->kernels->block) * conv->batch * w->out[0];
+    plan->band_rows = ceil_div(w->out[1], ceil_div(TASKS_A_THREAD * plan->threads, blocks));
+    plan->band_cols = w->out[2];
+    while (plan->band_rows > 1 && input_bytes_of(conv, plan, plan->band_rows, plan->band_cols) > BLOCK_BAND_BYTES)
+        plan->band_rows = ceil_div(plan->band_rows, 2);
+    plan->bands = ceil_div(w->out[1], plan->band_rows);
+    plan->input_bytes = input_bytes_of(conv, plan, plan->band_rows, plan->band_cols);
+    plan->panel_bytes = (size_t)plan->taps * FC_BLOCK_BYTES;
+    plan->output_bytes = (size_t)(plan->band_rows * plan->band_cols) * FC_BLOCK_BYTES;
+}
+
+static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const fc_window *w = &conv->window;
+    const size_t whole = (size_t)(conv->batch * conv->groups * w->out[0]) * input_bytes_of(conv, plan, w->out[1], w->out[2]);
+    choose_band(conv, plan);
+    plan->split = plan->method == FC_TILES && by_channels(conv, plan, whole) ? FC_BY_CHANNELS : FC_BY_BANDS;
+    if (plan->split == FC_BY_CHANNELS) {
+        plan->band_rows = w->out[1];
+        plan->band_cols = w->out[2];
+    }
+    plan->bands = ceil_div(w->out[1], plan->band_rows) * ceil_div(w->out[2], plan->band_cols);
+    plan->input_bytes = fc_aligned(input_bytes_of(conv, plan, plan->band_rows, plan->band_cols));
+    plan->output_bytes = output_bytes_of(conv, plan, plan->band_rows, plan->band_cols);
+}
+
+fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
+{
+    const fc_window *w = &conv->window;
+    const fc_kernels *k = fc_kernels_for(run->isa, conv->item_bytes);
+    if (!sizes_fit(conv)) return FC_NO_MEMORY;
+    *plan = (fc_conv_plan){.kernels = k, .group_in = conv->c_in / conv->groups, .group_out = conv->c_out / conv->groups};
+    plan->taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
+    plan->depth = plan->taps * plan->group_in;
+    plan->threads = flops_of(conv) < 2 * FC_SERIAL_WORK ? 1 : run->team.threads;
+    const fc_status status = choose(conv, plan);
+    if (status != FC_OK) return status;
+    plan->form = plan->group_in <= FEW_CHANNELS && plan->method != FC_CHANNELS ? FC_PLANES : FC_BLOCKED;
+    plan->in_blocks = ceil_div(plan->group_in, k->block);
+    plan->out_blocks = ceil_div(plan->group_out, k->block);
+    plan->tiles = ceil_div(plan->out_blocks, k->tile_blocks);
+    plan->panel_bytes = (size_t)(plan->depth * k->tile_blocks) * FC_BLOCK_BYTES;
+    plan->filter_bytes = (size_t)(conv->groups * plan->depth * plan->out_blocks) * FC_BLOCK_BYTES;
+    if (plan->method == FC_ROWS || plan->method == FC_CHANNELS) plan->filter_bytes = 0; /* read as it is */
+    plan->walk = walk_of(conv, plan);
+    if (plan->method == FC_COLUMNS) plan_im2col(conv, plan);
+    else if (plan->method == FC_CHANNELS) plan_channel_blocks(conv, plan);
+    else plan_bands(conv, plan);
+
+    const size_t row = fc_aligned((size_t)(k->block * (conv->window.in[2] + k->block) * conv->item_bytes));
+    plan->thread_bytes = plan->output_bytes + row + (plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes);
+    if (plan->method == FC_CHANNELS) plan->thread_bytes += plan->panel_bytes + FC_BLOCK_BYTES;
+    plan->shared_bytes = plan->split == FC_BY_CHANNELS
+                           ? (size_t)(conv->batch * conv->groups * w->out[0]) * plan->input_bytes
+                           : plan->filter_bytes;
+    return FC_OK;
+}

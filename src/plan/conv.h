@@ -1,0 +1,63 @@
+/* How a convolution will be computed: a pure function of shape, instruction set, threads and wish. Touches no data. */
+#ifndef FASTCONV_PLAN_CONV_H
+#define FASTCONV_PLAN_CONV_H
+
+#include "../fastconv.h"
+
+/* How a task's piece of the input lies in scratch memory.
+ *   BLOCKED   channel blocks, pixels of `step` blocks apart   (many channels)
+ *   PLANES    one plane a channel, split into its stride phases, so that a strided window reads neighbours
+ */
+typedef enum { FC_BLOCKED, FC_PLANES } fc_form;
+
+/* The inner loop.
+ *   TILES     register tiles over scratch in either form
+ *   COLUMNS   register tiles over im2col columns
+ *   ROWS      vectors along the rows of planes, for a few channels in and out
+ *   CHANNELS  vectors along one channel block, for depthwise convolution
+ */
+typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_CHANNELS } fc_method;
+
+/* What is cut along which axis.
+ *   BY_BANDS      the filter is packed whole; each task lays out a band of input rows and computes all its channels
+ *   BY_CHANNELS   the input is laid out whole; each task packs a panel of the filter and computes all its pixels
+ */
+typedef enum { FC_BY_BANDS, FC_BY_CHANNELS } fc_split;
+
+struct fc_conv_plan {
+    fc_algorithm algorithm;
+    const char *reason;
+    const fc_kernels *kernels;
+    int threads;
+    fc_method method;
+    fc_form form;
+    fc_split split;
+    fc_walk walk;
+
+    int64_t group_in, group_out;   /* channels of one group */
+    int64_t taps, depth;           /* kernel positions; products a sum: taps * group_in */
+    int64_t in_blocks, out_blocks; /* channel blocks of one group */
+    int64_t tiles;                 /* register tiles across the output channels of one group */
+    int64_t band_rows, band_cols;  /* output pixels of a band */
+    int64_t bands;                 /* bands of one output plane */
+    size_t panel_bytes, filter_bytes, input_bytes, output_bytes; /* scratch: one panel, all panels, a band in, a band out */
+    size_t thread_bytes, shared_bytes;
+};
+
+/* The same window without what has no effect, however large: the stride of one output, the dilation of one position. */
+fc_window fc_simplified(const fc_window *window);
+
+/* How many of `total` rows (or panels) a task should take, at most `most`, so that `planes` times as many pieces keep the
+ * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
+int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);
+
+fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan);
+
+/* Positions of one axis of a window in scratch: a source coordinate s = origin + step * i for a one-wide kernel (nothing
+ * between the strides is stored), else every s; `phases` interleaved sequences of `length` each. */
+typedef struct {
+    int64_t step, phases, length;
+} fc_axis;
+fc_axis fc_axis_of(const fc_window *window, int axis, int64_t outputs, fc_form form);
+
+#endif

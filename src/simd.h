@@ -1,0 +1,190 @@
+/* The vector type of one instruction set, and every intrinsic the library uses.
+ *
+ * A file under isa/ defines REAL (float or double) and VECTOR_BYTES (16, 32 or 64) before it includes this.
+ * Arithmetic is written with the operators of GCC and Clang vector extensions; only what those cannot say
+ * (partial loads and stores, stores past the cache) is an intrinsic.
+ */
+#ifndef FASTCONV_SIMD_H
+#define FASTCONV_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define UNROLLED _Pragma("GCC unroll 32")
+
+typedef REAL vreal __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL vreal_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+
+enum {
+    REAL_BYTES = sizeof(REAL),
+    LANES = VECTOR_BYTES / sizeof(REAL),
+    BLOCK_BYTES = 64, /* a channel block is one cache line on every instruction set */
+    BLOCK = BLOCK_BYTES / sizeof(REAL),
+    BLOCK_VECTORS = BLOCK_BYTES / VECTOR_BYTES,
+};
+
+/* Integers as wide as REAL, in a vector of as many lanes; the type of a comparison. */
+#define REAL_IS_DOUBLE (__builtin_types_compatible_p(REAL, double))
+typedef __typeof__(__builtin_choose_expr(REAL_IS_DOUBLE, (int64_t)0, (int32_t)0)) ireal;
+typedef ireal vint __attribute__((vector_size(VECTOR_BYTES)));
+typedef ireal vint_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(ireal)), may_alias));
+
+ALWAYS_INLINE vreal load(const void *p) { return *(const vreal_unaligned *)p; }
+ALWAYS_INLINE void store(void *p, vreal x) { *(vreal_unaligned *)p = x; }
+
+/* Subtracting zero keeps -0.0 for free; adding zero would cost an instruction for every broadcast. */
+ALWAYS_INLINE vreal splat(REAL x) { return x - (vreal){0}; }
+
+/* sum += x * y in the register of the sum. Left to itself the compiler picks forms of the instruction that overwrite a
+ * factor, and where all registers are taken it then moves sums through the stack. */
+#if VECTOR_BYTES == 64
+#define ACCUMULATE(sum, x, y)                                                                   \
+    (REAL_IS_DOUBLE ? ({ __asm__("vfmadd231pd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y)); })     \
+                    : ({ __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y)); }))
+#elif VECTOR_BYTES == 32
+#define ACCUMULATE(sum, x, y)                                                                   \
+    (REAL_IS_DOUBLE ? ({ __asm__("vfmadd231pd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y)); })     \
+                    : ({ __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y)); }))
+#else
+#define ACCUMULATE(sum, x, y) ((sum) += (x) * (y))
+#endif
+
+/* One bit or one full lane for each lane, whichever the instruction set blends by. */
+#if VECTOR_BYTES == 64
+typedef __typeof__(__builtin_choose_expr(REAL_IS_DOUBLE, (__mmask8)0, (__mmask16)0)) vmask;
+#else
+typedef vint vmask;
+#endif
+
+#if VECTOR_BYTES == 64
+ALWAYS_INLINE vreal load_partial(const void *p, int count)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1), p);
+    return (vreal)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+}
+
+ALWAYS_INLINE void store_partial(void *p, vreal x, int count)
+{
+    if (REAL_IS_DOUBLE) _mm512_mask_storeu_pd(p, (__mmask8)((1u << count) - 1), (__m512d)x);
+    else _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)x);
+}
+
+ALWAYS_INLINE vmask greater(vreal x, vreal y)
+{
+    if (REAL_IS_DOUBLE) return (vmask)_mm512_cmp_pd_mask((__m512d)x, (__m512d)y, _CMP_GT_OQ);
+    return (vmask)_mm512_cmp_ps_mask((__m512)x, (__m512)y, _CMP_GT_OQ);
+}
+
+ALWAYS_INLINE vmask is_nan(vreal x)
+{
+    if (REAL_IS_DOUBLE) return (vmask)_mm512_cmp_pd_mask((__m512d)x, (__m512d)x, _CMP_UNORD_Q);
+    return (vmask)_mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q);
+}
+
+ALWAYS_INLINE vreal blend(vmask mask, vreal yes, vreal no)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_mask_mov_pd((__m512d)no, (__mmask8)mask, (__m512d)yes);
+    return (vreal)_mm512_mask_mov_ps((__m512)no, (__mmask16)mask, (__m512)yes);
+}
+
+ALWAYS_INLINE vreal at_least(vreal lowest, vreal x)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_max_pd((__m512d)lowest, (__m512d)x);
+    return (vreal)_mm512_max_ps((__m512)lowest, (__m512)x);
+}
+
+ALWAYS_INLINE vreal at_most(vreal highest, vreal x)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_min_pd((__m512d)highest, (__m512d)x);
+    return (vreal)_mm512_min_ps((__m512)highest, (__m512)x);
+}
+
+/* p is aligned to the vector. */
+ALWAYS_INLINE void store_past_cache(void *p, vreal x) { _mm512_stream_si512(p, (__m512i)x); }
+
+#elif VECTOR_BYTES == 32
+ALWAYS_INLINE __m256i leading_lanes(int count)
+{
+    if (REAL_IS_DOUBLE) return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+ALWAYS_INLINE vreal load_partial(const void *p, int count)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm256_maskload_pd(p, leading_lanes(count));
+    return (vreal)_mm256_maskload_ps(p, leading_lanes(count));
+}
+
+ALWAYS_INLINE void store_partial(void *p, vreal x, int count)
+{
+    if (REAL_IS_DOUBLE) _mm256_maskstore_pd(p, leading_lanes(count), (__m256d)x);
+    else _mm256_maskstore_ps(p, leading_lanes(count), (__m256)x);
+}
+
+ALWAYS_INLINE void store_past_cache(void *p, vreal x) { _mm256_stream_si256(p, (__m256i)x); }
+
+#else
+ALWAYS_INLINE vreal load_partial(const void *p, int count)
+{
+    vreal x = {0};
+    memcpy(&x, p, (size_t)count * sizeof(REAL));
+    return x;
+}
+
+ALWAYS_INLINE void store_partial(void *p, vreal x, int count) { memcpy(p, &x, (size_t)count * sizeof(REAL)); }
+
+#if defined(__x86_64__)
+ALWAYS_INLINE void store_past_cache(void *p, vreal x) { _mm_stream_si128(p, (__m128i)x); }
+#else
+ALWAYS_INLINE void store_past_cache(void *p, vreal x) { store(p, x); }
+#endif
+#endif
+
+#if VECTOR_BYTES < 64
+ALWAYS_INLINE vmask greater(vreal x, vreal y) { return (vmask)(x > y); }
+ALWAYS_INLINE vmask is_nan(vreal x) { return (vmask)(x != x); }
+
+#if VECTOR_BYTES == 32
+ALWAYS_INLINE vreal blend(vmask mask, vreal yes, vreal no)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm256_blendv_pd((__m256d)no, (__m256d)yes, (__m256d)mask);
+    return (vreal)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)mask);
+}
+#else
+ALWAYS_INLINE vreal blend(vmask mask, vreal yes, vreal no)
+{
+    return (vreal)((mask & (vint)yes) | (~mask & (vint)no));
+}
+#endif
+
+/* Return x where the operands are equal or either is NaN, as the wider instruction sets do: NaN and -0.0 of x survive. */
+ALWAYS_INLINE vreal at_least(vreal lowest, vreal x) { return blend(greater(lowest, x), lowest, x); }
+ALWAYS_INLINE vreal at_most(vreal highest, vreal x) { return blend(greater(x, highest), highest, x); }
+#endif
+
+/* Order the stores past the cache before anything another thread is told afterwards. */
+ALWAYS_INLINE void fence_past_cache(void)
+{
+#if defined(__x86_64__)
+    _mm_sfence();
+#endif
+}
+
+/* The first `count` lanes, the others zero; a count of LANES or more is a full vector. */
+ALWAYS_INLINE vreal load_up_to(const void *p, int64_t count)
+{
+    return count >= LANES ? load(p) : load_partial(p, (int)count);
+}
+
+ALWAYS_INLINE void store_up_to(void *p, vreal x, int64_t count)
+{
+    if (count >= LANES) store(p, x);
+    else store_partial(p, x, (int)count);
+}
+
+#endif

@@ -1,0 +1,105 @@
+"""How far a result may be from the oracle, with the reason for every constant.
+
+``eps`` is the distance from 1 to the next number of the type, so one rounding costs ``eps / 2``.
+A sum of K terms in any order costs at most K roundings of partial sums (``K / 2`` eps); independent
+roundings make it a walk whose standard deviation is ``sqrt(K) / 6`` even when all terms have one
+sign, so six of them are ``sqrt(K)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Activation = str | tuple[Any, ...] | None
+
+
+def summation(terms: int) -> float:
+    """Cost in eps of adding ``terms`` numbers, relative to the sum of their absolute values."""
+    return float(min(terms / 2, np.sqrt(terms)))
+
+
+# algorithm -> c(K) of |y - ref| <= c eps (conv(|x|, |w|) + |bias| + |residual|): the sum of K products, 1/2
+# for products rounded by themselves (no FMA), 1 for adding bias and residual, 1/2 for clipping the result to
+# parameters that are rounded themselves. One line an algorithm, though these three share their reasons.
+CONVOLUTION: dict[str, Callable[[int], float]] = {
+    "direct": lambda terms: summation(terms) + 2,
+    "im2col": lambda terms: summation(terms) + 2,
+    "depthwise": lambda terms: summation(terms) + 2,
+    "auto": lambda terms: summation(terms) + 2,
+}
+
+# The sum of a window, 1/2 for rounding 1 / divisor and 1/2 for the product with it.
+AVERAGE: Callable[[int], float] = lambda terms: summation(terms) + 1  # noqa: E731
+
+# Of |x - mean| |scale| + |bias| + |residual|, half an eps each: the mean's high and low part, the rounded
+# scale and its weight, the product, the two additions.
+BATCH_NORM = 3.5
+
+# activation -> (Lipschitz constant, ulps of its own). None: a comparison. leaky_relu: one product. hardswish:
+# x + 3, 1/6 and two products at half an eps each, doubled because an ulp may be half an eps of the value. The
+# others: an exponential to 1 ulp, a sum and a quotient at half, doubled likewise; silu has one product more.
+ACTIVATION: dict[str, tuple[float, float]] = {
+    "relu": (1, 0),
+    "relu6": (1, 0),
+    "clip": (1, 0),
+    "leaky_relu": (1, 1),
+    "hardswish": (1.5, 4),
+    "sigmoid": (0.25, 4),
+    "tanh": (1, 4),
+    "silu": (1.1, 5),
+}
+
+
+def activation_name(activation: Activation) -> str | None:
+    """Name without parameters."""
+    return activation[0] if isinstance(activation, tuple) else activation
+
+
+def after_activation(activation: Activation, bound: Array, reference: Array, eps: float) -> Array:
+    """Widen a bound on the argument to one on the activated ``reference``."""
+    name = activation_name(activation)
+    if name is None:
+        return bound
+    slope, ulps = ACTIVATION[name]
+    return slope * bound + ulps * eps * np.abs(reference)
+
+
+def eps_of(dtype: Any) -> float:
+    """``eps``, doubled for float64 because the oracle, float64 itself, rounds as often."""
+    eps = float(np.finfo(dtype).eps)
+    return 2 * eps if np.dtype(dtype) == np.float64 else eps
+
+
+def assert_within(actual: Array, reference: Array, bound: Array | float) -> None:
+    """Require shape, NaN and infinities of the reference, and all other elements within the bound."""
+    assert actual.shape == reference.shape
+    finite = np.isfinite(reference)
+    np.testing.assert_array_equal(np.isnan(actual), np.isnan(reference), err_msg="places of NaN")
+    np.testing.assert_array_equal(actual[np.isinf(reference)], reference[np.isinf(reference)])
+    with np.errstate(invalid="ignore", over="ignore"):
+        excess = np.where(finite, np.abs(actual - reference), 0) - np.broadcast_to(bound, reference.shape)
+    excess = np.where(finite, excess, -np.inf)
+    if excess.size and (worst := np.unravel_index(np.argmax(excess), excess.shape)) and excess[worst] > 0:
+        allowed = np.broadcast_to(bound, excess.shape)[worst]
+        raise AssertionError(
+            f"{int((excess > 0).sum())} of {excess.size} elements out of bounds, worst at {worst}: "
+            f"{actual[worst]!r} instead of {reference[worst]!r}, bound {allowed:.3g}"
+        )
+
+
+def assert_same_bits(actual: Array, expected: Array) -> None:
+    """Require equal shape, type and bits, the sign of zero included."""
+    assert actual.shape == expected.shape
+    assert actual.dtype == expected.dtype
+    if actual.tobytes() != expected.tobytes():
+        bits = f"u{actual.itemsize}"
+        differ = np.ascontiguousarray(actual).view(bits) != np.ascontiguousarray(expected).view(bits)
+        first = tuple(int(i) for i in np.argwhere(differ)[0])
+        raise AssertionError(
+            f"{int(differ.sum())} of {differ.size} elements differ, first at {first}: "
+            f"{actual[first]!r} instead of {expected[first]!r}"
+        )

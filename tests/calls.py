@@ -1,0 +1,55 @@
+"""Calls of the package by case, the order of axes, and the instruction sets to test.
+
+With ``FASTCONV_ISA`` set, only that instruction set is tested.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from cases import ConvCase, PoolCase
+
+import fastconv as fc
+from fastconv._native import core
+
+Array = np.ndarray[Any, Any]
+
+SUPPORTED_ISAS = [name for index, name in enumerate(core.ISA_NAMES) if core.isa_supported(index)]
+ISAS = [os.environ["FASTCONV_ISA"]] if os.environ.get("FASTCONV_ISA") else SUPPORTED_ISAS
+
+
+def algorithms(case: ConvCase) -> list[str]:
+    """List what must be able to do the case."""
+    return ["direct", "im2col", "depthwise"] if case.is_depthwise else ["direct", "im2col"]
+
+
+def convolve(case: ConvCase, *arrays: Array | None, **options: Any) -> Array:
+    """Call the convolution of the case's rank."""
+    function: Any = (fc.conv1d, fc.conv2d, fc.conv3d)[case.rank - 1]
+    result: Array = function(*arrays, **case.options, **options)
+    return result
+
+
+def max_pool(case: PoolCase, x: Array, **options: Any) -> Any:
+    """Call the maximum pooling of the case's rank."""
+    function = (fc.max_pool1d, fc.max_pool2d, fc.max_pool3d)[case.rank - 1]
+    return function(x, case.kernel, dilation=case.dilation, **case.window, **options)
+
+
+def avg_pool(case: PoolCase, x: Array, **options: Any) -> Array:
+    """Call the average pooling of the case's rank."""
+    function = (fc.avg_pool1d, fc.avg_pool2d, fc.avg_pool3d)[case.rank - 1]
+    result: Array = function(x, case.kernel, **case.window, **options)
+    return result
+
+
+def channels_last(array: Array) -> Array:
+    """Copy ``(N, C, *spatial)`` to ``(N, *spatial, C)``."""
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+
+
+def channels_first(array: Array) -> Array:
+    """Copy ``(N, *spatial, C)`` to ``(N, C, *spatial)``."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, 1))

@@ -1,0 +1,185 @@
+"""Run an operation on arrays that end, or start, flush at a page which faults on any access.
+
+Run by test_memory.py in an interpreter of its own, ``python guard_pages.py operation isa dtype``: it prints
+each case before running it, so that the last line of a crashed run names the culprit. Bytes between an
+array and the far guard page carry a pattern, so stray writes on that side are seen as well.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from calls import algorithms, avg_pool, channels_last, convolve, max_pool
+from cases import CONV_CASES, POOL_CASES, ConvCase, random_array
+
+import fastconv as fc
+
+Array = np.ndarray[Any, Any]
+
+PATTERN = 0xA5
+NO_ACCESS = 0
+
+
+class GuardedMemory:
+    """Pages of ``capacity`` bytes between two inaccessible ones."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = -(-capacity // mmap.PAGESIZE) * mmap.PAGESIZE
+        self.pages = mmap.mmap(-1, self.capacity + 2 * mmap.PAGESIZE)
+        self.used = slice(0, 0)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self.pages))
+        libc = ctypes.CDLL(None, use_errno=True)
+        for guard in (address, address + mmap.PAGESIZE + self.capacity):
+            if libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(mmap.PAGESIZE), NO_ACCESS) != 0:
+                raise OSError(ctypes.get_errno(), "mprotect")
+
+    def bytes(self) -> Array:
+        """Everything between the guards."""
+        return np.frombuffer(self.pages, np.uint8, self.capacity, mmap.PAGESIZE)
+
+    def place(self, array: Array, *, at_end: bool) -> Array:
+        """Copy an array so that its last, or first, byte touches a guard."""
+        offset = self.capacity - array.nbytes if at_end else 0
+        self.used = slice(offset, offset + array.nbytes)
+        self.bytes()[:] = PATTERN
+        placed = np.frombuffer(self.pages, array.dtype, array.size, mmap.PAGESIZE + offset).reshape(
+            array.shape
+        )
+        placed[...] = array
+        return placed
+
+    def surroundings_intact(self) -> bool:
+        """Whether nothing beside the array was written."""
+        everything = self.bytes()
+        return bool(
+            (everything[: self.used.start] == PATTERN).all()
+            and (everything[self.used.stop :] == PATTERN).all()
+        )
+
+
+LARGEST = 1 << 18
+MEMORY = [GuardedMemory(LARGEST) for _ in range(6)]
+
+
+def check(name: str, call: Callable[..., Any], arrays: list[Array], out: Array) -> None:
+    """Call with all arrays at one end, then the other, and with the output in one of both kinds of place."""
+    print(name, flush=True)
+    expected = call(*arrays).tobytes()
+    for at_end in (True, False):
+        placed = [memory.place(a, at_end=at_end) for memory, a in zip(MEMORY, arrays, strict=False)]
+        target = MEMORY[-1].place(np.full_like(out, np.nan), at_end=at_end)
+        result = call(*placed, out=target)
+        if result.tobytes() != expected:
+            raise AssertionError("other bits on guarded memory")
+        for memory, array in zip(MEMORY, arrays, strict=False):
+            if not memory.surroundings_intact() or memory.bytes()[memory.used].tobytes() != array.tobytes():
+                raise AssertionError("wrote to an input or beside it")
+        if not MEMORY[-1].surroundings_intact():
+            raise AssertionError("wrote beside the output")
+
+
+def fits(*shapes: tuple[int, ...]) -> bool:
+    """Whether float64 arrays of these shapes fit the guarded memory."""
+    return all(int(np.prod(shape)) * 8 <= LARGEST for shape in shapes)
+
+
+def guard_convolution(dtype: Any) -> None:
+    """All cases by all algorithms, with bias and residual, in both layouts."""
+    for case in CONV_CASES:
+        if not fits(case.input, case.weight, case.output):
+            continue
+        x, w, b = case.arrays(dtype)
+        residual = random_array(case.name, case.output, dtype)
+        for algorithm in algorithms(case):
+            for layout in ("NCHW", "NHWC"):
+                last = layout == "NHWC"
+                arrays = [channels_last(x), w, b, channels_last(residual)] if last else [x, w, b, residual]
+                call = bind(convolve_placed, case=case, algorithm=algorithm, layout=layout)
+                check(f"{case} {algorithm} {layout}", call, arrays, arrays[3])
+
+
+def convolve_placed(*arrays: Array, case: ConvCase, **options: Any) -> Array:
+    """Convolve input, weight, bias and residual."""
+    return convolve(case, *arrays[:3], residual=arrays[3], **options)
+
+
+def bind(call: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Fix options of a call made in a loop."""
+    return lambda *arrays, **more: call(*arrays, **options, **more)
+
+
+def both_layouts(x: Array) -> Iterator[tuple[str, Array]]:
+    """Yield the array channels first and channels last."""
+    yield "NCHW", x
+    yield "NHWC", channels_last(x)
+
+
+def guard_pooling(dtype: Any) -> None:
+    """Both poolings and the indices."""
+    for case in POOL_CASES:
+        if not fits(case.input):
+            continue
+        for layout, x in both_layouts(random_array(case.name, case.input, dtype)):
+            for pool in (max_pool, avg_pool) if case.dilation == 1 else (max_pool,):
+                call = bind(functools.partial(pool, case), layout=layout)
+                check(f"{case} {pool.__name__} {layout}", call, [x], call(x))
+            print(f"{case} indices {layout}", flush=True)
+            expected = max_pool(case, x, return_indices=True, layout=layout)
+            for at_end in (True, False):
+                placed = MEMORY[0].place(x, at_end=at_end)
+                for result, wanted in zip(
+                    max_pool(case, placed, return_indices=True, layout=layout), expected, strict=True
+                ):
+                    np.testing.assert_array_equal(result, wanted)
+
+
+def guard_batch_norm(dtype: Any) -> None:
+    """Inference with weight, bias and residual, and training, whose running averages are written."""
+    for shape in [*((2, 3, 2, w) for w in range(1, 41)), *((2, c, 3) for c in range(1, 34)), (1, 5, 2, 3, 7)]:
+        channels = shape[1]
+        vectors = [1 + abs(random_array(f"vector {i}", (channels,), dtype)) for i in range(4)]
+        for layout, x in both_layouts(random_array("x", shape, dtype)):
+            call = bind(fc.batch_norm, layout=layout)
+            check(f"{shape} inference {layout}", call, [x, *vectors], x)
+            print(f"{shape} training {layout}", flush=True)
+            for at_end in (True, False):
+                placed = [m.place(a, at_end=at_end) for m, a in zip(MEMORY, [x, *vectors], strict=False)]
+                call(*placed, training=True)
+                if not all(memory.surroundings_intact() for memory in MEMORY[:5]):
+                    raise AssertionError("wrote beside an array")
+
+
+def guard_linear(dtype: Any) -> None:
+    """Linear layers with every tail of inputs and outputs, and the activations."""
+    for inputs, outputs, rows in [
+        *((i, 5, 2) for i in range(1, 34)),
+        *((6, o, 3) for o in range(1, 34)),
+        (4, 7, 29),
+    ]:
+        arrays = [random_array("x", (rows, inputs), dtype), random_array("w", (outputs, inputs), dtype)]
+        arrays.append(random_array("b", (outputs,), dtype))
+        check(f"linear {rows}x{inputs} to {outputs}", fc.linear, arrays, fc.linear(*arrays))
+    for size in range(1, 70):
+        x = random_array("x", (size,), dtype)
+        for function in (fc.relu, fc.relu6, fc.leaky_relu, fc.sigmoid, fc.tanh, fc.silu, fc.hardswish):
+            check(f"{function.__name__} of {size}", function, [x], x)
+
+
+OPERATIONS = {
+    "convolution": guard_convolution,
+    "pooling": guard_pooling,
+    "batch_norm": guard_batch_norm,
+    "linear": guard_linear,
+}
+
+if __name__ == "__main__":
+    operation, instruction_set, data_type = sys.argv[1:]
+    with fc.config(isa=instruction_set):
+        OPERATIONS[operation](np.dtype(data_type))
+    print("done", flush=True)

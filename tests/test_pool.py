@@ -1,0 +1,121 @@
+"""Maximum and average pooling against the oracle, in both layouts, types and every instruction set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+from bounds import AVERAGE, assert_same_bits, assert_within, eps_of
+from calls import avg_pool, channels_first, channels_last, max_pool
+from cases import POOL_CASES, PoolCase, random_array
+
+import fastconv as fc
+
+Array = np.ndarray[Any, Any]
+
+AVG_CASES = [case for case in POOL_CASES if case.dilation == 1]
+
+
+def special_values(case: PoolCase, dtype: Any) -> Array:
+    """Return ties, NaN and infinities in every window."""
+    rng = np.random.default_rng(sum(case.input))
+    return rng.choice([1.0, 2.0, np.nan, -np.inf, np.inf], case.input, p=[0.3, 0.2, 0.1, 0.3, 0.1]).astype(
+        dtype
+    )
+
+
+@pytest.mark.parametrize("data", ["normal", "ties", "special", "minus infinity"])
+@pytest.mark.parametrize("case", POOL_CASES, ids=str)
+def test_max_pool_and_indices(case: PoolCase, data: str, dtype: Any, isa: str) -> None:
+    if data == "special":
+        x = special_values(case, dtype)
+    elif data == "minus infinity":
+        x = np.full(case.input, -np.inf, dtype)
+    else:
+        x = random_array(case.name, case.input, dtype, integer=data == "ties")
+    values, places = oracle.max_pool(x, case.kernel, dilation=case.dilation, **case.window)
+    for threads in (1, 3):
+        with fc.config(num_threads=threads):
+            y, indices = max_pool(case, x, return_indices=True)
+            last, last_indices = max_pool(case, channels_last(x), return_indices=True, layout="NHWC")
+            plain = max_pool(case, x)
+            plain_last = max_pool(case, channels_last(x), layout="NHWC")
+        assert y.dtype == dtype
+        assert indices.dtype == np.int64
+        for result in (y, channels_first(last), plain, channels_first(plain_last)):
+            np.testing.assert_array_equal(result, values)
+        np.testing.assert_array_equal(indices, places)
+        np.testing.assert_array_equal(channels_first(last_indices), places)
+
+
+@pytest.mark.parametrize("include", [True, False], ids=["count_padding", "count_input"])
+@pytest.mark.parametrize("case", AVG_CASES, ids=str)
+def test_avg_pool(case: PoolCase, include: bool, dtype: Any, isa: str) -> None:
+    x = random_array(case.name, case.input, dtype)
+    terms = int(np.prod(oracle.per_axis(case.kernel, case.rank)))
+    for divisor in (None, 3, -2):
+        rule: dict[str, Any] = {"count_include_pad": include, "divisor_override": divisor}
+        y = oracle.avg_pool(x, case.kernel, **case.window, **rule)
+        bound = (
+            AVERAGE(terms) * eps_of(dtype) * abs(oracle.avg_pool(abs(x), case.kernel, **case.window, **rule))
+        )
+        results = []
+        for threads in (1, 3):
+            with fc.config(num_threads=threads):
+                results.append(avg_pool(case, x, **rule))
+                results.append(channels_first(avg_pool(case, channels_last(x), layout="NHWC", **rule)))
+        assert results[0].dtype == dtype
+        for result in results:
+            assert_within(result, y, bound)
+        assert_same_bits(results[2], results[0])
+        assert_same_bits(results[3], results[1])
+
+
+@pytest.mark.parametrize("case", AVG_CASES, ids=str)
+def test_avg_pool_of_special_values(case: PoolCase, dtype: Any, isa: str) -> None:
+    x = special_values(case, dtype)
+    y = oracle.avg_pool(x, case.kernel, **case.window)
+    finite = np.where(np.isfinite(x), abs(x), 0)
+    terms = int(np.prod(oracle.per_axis(case.kernel, case.rank)))
+    bound = AVERAGE(terms) * eps_of(dtype) * oracle.avg_pool(finite, case.kernel, **case.window)
+    assert_within(avg_pool(case, x), y, bound)
+    assert_within(channels_first(avg_pool(case, channels_last(x), layout="NHWC")), y, bound)
+
+
+def test_avg_pool_in_ceil_mode_divides_by_the_window_within_the_padding() -> None:
+    y = fc.avg_pool1d(np.ones((1, 6), np.float32), 3, 2, 1, ceil_mode=True)
+    np.testing.assert_allclose(y, [[2 / 3, 1, 1, 1 / 2]], rtol=2e-7)
+
+
+def test_max_pool_prefers_the_first_tie_and_the_last_nan() -> None:
+    x = np.array([[1, np.nan, 3, np.nan, 2, 2, 2]], np.float32)
+    y, indices = fc.max_pool1d(x, 3, 1, return_indices=True)
+    np.testing.assert_array_equal(y, [[np.nan, np.nan, np.nan, np.nan, 2]])
+    np.testing.assert_array_equal(indices, [[1, 3, 3, 3, 4]])
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("case", POOL_CASES[::9], ids=str)
+def test_out_unbatched_and_empty_batch(case: PoolCase, layout: str, dtype: Any) -> None:
+    x = random_array(case.name, case.input, dtype)
+    x = channels_last(x) if layout == "NHWC" else x
+    for pool in (max_pool, avg_pool) if case.dilation == 1 else (max_pool,):
+        expected = pool(case, x, layout=layout)
+        assert expected.flags.c_contiguous
+        assert expected.ctypes.data % 64 == 0
+        out = np.full_like(expected, np.nan)
+        assert pool(case, x, layout=layout, out=out) is out
+        assert_same_bits(out, expected)
+        assert_same_bits(pool(case, x[0], layout=layout), expected[0])
+        assert pool(case, x[:0], layout=layout).shape == (0, *expected.shape[1:])
+
+
+@pytest.mark.parametrize("case", POOL_CASES[::5], ids=str)
+def test_sample_alone_has_the_bits_it_has_in_a_batch(case: PoolCase, dtype: Any, isa: str) -> None:
+    batch = random_array(case.name, (3, *case.input[1:]), dtype)
+    for pool in (max_pool, avg_pool) if case.dilation == 1 else (max_pool,):
+        together = pool(case, batch)
+        for sample in range(3):
+            assert_same_bits(together[sample : sample + 1], pool(case, batch[sample : sample + 1]))
