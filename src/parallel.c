@@ -1,4 +1,6 @@
-/* Tasks are drawn from one counter, a few at a time, so that a thread that the system delays does not delay the others. */
+/* Each thread has a share of neighbouring tasks, the same in every call of the same size, so that what it wrote last time is
+ * still in its own cache. Who is done helps the others: a thread that the system delays does not delay the call.
+ */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -14,7 +16,7 @@
 #include <omp.h>
 #endif
 
-enum { POLL_NANOSECONDS = 50 * 1000 * 1000, DRAWS_A_THREAD = 32 };
+enum { POLL_NANOSECONDS = 50 * 1000 * 1000, DRAWS_A_SHARE = 32, MAX_SHARES = 64 };
 
 static int64_t nanoseconds(void)
 {
@@ -23,39 +25,61 @@ static int64_t nanoseconds(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Tasks [next, end) of one thread are still to be drawn. A line of its own: no two threads write to the same one. */
+typedef struct {
+    _Alignas(64) atomic_int_fast64_t next;
+    int64_t end;
+} fc_share;
+
 typedef struct {
     const fc_team *team;
-    int64_t tasks, draw; /* draw: tasks taken at once */
     fc_task *run;
     void *context;
-    atomic_int_fast64_t next;
+    int64_t draw; /* tasks taken at once */
+    int shares;
+    fc_share share[MAX_SHARES];
     atomic_int stopped;
+    int64_t asked; /* when the caller last asked about signals; 0 where nobody asks */
 } fc_queue;
+
+static void ask(fc_queue *queue)
+{
+    const int64_t now = nanoseconds();
+    if (now - queue->asked < POLL_NANOSECONDS && now >= queue->asked) return;
+    queue->asked = now;
+    if (queue->team->interrupted()) atomic_store_explicit(&queue->stopped, 1, memory_order_relaxed);
+}
 
 /* Thread 0 is the caller's own, the one that may ask about signals. */
 static void drain(fc_queue *queue, int thread)
 {
-    const int asks = thread == 0 && queue->team->interrupted && queue->tasks > 1;
-    int64_t asked = asks ? nanoseconds() : 0;
-    while (!atomic_load_explicit(&queue->stopped, memory_order_relaxed)) {
-        int64_t task = atomic_fetch_add_explicit(&queue->next, queue->draw, memory_order_relaxed);
-        if (task >= queue->tasks) return;
-        const int64_t end = task + queue->draw < queue->tasks ? task + queue->draw : queue->tasks;
-        for (; task < end; task++) queue->run(queue->context, task, thread);
-        if (asks) {
-            int64_t now = nanoseconds();
-            if (now - asked < POLL_NANOSECONDS && now >= asked) continue;
-            asked = now;
-            if (queue->team->interrupted()) atomic_store_explicit(&queue->stopped, 1, memory_order_relaxed);
+    for (int i = 0; i < queue->shares; i++) {
+        fc_share *share = &queue->share[(thread + i) % queue->shares];
+        while (!atomic_load_explicit(&queue->stopped, memory_order_relaxed)) {
+            int64_t task = atomic_fetch_add_explicit(&share->next, queue->draw, memory_order_relaxed);
+            if (task >= share->end) break;
+            const int64_t end = task + queue->draw < share->end ? task + queue->draw : share->end;
+            for (; task < end; task++) queue->run(queue->context, task, thread);
+            if (thread == 0 && queue->asked) ask(queue);
         }
     }
 }
 
 fc_status fc_parallel(const fc_team *team, int64_t tasks, fc_task *run, void *context)
 {
-    fc_queue queue = {.team = team, .tasks = tasks, .run = run, .context = context};
-    queue.draw = tasks / ((int64_t)team->threads * DRAWS_A_THREAD) + 1;
     const int threads = tasks < team->threads ? (int)tasks : team->threads;
+    fc_queue queue;
+    queue.team = team;
+    queue.run = run;
+    queue.context = context;
+    queue.shares = threads < MAX_SHARES ? (threads ? threads : 1) : MAX_SHARES;
+    queue.draw = tasks / ((int64_t)queue.shares * DRAWS_A_SHARE) + 1;
+    queue.asked = team->interrupted && tasks > 1 ? nanoseconds() : 0;
+    atomic_init(&queue.stopped, 0);
+    for (int i = 0; i < queue.shares; i++) {
+        atomic_init(&queue.share[i].next, tasks / queue.shares * i + (i < tasks % queue.shares ? i : tasks % queue.shares));
+        queue.share[i].end = tasks / queue.shares * (i + 1) + (i + 1 < tasks % queue.shares ? i + 1 : tasks % queue.shares);
+    }
 #if defined(_OPENMP)
     if (threads > 1) {
 #pragma omp parallel num_threads(threads)
@@ -63,7 +87,6 @@ fc_status fc_parallel(const fc_team *team, int64_t tasks, fc_task *run, void *co
     } else
 #endif
         drain(&queue, 0);
-    (void)threads;
     return atomic_load(&queue.stopped) ? FC_INTERRUPTED : FC_OK;
 }
 
