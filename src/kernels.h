@@ -24,10 +24,10 @@ typedef struct {
 
 /* How a tile walks over its input: the distance between the pixels of a tile, and between the steps of k.
  *   BLOCKED_1, BLOCKED_2   channels in blocks; pixels one or two blocks apart; k walks through the block
- *   PLANAR                 pixels side by side; k walks by `k_stride`
+ *   PLANAR_1, PLANAR_2     pixels one or two items apart; k walks by `k_stride`
  *   STRIDED                pixels `px_stride` apart; k walks through contiguous channels
  */
-typedef enum { FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR, FC_WALK_STRIDED, FC_WALKS } fc_walk;
+typedef enum { FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR_1, FC_WALK_PLANAR_2, FC_WALK_STRIDED, FC_WALKS } fc_walk;
 
 /* One register tile:
  *
@@ -35,7 +35,8 @@ typedef enum { FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR, FC_WALK_STR
  *                          + sum over steps s, 0 <= k < depth(s) of in[row][px + offset[s]][k] * filter[s][k][oc])
  *
  * with the whole sum in registers, in this order, so that its bits depend neither on the tile nor on the thread.
- * The first `steps` steps have `depth` products, the `tail_steps` after them `tail_depth`.
+ * The first `steps` steps have `depth` products, the `tail_steps` after them `tail_depth`. A sum may be cut: `continued`
+ * starts from what stands in the output, `unfinished` stores the bare sum there; the bits are those of one piece.
  * filter: packed [step][k][oc of the tile], 64-byte aligned. bias: padded to the tile, aligned. residual: NULL or laid
  * out as the output, which it may not overlap. Nothing is read but those operands, nothing written but the tile.
  */
@@ -49,6 +50,7 @@ typedef struct {
     const void *residual;
     void *output;
     ptrdiff_t out_px, out_row, out_block;
+    int continued, unfinished;
     fc_activation activation;
 } fc_tile;
 
@@ -154,6 +156,7 @@ typedef struct {
     int item_bytes, lanes, block;
     int tile_px;     /* pixels of the widest tile */
     int tile_blocks; /* channel blocks of the widest tile */
+    int piece_bytes; /* of a panel that a sweep uses at once: what stays in the nearest cache; 0: the whole panel */
     int planar_oc;   /* output channels of the widest planar tile */
 
     /* tile[walk][rows - 1][px of a row - 1][blocks - 1]; two rows only for blocked walks, and rows * px <= tile_px. */

@@ -91,7 +91,7 @@ cdef extern from "workspace.h" nogil:
 
 cdef extern from "plan/conv.h" nogil:
     ctypedef enum fc_form:
-        FC_BLOCKED, FC_PLANES
+        FC_BLOCKED, FC_PLANES, FC_PHASES
     ctypedef enum fc_split:
         FC_BY_BANDS, FC_BY_CHANNELS
     ctypedef struct fc_conv_plan:

@@ -31,16 +31,27 @@
             }                                                                                            \
     } while (0)
 
+/* Where vector v of a pixel stands in the output. */
+ALWAYS_INLINE ptrdiff_t tile_at(const fc_tile *t, int row, int px, int v)
+{
+    return v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES + row * t->out_row + px * t->out_px;
+}
+
 ALWAYS_INLINE void tile_store(const fc_tile *t, int rows, int px, int vectors,
                               vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS])
 {
+    if (t->unfinished) {
+        UNROLLED for (int v = 0; v < vectors; v++)
+            UNROLLED for (int r = 0; r < rows; r++)
+                UNROLLED for (int p = 0; p < px; p++) store((char *)t->output + tile_at(t, r, p, v), acc[r * px + p][v]);
+        return;
+    }
     const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
     UNROLLED for (int v = 0; v < vectors; v++) {
         vreal bias = load((const char *)t->bias + v * VECTOR_BYTES);
-        ptrdiff_t in_blocks = v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES;
         UNROLLED for (int r = 0; r < rows; r++)
             UNROLLED for (int p = 0; p < px; p++) {
-                ptrdiff_t at = in_blocks + r * t->out_row + p * t->out_px;
+                const ptrdiff_t at = tile_at(t, r, p, v);
                 vreal y = acc[r * px + p][v] + bias;
                 if (t->residual) y += load((const char *)t->residual + at);
                 store((char *)t->output + at, at_most(upper, at_least(lower, y)));
@@ -63,8 +74,13 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
 {
     const int vectors = blocks * BLOCK_VECTORS;
     vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS];
-    UNROLLED for (int i = 0; i < rows * px; i++)
-        UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
+    if (t->continued) {
+        UNROLLED for (int i = 0; i < rows * px; i++)
+            UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = load((char *)t->output + tile_at(t, i / px, i % px, v));
+    } else {
+        UNROLLED for (int i = 0; i < rows * px; i++)
+            UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
+    }
 
     const char *b = t->filter;
     const ptrdiff_t *offset = t->offset;
@@ -86,7 +102,7 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
         }
     }
     tile_store(t, rows, px, vectors, acc);
-    if (!is_clip(&t->activation)) tile_activate(t, rows, px, blocks);
+    if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, rows, px, blocks);
 }
 
 /* A function for each (walk, rows, px, blocks) of the table. */
@@ -102,7 +118,8 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
 
 #define FOR_ALL_WALKS(F, px, blocks)                          \
     FOR_WALKS(F, 1, px, blocks)                               \
-    F(planar, 1, px, blocks, REAL_BYTES, t->k_stride)         \
+    F(planar_1, 1, px, blocks, REAL_BYTES, t->k_stride)       \
+    F(planar_2, 1, px, blocks, 2 * REAL_BYTES, t->k_stride)   \
     F(strided, 1, px, blocks, t->px_stride, REAL_BYTES)
 
 #define FOR_PX_1_TO_3(F, blocks) F(1, blocks) F(2, blocks) F(3, blocks)
@@ -115,7 +132,8 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
 #define ENTRY_ONE_ROW(px, blocks)                                                          \
     [FC_WALK_BLOCKED_1][0][px - 1][blocks - 1] = tile_blocked_1_1_##px##_##blocks,         \
     [FC_WALK_BLOCKED_2][0][px - 1][blocks - 1] = tile_blocked_2_1_##px##_##blocks,         \
-    [FC_WALK_PLANAR][0][px - 1][blocks - 1] = tile_planar_1_##px##_##blocks,               \
+    [FC_WALK_PLANAR_1][0][px - 1][blocks - 1] = tile_planar_1_1_##px##_##blocks,           \
+    [FC_WALK_PLANAR_2][0][px - 1][blocks - 1] = tile_planar_2_1_##px##_##blocks,           \
     [FC_WALK_STRIDED][0][px - 1][blocks - 1] = tile_strided_1_##px##_##blocks,
 #define ENTRY_TWO_ROWS(px, blocks)                                                         \
     [FC_WALK_BLOCKED_1][1][px - 1][blocks - 1] = tile_blocked_1_2_##px##_##blocks,         \
@@ -123,7 +141,7 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
 
 /* The tiles whose accumulators, filter vectors and broadcast fit the register file. */
 #if VECTOR_BYTES == 64 /* 32 registers: 14 x 2 + 2 + 1 */
-enum { TILE_PX = 14, TILE_BLOCKS = 2 };
+enum { TILE_PX = 14, TILE_BLOCKS = 2, PIECE_BYTES = 0 };
 #define TILES(ROW1, ROW2, blocks) \
     FOR_PX_1_TO_3(ROW1, blocks) FOR_PX_4_TO_6(ROW1, blocks) FOR_PX_7_TO_14(ROW1, blocks) \
     FOR_PX_1_TO_3(ROW2, blocks) FOR_PX_4_TO_6(ROW2, blocks) ROW2(7, blocks)
@@ -131,12 +149,12 @@ TILES(ONE_ROW, TWO_ROWS, 1)
 TILES(ONE_ROW, TWO_ROWS, 2)
 #define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1) TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 2)}
 #elif VECTOR_BYTES == 32 /* 16 registers: 6 x 2 + 2 + 1 */
-enum { TILE_PX = 6, TILE_BLOCKS = 1 };
+enum { TILE_PX = 6, TILE_BLOCKS = 1, PIECE_BYTES = 16 * 1024 };
 #define TILES(ROW1, ROW2, blocks) FOR_PX_1_TO_3(ROW1, blocks) FOR_PX_4_TO_6(ROW1, blocks) FOR_PX_1_TO_3(ROW2, blocks)
 TILES(ONE_ROW, TWO_ROWS, 1)
 #define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1)}
 #else /* 16 registers: 2 x 4 + 4 + 1 and the products */
-enum { TILE_PX = 2, TILE_BLOCKS = 1 };
+enum { TILE_PX = 2, TILE_BLOCKS = 1, PIECE_BYTES = 16 * 1024 };
 #define TILES(ROW1, ROW2, blocks) ROW1(1, blocks) ROW1(2, blocks) ROW2(1, blocks)
 TILES(ONE_ROW, TWO_ROWS, 1)
 #define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1)}

@@ -45,24 +45,27 @@ fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *
     return fc_plan_conv(&same, run, plan);
 }
 
+/* Steps of channel blocks go through the lanes; steps of planes through one row of the kernel where the walk can. */
 static void prepare_reduction(fc_conv_job *job)
 {
     const fc_conv_plan *plan = job->plan;
     const fc_window *w = &job->conv->window;
     const int blocked = plan->form == FC_BLOCKED;
     const int64_t full = plan->group_in / plan->kernels->block, tail = plan->group_in % plan->kernels->block;
+    const int64_t row = plan->form == FC_PLANES && plan->walk != FC_WALK_STRIDED ? w->kernel[2] : 1;
     fc_reduction *r = &job->reduction;
     *r = (fc_reduction){.kernels = plan->kernels, .walk = plan->walk, .offset = job->offset,
-                        .px_stride = fc_px_step(&job->scratch), .row_stride = fc_row_step(&job->scratch)};
-    r->steps = (blocked ? full : plan->group_in) * plan->taps;
-    r->depth = blocked ? plan->kernels->block : 1;
+                        .px_stride = fc_px_step(&job->scratch), .row_stride = fc_row_step(&job->scratch),
+                        .k_stride = w->dilation[2] * job->conv->item_bytes};
+    r->steps = (blocked ? full : plan->group_in) * plan->taps / row;
+    r->depth = blocked ? plan->kernels->block : row;
     r->tail_steps = blocked && tail ? plan->taps : 0;
     r->tail_depth = tail;
     ptrdiff_t *offset = job->offset;
     for (int64_t g = 0; g < (blocked ? plan->in_blocks : plan->group_in); g++)
         for (int64_t d = 0; d < w->kernel[0]; d++)
             for (int64_t h = 0; h < w->kernel[1]; h++)
-                for (int64_t v = 0; v < w->kernel[2]; v++)
+                for (int64_t v = 0; v < w->kernel[2]; v += row)
                     *offset++ = g * job->scratch.group_bytes + fc_tap_offset(&job->scratch, (const int64_t[]){d, h, v});
 }
 
@@ -159,7 +162,7 @@ void fc_lay_out_piece(const fc_conv_job *job, const fc_piece *piece, void *row, 
     char *dst = input;
     for (int64_t c = 0; c < plan->group_in; c += step, dst += job->scratch.group_bytes) {
         const fc_source source = fc_source_of(job, piece->sample, first + c, row);
-        if (plan->form == FC_PLANES) fc_lay_out_planes(&job->scratch, &source, &piece->range, dst);
+        if (plan->form != FC_BLOCKED) fc_lay_out_planes(&job->scratch, &source, &piece->range, dst);
         else fc_lay_out_block(&job->scratch, &source, &piece->range, min64(step, plan->group_in - c), dst);
     }
 }

@@ -69,7 +69,7 @@ static void layout_task(void *context, int64_t task, int thread)
     char *dst = job->shared + (size_t)(task / units) * plan->input_bytes + unit * job->scratch.group_bytes;
     const fc_source source = fc_source_of(job, piece.sample, piece.group * plan->group_in + first, row);
     const int64_t left = plan->group_in - first;
-    if (plan->form == FC_PLANES) fc_lay_out_planes(&job->scratch, &source, &piece.range, dst);
+    if (plan->form != FC_BLOCKED) fc_lay_out_planes(&job->scratch, &source, &piece.range, dst);
     else fc_lay_out_block(&job->scratch, &source, &piece.range, left < step ? left : step, dst);
 }
 

@@ -85,7 +85,7 @@ static void columns_task(void *context, int64_t task, int thread)
         gather_tile(&columns, k->tile_px, input + p / k->tile_px * tile_bytes);
     }
     const ptrdiff_t start = 0;
-    const fc_reduction reduction = {.kernels = k, .walk = FC_WALK_PLANAR, .offset = &start, .steps = 1,
+    const fc_reduction reduction = {.kernels = k, .walk = FC_WALK_PLANAR_1, .offset = &start, .steps = 1,
                                     .depth = plan->depth, .k_stride = k->tile_px * job->conv->item_bytes};
     for (int64_t tile = 0; tile < plan->tiles; tile++) {
         const fc_panel panel = {.filter = job->shared + fc_panel_at(plan, piece.group, tile),

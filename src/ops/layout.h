@@ -13,7 +13,8 @@ typedef struct {
 
 /* Where things lie in the scratch of one range. Slices: one a kernel position along the first axis.
  *   BLOCKED  [block][slice][row][col][lane]
- *   PLANES   [channel][slice][row phase][col phase][row][col]
+ *   PLANES   [channel][slice][row][col]
+ *   PHASES   [channel][slice][row phase][col phase][row][col]
  */
 typedef struct {
     const fc_window *window;

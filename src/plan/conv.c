@@ -38,7 +38,7 @@ fc_axis fc_axis_of(const fc_window *window, int axis, int64_t outputs, fc_form f
 {
     const int64_t stride = window->stride[axis], reach = (window->kernel[axis] - 1) * window->dilation[axis];
     if (window->kernel[axis] == 1) return (fc_axis){stride, 1, outputs};
-    if (form == FC_PLANES) return (fc_axis){1, stride, outputs + reach / stride};
+    if (form == FC_PHASES) return (fc_axis){1, stride, outputs + reach / stride};
     return (fc_axis){1, 1, (outputs - 1) * stride + reach + 1};
 }
 
@@ -95,14 +95,14 @@ static size_t input_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int6
     const fc_axis h = fc_axis_of(&conv->window, 1, rows, plan->form), w = fc_axis_of(&conv->window, 2, cols, plan->form);
     const int64_t pixels = conv->window.kernel[0] * h.phases * h.length * w.phases * w.length;
     /* Vectors along a plane's last row run past its end by less than two of the widest. */
-    if (plan->form == FC_PLANES) return fc_aligned((size_t)(plan->group_in * pixels * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
+    if (plan->form != FC_BLOCKED) return fc_aligned((size_t)(plan->group_in * pixels * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
     return (size_t)(plan->in_blocks * pixels) * FC_BLOCK_BYTES;
 }
 
 static size_t output_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
 {
     if (plan->method == FC_ROWS) {
-        const fc_axis w = fc_axis_of(&conv->window, 2, cols, FC_PLANES);
+        const fc_axis w = fc_axis_of(&conv->window, 2, cols, FC_PHASES);
         return fc_aligned((size_t)(rows * w.length * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
     }
     return (size_t)(rows * cols * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
@@ -151,9 +151,12 @@ static int by_channels(const fc_conv *conv, const fc_conv_plan *plan, size_t who
 
 static fc_walk walk_of(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    if (plan->method == FC_COLUMNS || plan->form == FC_PLANES) return FC_WALK_PLANAR;
+    if (plan->method == FC_COLUMNS) return FC_WALK_PLANAR_1;
     const int64_t step = conv->window.kernel[2] == 1 ? 1 : conv->window.stride[2];
-    return step == 1 ? FC_WALK_BLOCKED_1 : step == 2 ? FC_WALK_BLOCKED_2 : FC_WALK_STRIDED;
+    const int planes = plan->form == FC_PLANES;
+    if (step == 1) return planes ? FC_WALK_PLANAR_1 : FC_WALK_BLOCKED_1;
+    if (step == 2) return planes ? FC_WALK_PLANAR_2 : FC_WALK_BLOCKED_2;
+    return FC_WALK_STRIDED;
 }
 
 static void plan_im2col(const fc_conv *conv, fc_conv_plan *plan)
@@ -212,7 +215,8 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     plan->threads = flops_of(conv) < 2 * FC_SERIAL_WORK ? 1 : run->team.threads;
     const fc_status status = choose(conv, plan);
     if (status != FC_OK) return status;
-    plan->form = plan->group_in <= FEW_CHANNELS && plan->method != FC_CHANNELS ? FC_PLANES : FC_BLOCKED;
+    plan->form = plan->method == FC_ROWS ? FC_PHASES
+               : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS ? FC_PLANES : FC_BLOCKED;
     plan->in_blocks = ceil_div(plan->group_in, k->block);
     plan->out_blocks = ceil_div(plan->group_out, k->block);
     plan->tiles = ceil_div(plan->out_blocks, k->tile_blocks);

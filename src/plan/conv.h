@@ -5,10 +5,11 @@
 #include "../fastconv.h"
 
 /* How a task's piece of the input lies in scratch memory.
- *   BLOCKED   channel blocks, pixels of `step` blocks apart   (many channels)
- *   PLANES    one plane a channel, split into its stride phases, so that a strided window reads neighbours
+ *   BLOCKED   channel blocks                                         (many channels)
+ *   PLANES    one plane a channel                                    (few channels, tiles)
+ *   PHASES    the same, split into the phases of the stride, so that a strided window reads neighbours  (vectors of rows)
  */
-typedef enum { FC_BLOCKED, FC_PLANES } fc_form;
+typedef enum { FC_BLOCKED, FC_PLANES, FC_PHASES } fc_form;
 
 /* The inner loop.
  *   TILES     register tiles over scratch in either form
