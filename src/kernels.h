@@ -127,6 +127,19 @@ typedef struct {
     double divisor;
 } fc_pool_row;
 
+/* Pooling of one output row of a plane, vectors along the row:
+ *   out[i] = reduction over r and 0 <= k < kernel of row[r][i * stride - pad + k * dilation], 0 <= i < count;
+ * positions outside [0, width) are left out. Sums are divided by row_divisor * col_divisor[i], items of the data's type.
+ * buffer: scratch of (count - 1) * stride + (kernel - 1) * dilation + 1 + pad + width items and four of the widest vectors.
+ */
+typedef struct {
+    const void *const *row;
+    int64_t rows, width, kernel, stride, pad, dilation, count;
+    void *buffer, *output;
+    double row_divisor;
+    const void *col_divisor;
+} fc_pool_plane_row;
+
 /* y = act((x - center) * scale + shift + residual) over `count` contiguous items, or over `pixels` rows of `channels`.
  * The parameters are one scalar (planar) or vectors of `channels` (channels last). past_cache: y is large and will not be
  * read again soon, so its stores go around the caches.
@@ -170,6 +183,8 @@ typedef struct {
     void (*depthwise)(const fc_depthwise *);
     void (*max_pool)(const fc_pool_row *);
     void (*avg_pool)(const fc_pool_row *);
+    void (*max_pool_plane)(const fc_pool_plane_row *);
+    void (*avg_pool_plane)(const fc_pool_plane_row *);
     void (*affine_planar)(const fc_affine *);
     void (*affine_channels)(const fc_affine *);
     void (*moments_planar)(const fc_moments *);

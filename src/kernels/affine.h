@@ -15,24 +15,34 @@ ALWAYS_INLINE void affine_store(char *at, vreal y, int64_t left, int past_cache)
     else store_up_to(at, y, left);
 }
 
-static void affine_planar(const fc_affine *t)
+/* Pixels [first, end) of a plane. */
+ALWAYS_INLINE void affine_span(const fc_affine *t, int64_t first, int64_t end, int clips, int past_cache)
 {
-    const char *x = t->x, *residual = t->residual;
-    char *y = t->y;
     const vreal center = splat(*(const REAL *)t->center), scale = splat(*(const REAL *)t->scale);
     const vreal shift = splat(*(const REAL *)t->shift);
-    const int64_t count = t->count;
-    /* Stores past the cache are aligned: a head brings y to a vector's boundary. */
-    int64_t i = 0, head = t->past_cache ? (int64_t)((0 - (uintptr_t)y) % VECTOR_BYTES / REAL_BYTES) : 0;
-    if (head > count) head = count;
-    while (i < count) {
-        const int64_t left = i < head ? head - i : count - i, bytes = i * REAL_BYTES;
-        vreal v = (load_up_to(x + bytes, left) - center) * scale + shift;
-        if (residual) v += load_up_to(residual + bytes, left);
-        affine_store(y + bytes, finish(v, &t->activation), left, t->past_cache);
-        i += left < LANES ? left : LANES;
+    const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
+    for (int64_t i = first; i < end; i += LANES) {
+        const int64_t left = end - i, at = i * REAL_BYTES;
+        vreal v = (load_up_to((const char *)t->x + at, left) - center) * scale + shift;
+        if (t->residual) v += load_up_to((const char *)t->residual + at, left);
+        v = clips ? at_most(upper, at_least(lower, v)) : activate_out_of_line(v, &t->activation);
+        affine_store((char *)t->y + at, v, left, past_cache);
     }
-    if (t->past_cache) fence_past_cache();
+}
+
+static void affine_planar(const fc_affine *t)
+{
+    if (!is_clip(&t->activation)) {
+        affine_span(t, 0, t->count, 0, 0);
+    } else if (!t->past_cache) {
+        affine_span(t, 0, t->count, 1, 0);
+    } else { /* stores past the cache are aligned: a head brings y to a vector's boundary */
+        const int64_t head = (int64_t)((0 - (uintptr_t)t->y) % VECTOR_BYTES / REAL_BYTES);
+        const int64_t first = head < t->count ? head : t->count;
+        affine_span(t, 0, first, 1, 0);
+        affine_span(t, first, t->count, 1, 1);
+        fence_past_cache();
+    }
 }
 
 static void affine_channels(const fc_affine *t)
@@ -72,17 +82,25 @@ static void moments_planar(const fc_moments *t)
             sum[v] += d;
             square[v] += d * d;
         }
+    for (; i + DOUBLES <= t->count; i += DOUBLES) {
+        vdouble d = load_wide(x + i) - center;
+        sum[0] += d;
+        square[0] += d * d;
+    }
+    UNROLLED for (int v = 1; v < MOMENT_VECTORS; v++) {
+        sum[0] += sum[v];
+        square[0] += square[v];
+    }
     double total = 0, total_square = 0;
+    UNROLLED for (int l = 0; l < DOUBLES; l++) {
+        total += sum[0][l];
+        total_square += square[0][l];
+    }
     for (; i < t->count; i++) {
         double d = (double)x[i] - center;
         total += d;
         total_square += d * d;
     }
-    UNROLLED for (int v = 0; v < MOMENT_VECTORS; v++)
-        UNROLLED for (int l = 0; l < DOUBLES; l++) {
-            total += sum[v][l];
-            total_square += square[v][l];
-        }
     *t->sum += total;
     *t->square += total_square;
 }

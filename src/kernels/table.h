@@ -5,6 +5,7 @@
 #include "peak.h"
 #include "planar.h"
 #include "pool.h"
+#include "pool_plane.h"
 #include "tile.h"
 #include "transpose.h"
 
@@ -25,6 +26,8 @@ const fc_kernels FASTCONV_TABLE = {
     .depthwise = depthwise,
     .max_pool = max_pool,
     .avg_pool = avg_pool,
+    .max_pool_plane = max_pool_plane,
+    .avg_pool_plane = avg_pool_plane,
     .affine_planar = affine_planar,
     .affine_channels = affine_channels,
     .moments_planar = moments_planar,

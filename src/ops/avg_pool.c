@@ -29,6 +29,7 @@ fc_status fc_avg_pool(const fc_pool *pool, const fc_average *average, const fc_v
                       const fc_run *run)
 {
     fc_pool_job job = {.pool = *pool, .kernels = fc_kernels_for(run->isa, pool->item_bytes), .input = *input,
-                       .output = *output, .average = average, .reduce = reduce};
+                       .output = *output, .average = average, .reduce = reduce, .counted = counted};
+    job.plane_row = job.kernels->avg_pool_plane;
     return fc_pool_call(&job, run);
 }

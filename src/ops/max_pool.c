@@ -37,6 +37,7 @@ fc_status fc_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *
 {
     fc_pool_job job = {.pool = *pool, .kernels = fc_kernels_for(run->isa, pool->item_bytes), .input = *input,
                        .output = *output, .reduce = reduce};
+    job.plane_row = job.kernels->max_pool_plane;
     if (indices) job.indices = *indices;
     return fc_pool_call(&job, run);
 }

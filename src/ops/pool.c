@@ -1,5 +1,5 @@
-/* Pooling works on pixels that hold their channels side by side. Channels-last arrays are read and written in place;
- * planes go through scratch a channel block at a time:
+/* Channels-last arrays are pooled in place, vectors along the channels; planes with long rows in place, vectors along the
+ * rows (pool_planes.c); other planes, and those whose winners are wanted, go through scratch a channel block at a time:
  *
  *   16 planes, rows of a band  ->  transposed: pixels of 16 channels  ->  pooled  ->  transposed back into the output
  *
@@ -189,6 +189,16 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     job->thread_bytes += job->input_bytes + job->output_bytes + (size_t)w->in[2] * FC_BLOCK_BYTES;
 }
 
+/* Output rows of a task of planes: whole planes, unless there are few. */
+static void plan_planes(fc_pool_job *job, int threads)
+{
+    const fc_window *w = &job->pool.window;
+    const int64_t planes = job->pool.batch * job->pool.channels * w->out[0];
+    job->band_rows = planes >= 4 * threads ? w->out[1] : max64(1, w->out[1] * planes / (4 * threads));
+    job->bands = (w->out[1] + job->band_rows - 1) / job->band_rows;
+    job->thread_bytes = fc_pool_plane_bytes(job);
+}
+
 fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
 {
     fc_pool *pool = &job->pool;
@@ -200,14 +210,20 @@ fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
     fc_team team = run->team;
     if (work < FC_SERIAL_WORK) team.threads = 1;
     const int last = fc_channels_last(&job->input, &job->output, pool->channels, pool->item_bytes);
-    plan_scratch(job, last, team.threads);
-    fc_block block = fc_block_acquire((size_t)team.threads * job->thread_bytes);
+    const int planes = !last && fc_pool_reads_planes(job);
+    if (planes) plan_planes(job, team.threads);
+    else plan_scratch(job, last, team.threads);
+    const size_t divisors = planes ? fc_pool_fill_divisors(job, NULL) : 0;
+    fc_block block = fc_block_acquire(divisors + (size_t)team.threads * job->thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
-    job->threads = block.data;
-    const int64_t planes = pool->batch * w->out[0], channel = job->kernels->block;
-    const fc_status status =
-        last ? fc_parallel(&team, planes * w->out[1], channels_last_task, job)
-             : fc_parallel(&team, planes * ((pool->channels + channel - 1) / channel) * job->bands, block_task, job);
+    if (divisors) fc_pool_fill_divisors(job, block.data);
+    job->col_divisor = block.data;
+    job->threads = (char *)block.data + divisors;
+    const int64_t slices = pool->batch * w->out[0], block_channels = job->kernels->block;
+    const int64_t blocks = (pool->channels + block_channels - 1) / block_channels;
+    const fc_status status = last   ? fc_parallel(&team, slices * w->out[1], channels_last_task, job)
+                           : planes ? fc_parallel(&team, slices * pool->channels * job->bands, fc_pool_plane_task, job)
+                                    : fc_parallel(&team, slices * blocks * job->bands, block_task, job);
     fc_block_release(block);
     return status;
 }

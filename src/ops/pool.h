@@ -34,10 +34,19 @@ struct fc_pool_job {
     fc_view input, output, indices; /* indices.data may be NULL */
     const fc_average *average;      /* NULL for max */
     fc_pool_reduce *reduce;
+    void (*plane_row)(const fc_pool_plane_row *);                /* the kernel for rows of planes */
+    int64_t (*counted)(const fc_pool_job *, int axis, int64_t o); /* average: how much of a window counts */
+    const void *col_divisor;                                      /* average over planes: one item a column */
     int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
     char *threads;
     size_t taps_bytes, input_bytes, output_bytes, row_bytes, thread_bytes;
 };
+
+/* Planes without a transposition: whether they can be read so, the thread's scratch, and a band of rows of one plane. */
+int fc_pool_reads_planes(const fc_pool_job *job);
+size_t fc_pool_plane_bytes(const fc_pool_job *job);
+size_t fc_pool_fill_divisors(const fc_pool_job *job, void *divisors);
+void fc_pool_plane_task(void *context, int64_t task, int thread);
 
 fc_status fc_pool_call(fc_pool_job *job, const fc_run *run);
 
