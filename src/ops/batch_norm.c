@@ -9,7 +9,7 @@
 
 #include "pool.h"
 
-enum { RUN_ITEMS = 32 * 1024, PAST_CACHE_BYTES = 4 << 20 };
+enum { RUN_ITEMS = 32 * 1024, LONG_RUN = 512, PAST_CACHE_BYTES = 4 << 20 };
 
 typedef enum { FC_PLANAR_RUNS, FC_CHANNEL_RUNS, FC_SINGLE_ITEMS } fc_walk_kind;
 
@@ -240,8 +240,10 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
     job.item_center = parameters;
     job.scale = parameters + parameter;
     job.shift = parameters + 2 * parameter;
-    job.past_cache = (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
-                   >= PAST_CACHE_BYTES;
+    /* Short runs would share cache lines between stores past the cache and stores through it. */
+    job.past_cache = (job.kind == FC_CHANNEL_RUNS || job.piece >= LONG_RUN)
+                  && (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
+                         >= PAST_CACHE_BYTES;
     const fc_status status = fc_parallel(&team, norm_tasks(&job), affine_task, &job);
     fc_block_release(block);
     return status;

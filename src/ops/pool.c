@@ -14,11 +14,14 @@ enum { BAND_BYTES = 96 * 1024 };
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/* a / b rounded up; windows without dilation are so common that they are spared the division. */
+static int64_t ceil_div(int64_t a, int64_t b) { return b == 1 ? a : (a + b - 1) / b; }
+
 fc_clip fc_clip_window(const fc_window *w, int axis, int64_t o)
 {
     const int64_t start = o * w->stride[axis] - w->pad[axis], step = w->dilation[axis];
-    int64_t from = start >= 0 ? 0 : (-start + step - 1) / step;
-    int64_t to = start >= w->in[axis] ? 0 : (w->in[axis] - start + step - 1) / step;
+    const int64_t from = start >= 0 ? 0 : ceil_div(-start, step);
+    int64_t to = start >= w->in[axis] ? 0 : ceil_div(w->in[axis] - start, step);
     if (to > w->kernel[axis]) to = w->kernel[axis];
     return (fc_clip){from, to < from ? from : to};
 }
@@ -208,7 +211,7 @@ fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
     const double work = (double)pool->batch * (double)pool->channels * (double)w->out[0] * (double)w->out[1]
                       * (double)w->out[2] * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
     fc_team team = run->team;
-    if (work < FC_SERIAL_WORK) team.threads = 1;
+    if (work < FC_SERIAL_WORK / 4) team.threads = 1;
     const int last = fc_channels_last(&job->input, &job->output, pool->channels, pool->item_bytes);
     const int planes = !last && fc_pool_reads_planes(job);
     if (planes) plan_planes(job, team.threads);
