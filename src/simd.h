@@ -54,6 +54,21 @@ ALWAYS_INLINE vreal splat(REAL x) { return x - (vreal){0}; }
 #define ACCUMULATE(sum, x, y) ((sum) += (x) * (y))
 #endif
 
+/* F(l, s) for every lane l, separated by commas: the constant mask of a shuffle. */
+#define LANES_2(F, s) F(0, s), F(1, s)
+#define LANES_4(F, s) LANES_2(F, s), F(2, s), F(3, s)
+#define LANES_8(F, s) LANES_4(F, s), F(4, s), F(5, s), F(6, s), F(7, s)
+#define LANES_16(F, s) LANES_8(F, s), F(8, s), F(9, s), F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s)
+#if VECTOR_BYTES == 64 && defined(FASTCONV_FLOAT32)
+#define ALL_LANES LANES_16
+#elif VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && defined(FASTCONV_FLOAT32))
+#define ALL_LANES LANES_8
+#elif VECTOR_BYTES == 32 || defined(FASTCONV_FLOAT32)
+#define ALL_LANES LANES_4
+#else
+#define ALL_LANES LANES_2
+#endif
+
 /* One bit or one full lane for each lane, whichever the instruction set blends by. */
 #if VECTOR_BYTES == 64
 typedef __typeof__(__builtin_choose_expr(REAL_IS_DOUBLE, (__mmask8)0, (__mmask16)0)) vmask;

@@ -10,7 +10,6 @@
 #define FASTCONV_KERNELS_POOL_PLANE_H
 
 #include "pool.h"
-#include "transpose.h"
 
 typedef enum { REDUCE_MAX, REDUCE_SUM } reduction_kind;
 
@@ -28,28 +27,22 @@ ALWAYS_INLINE REAL reduce_one(reduction_kind kind, REAL so_far, REAL x)
 }
 
 /* Lanes 0, 2, 4 ... of two neighbouring vectors. */
-#define EVEN(l, s) (2 * (l) + 0 * (s))
+#define EVEN(l, unused) (2 * (l))
 ALWAYS_INLINE vreal even_lanes(vreal low, vreal high)
 {
-#if VECTOR_BYTES == 64 && defined(FASTCONV_FLOAT32)
-    return __builtin_shuffle(low, high, (vint){LANES_16(EVEN, 0)});
-#elif VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && defined(FASTCONV_FLOAT32))
-    return __builtin_shuffle(low, high, (vint){LANES_8(EVEN, 0)});
-#elif VECTOR_BYTES == 32 || defined(FASTCONV_FLOAT32)
-    return __builtin_shuffle(low, high, (vint){LANES_4(EVEN, 0)});
-#else
-    return __builtin_shuffle(low, high, (vint){LANES_2(EVEN, 0)});
-#endif
+    return __builtin_shuffle(low, high, (vint){ALL_LANES(EVEN, )});
 }
 
 /* Add or compare the lanes, halves first. */
+#define SWAPPED(l, s) ((l) ^ (s))
+#define FOLD(s) x = reduce(kind, x, __builtin_shuffle(x, (vint){ALL_LANES(SWAPPED, s)}))
 ALWAYS_INLINE REAL across_lanes(reduction_kind kind, vreal x)
 {
-    REAL lane[LANES];
-    memcpy(lane, &x, sizeof x);
-    UNROLLED for (int half = LANES / 2; half > 0; half /= 2)
-        UNROLLED for (int l = 0; l < half; l++) lane[l] = reduce_one(kind, lane[l], lane[l + half]);
-    return lane[0];
+    if (LANES > 8) FOLD(8);
+    if (LANES > 4) FOLD(4);
+    if (LANES > 2) FOLD(2);
+    FOLD(1);
+    return x[0];
 }
 
 /* One output: every vector of every row, then the lanes. */

@@ -13,29 +13,19 @@
 /* Lane l of the upper and of the lower result of round s, counted over the 2 * LANES lanes of both operands. */
 #define UPPER(l, s) (((l) & (s)) ? LANES + (l) - (s) : (l))
 #define LOWER(l, s) (((l) & (s)) ? LANES + (l) : (l) + (s))
-#define LANES_2(F, s) F(0, s), F(1, s)
-#define LANES_4(F, s) LANES_2(F, s), F(2, s), F(3, s)
-#define LANES_8(F, s) LANES_4(F, s), F(4, s), F(5, s), F(6, s), F(7, s)
-#define LANES_16(F, s) LANES_8(F, s), F(8, s), F(9, s), F(10, s), F(11, s), F(12, s), F(13, s), F(14, s), F(15, s)
-
-#define TRANSPOSE_ROUND(s, MASK)                                          \
-    UNROLLED for (int i = 0; i < LANES; i++) if (!(i & (s))) {            \
-        vreal upper = x[i], lower = x[i + (s)];                           \
-        x[i] = __builtin_shuffle(upper, lower, (vint){MASK(UPPER, s)});   \
-        x[i + (s)] = __builtin_shuffle(upper, lower, (vint){MASK(LOWER, s)}); \
+#define TRANSPOSE_ROUND(s)                                                     \
+    UNROLLED for (int i = 0; i < LANES; i++) if (!(i & (s))) {                 \
+        vreal upper = x[i], lower = x[i + (s)];                                \
+        x[i] = __builtin_shuffle(upper, lower, (vint){ALL_LANES(UPPER, s)});   \
+        x[i + (s)] = __builtin_shuffle(upper, lower, (vint){ALL_LANES(LOWER, s)}); \
     }
 
 ALWAYS_INLINE void transpose_square(vreal x[LANES])
 {
-#if VECTOR_BYTES == 64 && defined(FASTCONV_FLOAT32)
-    TRANSPOSE_ROUND(8, LANES_16) TRANSPOSE_ROUND(4, LANES_16) TRANSPOSE_ROUND(2, LANES_16) TRANSPOSE_ROUND(1, LANES_16)
-#elif VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && defined(FASTCONV_FLOAT32))
-    TRANSPOSE_ROUND(4, LANES_8) TRANSPOSE_ROUND(2, LANES_8) TRANSPOSE_ROUND(1, LANES_8)
-#elif VECTOR_BYTES == 32 || defined(FASTCONV_FLOAT32)
-    TRANSPOSE_ROUND(2, LANES_4) TRANSPOSE_ROUND(1, LANES_4)
-#else
-    TRANSPOSE_ROUND(1, LANES_2)
-#endif
+    if (LANES > 8) TRANSPOSE_ROUND(8)
+    if (LANES > 4) TRANSPOSE_ROUND(4)
+    if (LANES > 2) TRANSPOSE_ROUND(2)
+    TRANSPOSE_ROUND(1)
 }
 
 static void to_blocked(const fc_transpose *t)
