@@ -16,6 +16,7 @@ from typing import NamedTuple
 from fastconv._native import core as native
 
 MAX_THREADS = 1024
+MAX_DIGITS = 20
 
 
 class Settings(NamedTuple):
@@ -76,6 +77,8 @@ def _environment_integer(name: str) -> int | None:
     # isdecimal alone also takes other scripts' digits; int() would take "1_0" and "+1".
     if not (text.isascii() and text.isdecimal()):
         raise ValueError(f"{name}={text!r} must be a whole number")
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"{name} must be a number of at most {MAX_DIGITS} digits, got {len(text)}")
     return int(text)
 
 

@@ -119,3 +119,26 @@ def test_sample_alone_has_the_bits_it_has_in_a_batch(case: PoolCase, dtype: Any,
         together = pool(case, batch)
         for sample in range(3):
             assert_same_bits(together[sample : sample + 1], pool(case, batch[sample : sample + 1]))
+
+
+@pytest.mark.parametrize("rows", [3, 20, 2000])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_window_beyond_a_padded_row(rows: int, dilation: int, isa: str) -> None:
+    # With ceil_mode the one window of a row may reach past its padding; it still steps within the row.
+    x = np.zeros((1, 2, rows, 5), np.float32)
+    x[:, :, 1, 1] = 7
+    x[:, 1, 2, 4] = 9
+    y = fc.max_pool2d(
+        x, (rows, 9), stride=(1, 20), padding=((0, 0), (0, 4)), dilation=(1, dilation), ceil_mode=True
+    )
+    np.testing.assert_array_equal(y, x[:, :, :, ::dilation].max((2, 3), keepdims=True))
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_window_without_any_input(isa: str, layout: str) -> None:
+    shape = (1, 1, 2) if layout == "NHWC" else (1, 2, 1)
+    y, indices = fc.max_pool1d(
+        np.ones(shape, np.float32), 2, stride=1, padding=1, dilation=2, return_indices=True, layout=layout
+    )
+    np.testing.assert_array_equal(y, np.full(shape, -np.inf))
+    np.testing.assert_array_equal(indices, np.zeros(shape))

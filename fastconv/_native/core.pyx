@@ -35,7 +35,9 @@ cdef int check(fc_status status) except -1:
         error, raised = raised, None
         raise error
     if status == FC_NO_MEMORY:
-        raise MemoryError("not enough memory for the workspace")
+        raise MemoryError(
+            "not enough memory for the workspace, whose size follows from the shapes, padding, stride and dilation"
+        )
     raise ValueError("the algorithm cannot do this shape")
 
 

@@ -269,8 +269,9 @@ def fold_batch_norm(
         raise ValueError(f"weight has shape {w.shape}: it must be (C_out, ...) without empty axes")
     channels = w.shape[0]
     epsilon = arguments.positive(eps, "eps")
-    if running_mean is None or running_var is None:
-        raise TypeError("running_mean and running_var must be arrays, got None")
+    for name, statistic in (("running_mean", running_mean), ("running_var", running_var)):
+        if statistic is None:
+            raise TypeError(f"{name} must be an array, got None")
     mean, var, _, _ = _vectors((running_mean, running_var, None, None), channels, False)
     scale = arrays.vector(bn_weight, channels, arrays.FLOAT64, "bn_weight")
     shift = arrays.vector(bn_bias, channels, arrays.FLOAT64, "bn_bias")

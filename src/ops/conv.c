@@ -8,6 +8,7 @@
 
 #include "filter.h"
 #include "pool.h"
+#include "../sizes.h"
 
 /* A view's spatial axes, outermost first, follow each other in memory: one long row. */
 static int is_one_row(const fc_view *view, const int64_t *size)
@@ -131,8 +132,6 @@ int64_t fc_pieces(const fc_conv_job *job)
     return job->conv->batch * job->conv->groups * job->conv->window.out[0] * job->plan->bands;
 }
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
 fc_piece fc_piece_of(const fc_conv_job *job, int64_t task)
 {
     const fc_conv_plan *plan = job->plan;
@@ -144,7 +143,7 @@ fc_piece fc_piece_of(const fc_conv_job *job, int64_t task)
         .sample = volume / job->conv->groups,
         .group = volume % job->conv->groups,
         .range = {.first = {plane % w->out[0], row, col},
-                  .count = {1, min64(plan->band_rows, w->out[1] - row), min64(plan->band_cols, w->out[2] - col)}},
+                  .count = {1, fc_min(plan->band_rows, w->out[1] - row), fc_min(plan->band_cols, w->out[2] - col)}},
     };
 }
 
@@ -163,7 +162,7 @@ void fc_lay_out_piece(const fc_conv_job *job, const fc_piece *piece, void *row, 
     for (int64_t c = 0; c < plan->group_in; c += step, dst += job->scratch.group_bytes) {
         const fc_source source = fc_source_of(job, piece->sample, first + c, row);
         if (plan->form != FC_BLOCKED) fc_lay_out_planes(&job->scratch, &source, &piece->range, dst);
-        else fc_lay_out_block(&job->scratch, &source, &piece->range, min64(step, plan->group_in - c), dst);
+        else fc_lay_out_block(&job->scratch, &source, &piece->range, fc_min(step, plan->group_in - c), dst);
     }
 }
 
@@ -181,7 +180,7 @@ void fc_store_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile,
                            + (piece->group * plan->group_out + within) * job->output.stride[1]
                            + range->first[0] * job->output.stride[2] + range->first[1] * job->output.stride[3]
                            + range->first[2] * job->output.stride[4];
-        store.channels = min64(block, plan->group_out - within);
+        store.channels = fc_min(block, plan->group_out - within);
         store.scratch = (const char *)scratch + b * block_bytes;
         store.output.data = (char *)job->output.data + at;
         store.residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;

@@ -6,6 +6,7 @@
 
 #include "conv.h"
 #include "filter.h"
+#include "../sizes.h"
 
 enum { BAND_BYTES = 384 * 1024, TASKS_A_THREAD = 4 };
 
@@ -16,8 +17,6 @@ typedef struct {
     int64_t tiles, tile_pieces; /* panels of a task, and tasks across the channels */
 } fc_blocked_job;
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /* Rows are shared out where a plane is large; panels where the filter is, so that each thread reads its own part only. */
 static void split_work(fc_blocked_job *job)
 {
@@ -25,18 +24,18 @@ static void split_work(fc_blocked_job *job)
     const fc_window *w = &job->base.conv->window;
     const int64_t row_bytes = plan->in_blocks * w->in[2] * w->stride[1] * FC_BLOCK_BYTES;
     const int64_t input_bytes = plan->in_blocks * w->in[1] * w->in[2] * FC_BLOCK_BYTES;
-    const int64_t planes = job->base.conv->batch * w->out[0], wanted = ceil_div(TASKS_A_THREAD * plan->threads, planes);
+    const int64_t planes = job->base.conv->batch * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
     job->rows = w->out[1];
     job->tiles = plan->tiles;
     if ((int64_t)plan->filter_bytes > input_bytes) {
-        job->tiles = fc_even_piece(plan->tiles, ceil_div(plan->tiles, wanted), planes, plan->threads);
+        job->tiles = fc_even_piece(plan->tiles, fc_ceil_div(plan->tiles, wanted), planes, plan->threads);
     } else {
-        job->rows = ceil_div(w->out[1], wanted);
-        while (job->rows > 2 && job->rows * row_bytes > BAND_BYTES) job->rows = ceil_div(job->rows, 2);
+        job->rows = fc_ceil_div(w->out[1], wanted);
+        while (job->rows > 2 && job->rows * row_bytes > BAND_BYTES) job->rows = fc_ceil_div(job->rows, 2);
         job->rows = fc_even_piece(w->out[1], job->rows, planes, plan->threads);
     }
-    job->row_pieces = ceil_div(w->out[1], job->rows);
-    job->tile_pieces = ceil_div(plan->tiles, job->tiles);
+    job->row_pieces = fc_ceil_div(w->out[1], job->rows);
+    job->tile_pieces = fc_ceil_div(plan->tiles, job->tiles);
 }
 
 static void blocked_task(void *context, int64_t task, int thread)

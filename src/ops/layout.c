@@ -5,10 +5,9 @@
  *   o o o o o o
  */
 #include "layout.h"
+#include "../sizes.h"
 
 #include <string.h>
-
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 fc_scratch fc_scratch_of(const fc_window *window, fc_form form, int item_bytes, int64_t rows, int64_t cols)
 {
@@ -53,8 +52,8 @@ typedef struct {
 
 static span inside(int64_t origin, int64_t step, int64_t size, int64_t length)
 {
-    int64_t from = origin >= 0 ? 0 : min64(length, (-origin + step - 1) / step);
-    int64_t to = origin >= size ? from : min64(length, (size - origin + step - 1) / step);
+    int64_t from = origin >= 0 ? 0 : fc_min(length, (-origin + step - 1) / step);
+    int64_t to = origin >= size ? from : fc_min(length, (size - origin + step - 1) / step);
     return (span){from, to < from ? from : to};
 }
 

@@ -1,4 +1,6 @@
-/* Max pooling: padding never wins; the first of equal values does, and any NaN. */
+/* Max pooling: padding never wins; the first of equal values does, and any NaN. A window wholly in the padding, or between
+ * the positions of a dilated one, gives -inf and index 0.
+ */
 #include "pool.h"
 
 static int64_t winner(const char *winners, int64_t channel, int item_bytes)
@@ -24,7 +26,8 @@ static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_po
         job->kernels->max_pool(&t);
         for (int64_t c = 0; c < line->channels; c++) {
             const int64_t won = winner(run->winners, c, job->pool.item_bytes);
-            *(int64_t *)(indices + c * stride[1]) = run->index[won < 0 ? 0 : won] + p * job->pool.window.stride[2];
+            *(int64_t *)(indices + c * stride[1]) =
+                run->count ? run->index[won < 0 ? 0 : won] + p * job->pool.window.stride[2] : 0;
         }
         t.input = (const char *)t.input + step;
         t.output = (char *)t.output + line->out_px;

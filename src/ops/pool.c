@@ -8,20 +8,18 @@
 #include "pool.h"
 
 #include "store.h"
+#include "../sizes.h"
 
 enum { BAND_BYTES = 96 * 1024 };
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/* a / b rounded up; windows without dilation are so common that they are spared the division. */
-static int64_t ceil_div(int64_t a, int64_t b) { return b == 1 ? a : (a + b - 1) / b; }
+/* How many kernel positions reach `distance`; windows without dilation are so common that they are spared the division. */
+static int64_t steps_to(int64_t distance, int64_t dilation) { return dilation == 1 ? distance : fc_ceil_div(distance, dilation); }
 
 fc_clip fc_clip_window(const fc_window *w, int axis, int64_t o)
 {
     const int64_t start = o * w->stride[axis] - w->pad[axis], step = w->dilation[axis];
-    const int64_t from = start >= 0 ? 0 : ceil_div(-start, step);
-    int64_t to = start >= w->in[axis] ? 0 : ceil_div(w->in[axis] - start, step);
+    const int64_t from = start >= 0 ? 0 : steps_to(-start, step);
+    int64_t to = start >= w->in[axis] ? 0 : steps_to(w->in[axis] - start, step);
     if (to > w->kernel[axis]) to = w->kernel[axis];
     return (fc_clip){from, to < from ? from : to};
 }
@@ -40,7 +38,7 @@ static int64_t run_length(const fc_window *w, int64_t col)
     const int64_t first = (w->pad[2] + stride - 1) / stride; /* the first window that starts inside */
     const int64_t last_start = w->in[2] - 1 - reach + w->pad[2];
     const int64_t end = last_start < 0 ? 0 : last_start / stride + 1; /* windows from here on reach past the end */
-    return col < first || col >= end ? 1 : min64(end, w->out[2]) - col;
+    return col < first || col >= end ? 1 : fc_min(end, w->out[2]) - col;
 }
 
 /* List the kernel positions of the run that starts at `col`. */
@@ -90,9 +88,9 @@ static void channels_last_task(void *context, int64_t task, int thread)
 static fc_clip extent_of(const fc_window *w, int axis, int64_t first, int64_t count)
 {
     const int64_t reach = (w->kernel[axis] - 1) * w->dilation[axis];
-    const int64_t from = max64(0, start_of(w, axis, first));
-    const int64_t to = min64(w->in[axis], start_of(w, axis, first + count - 1) + reach + 1);
-    return (fc_clip){from, max64(from, to)};
+    const int64_t from = fc_max(0, start_of(w, axis, first));
+    const int64_t to = fc_min(w->in[axis], start_of(w, axis, first + count - 1) + reach + 1);
+    return (fc_clip){from, fc_max(from, to)};
 }
 
 /* Transpose the rows that a band needs of one channel block into scratch: [slice][row][col][lane]. */
@@ -103,7 +101,7 @@ static void lay_out_band(const fc_pool_job *job, const fc_pool_line *line, fc_cl
     const ptrdiff_t *in = job->input.stride;
     const char *block = (const char *)job->input.data + line->sample * in[0] + line->channel * in[1];
     const int joined = in[3] == w->in[2] * item && in[4] == item;
-    const int64_t step = joined ? max64(1, rows.to - rows.from) : 1;
+    const int64_t step = joined ? fc_max(1, rows.to - rows.from) : 1;
     for (int64_t d = slices.from; d < slices.to; d++)
         for (int64_t h = rows.from; h < rows.to; h += step) {
             const char *row = block + d * in[2] + h * in[3];
@@ -130,14 +128,14 @@ static void block_task(void *context, int64_t task, int thread)
     const int block = job->kernels->block;
     const int64_t blocks = (job->pool.channels + block - 1) / block, band = task % job->bands;
     const int64_t plane = task / job->bands, volume = plane / w->out[0], first = band * job->band_rows;
-    const int64_t rows = min64(job->band_rows, w->out[1] - first);
+    const int64_t rows = fc_min(job->band_rows, w->out[1] - first);
     char *own = job->threads + (size_t)thread * job->thread_bytes, *input = own + job->row_bytes;
     char *output = input + job->input_bytes, *gathered = output + job->output_bytes;
 
     fc_pool_line line = {.sample = volume / blocks, .channel = volume % blocks * block, .d = plane % w->out[0],
                          .input = input, .px = FC_BLOCK_BYTES, .row = w->in[2] * FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES,
                          .scratch = own};
-    line.channels = min64(block, job->pool.channels - line.channel);
+    line.channels = fc_min(block, job->pool.channels - line.channel);
     const fc_clip slices = extent_of(w, 0, line.d, 1), in_rows = extent_of(w, 1, first, rows);
     line.slice = (in_rows.to - in_rows.from) * line.row;
     line.d_first = slices.from;
@@ -168,8 +166,8 @@ static int sizes_fit(const fc_window *w)
 
 static size_t band_bytes(const fc_window *w, int64_t rows)
 {
-    const int64_t in_rows = min64(w->in[1], (rows - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1);
-    const int64_t slices = min64(w->in[0], (w->kernel[0] - 1) * w->dilation[0] + 1);
+    const int64_t in_rows = fc_min(w->in[1], (rows - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1);
+    const int64_t slices = fc_min(w->in[0], (w->kernel[0] - 1) * w->dilation[0] + 1);
     return (size_t)(slices * in_rows * w->in[2]) * FC_BLOCK_BYTES;
 }
 
@@ -184,7 +182,7 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     if (last) return;
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
     job->band_rows = w->out[1];
-    if (planes < 4 * threads) job->band_rows = max64(1, w->out[1] * planes / (4 * threads));
+    if (planes < 4 * threads) job->band_rows = fc_max(1, w->out[1] * planes / (4 * threads));
     while (job->band_rows > 1 && band_bytes(w, job->band_rows) > BAND_BYTES) job->band_rows = (job->band_rows + 1) / 2;
     job->bands = (w->out[1] + job->band_rows - 1) / job->band_rows;
     job->input_bytes = band_bytes(w, job->band_rows);
@@ -197,7 +195,7 @@ static void plan_planes(fc_pool_job *job, int threads)
 {
     const fc_window *w = &job->pool.window;
     const int64_t planes = job->pool.batch * job->pool.channels * w->out[0];
-    job->band_rows = planes >= 4 * threads ? w->out[1] : max64(1, w->out[1] * planes / (4 * threads));
+    job->band_rows = planes >= 4 * threads ? w->out[1] : fc_max(1, w->out[1] * planes / (4 * threads));
     job->bands = (w->out[1] + job->band_rows - 1) / job->band_rows;
     job->thread_bytes = fc_pool_plane_bytes(job);
 }

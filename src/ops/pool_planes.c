@@ -1,13 +1,19 @@
 /* Pooling of planes whose rows are long enough for vectors along them, or whose window is the whole plane. */
 #include "pool.h"
 
+/* One output a row, and its window is the row. */
+static int takes_whole_rows(const fc_window *w)
+{
+    return w->out[2] == 1 && w->kernel[2] == w->in[2] && w->pad[2] == 0 && w->dilation[2] == 1;
+}
+
 int fc_pool_reads_planes(const fc_pool_job *job)
 {
     const fc_window *w = &job->pool.window;
     const int item = job->pool.item_bytes;
-    const int whole = w->out[2] == 1 && w->kernel[2] == w->in[2] && w->pad[2] == 0;
     return !job->indices.data && (job->input.stride[4] == item || w->in[2] == 1)
-        && (job->output.stride[4] == item || w->out[2] == 1) && (whole || w->out[2] >= job->kernels->lanes);
+        && (job->output.stride[4] == item || w->out[2] == 1)
+        && (takes_whole_rows(w) || w->out[2] >= job->kernels->lanes);
 }
 
 /* Scratch: pointers to the rows of a window, then the buffer of the kernel. */
@@ -41,8 +47,7 @@ static void find_rows(const fc_pool_job *job, const char *plane, int64_t d, int6
     const ptrdiff_t *stride = job->input.stride;
     const fc_clip slices = fc_clip_window(w, 0, d), lines = fc_clip_window(w, 1, h);
     const int64_t first_d = d * w->stride[0] - w->pad[0], first_h = h * w->stride[1] - w->pad[1];
-    const int joined = t->kernel == t->width && t->count == 1 && w->dilation[1] == 1
-                    && stride[3] == w->in[2] * job->pool.item_bytes;
+    const int joined = takes_whole_rows(w) && w->dilation[1] == 1 && stride[3] == w->in[2] * job->pool.item_bytes;
     for (int64_t i = slices.from; i < slices.to; i++)
         for (int64_t j = lines.from; j < lines.to; j += joined ? lines.to - lines.from : 1)
             rows[t->rows++] = plane + (first_d + i * w->dilation[0]) * stride[2] + (first_h + j * w->dilation[1]) * stride[3];

@@ -4,6 +4,7 @@
  * them, nor the number of threads or samples, changes the order of a sum.
  */
 #include "conv.h"
+#include "../sizes.h"
 
 enum {
     FEW_CHANNELS = 4,             /* up to here a channel block would be mostly empty */
@@ -19,10 +20,6 @@ const char *fc_algorithm_name(fc_algorithm algorithm)
     static const char *const names[FC_ALGORITHMS] = {"auto", "direct", "im2col", "depthwise"};
     return names[algorithm];
 }
-
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
 fc_window fc_simplified(const fc_window *window)
 {
@@ -112,7 +109,7 @@ int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads)
 {
     int64_t best = most, shortest = INT64_MAX;
     for (int64_t size = most; size > 0 && size > most / 4; size--) {
-        const int64_t longest = ceil_div(planes * ceil_div(total, size), threads) * size;
+        const int64_t longest = fc_ceil_div(planes * fc_ceil_div(total, size), threads) * size;
         if (longest < shortest) shortest = longest, best = size;
     }
     return best;
@@ -123,22 +120,22 @@ static void choose_band(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
     const int64_t planes = conv->batch * conv->groups * w->out[0];
-    const int64_t wanted = plan->threads > 1 ? ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
-    int64_t rows = ceil_div(w->out[1], wanted), cols = w->out[2];
+    const int64_t wanted = plan->threads > 1 ? fc_ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
+    int64_t rows = fc_ceil_div(w->out[1], wanted), cols = w->out[2];
     while (rows > 1 && (input_bytes_of(conv, plan, rows, cols) > BAND_BYTES
                         || output_bytes_of(conv, plan, rows, cols) > OUTPUT_BYTES))
-        rows = ceil_div(rows, 2);
+        rows = fc_ceil_div(rows, 2);
     /* One row of a long signal or of very many channels is cut as well. */
     const int64_t tile = plan->method == FC_ROWS ? 512 : 4 * plan->kernels->tile_px;
-    if (rows == 1 && w->out[1] == 1 && wanted > 1) cols = min64(cols, max64(tile, ceil_div(cols, wanted)));
+    if (rows == 1 && w->out[1] == 1 && wanted > 1) cols = fc_min(cols, fc_max(tile, fc_ceil_div(cols, wanted)));
     while (rows == 1 && cols > tile
            && (input_bytes_of(conv, plan, rows, cols) > BAND_BYTES
                || output_bytes_of(conv, plan, rows, cols) > OUTPUT_BYTES))
-        cols = max64(tile, ceil_div(cols, 2));
+        cols = fc_max(tile, fc_ceil_div(cols, 2));
     rows = fc_even_piece(w->out[1], rows, planes, plan->threads);
-    if (cols < w->out[2]) cols = ceil_div(cols, plan->kernels->tile_px) * plan->kernels->tile_px;
+    if (cols < w->out[2]) cols = fc_ceil_div(cols, plan->kernels->tile_px) * plan->kernels->tile_px;
     plan->band_rows = rows;
-    plan->band_cols = min64(cols, w->out[2]);
+    plan->band_cols = fc_min(cols, w->out[2]);
 }
 
 /* Weights dominate: laying the input out once costs less than packing the whole filter before the first product. */
@@ -164,13 +161,13 @@ static void plan_im2col(const fc_conv *conv, fc_conv_plan *plan)
     const int64_t pixels = conv->window.out[0] * conv->window.out[1] * conv->window.out[2], tile = plan->kernels->tile_px;
     const size_t tile_bytes = (size_t)(plan->depth * tile * conv->item_bytes);
     const int64_t wanted = TASKS_A_THREAD * plan->threads;
-    int64_t cols = max64(1, BAND_BYTES / (int64_t)tile_bytes) * tile;
-    cols = min64(cols, max64(1, OUTPUT_BYTES / (tile * plan->kernels->tile_blocks * FC_BLOCK_BYTES)) * tile);
-    cols = min64(cols, ceil_div(ceil_div(pixels, ceil_div(wanted, conv->batch * conv->groups)), tile) * tile);
+    int64_t cols = fc_max(1, BAND_BYTES / (int64_t)tile_bytes) * tile;
+    cols = fc_min(cols, fc_max(1, OUTPUT_BYTES / (tile * plan->kernels->tile_blocks * FC_BLOCK_BYTES)) * tile);
+    cols = fc_min(cols, fc_ceil_div(fc_ceil_div(pixels, fc_ceil_div(wanted, conv->batch * conv->groups)), tile) * tile);
     plan->band_rows = 1;
-    plan->band_cols = min64(cols, pixels);
-    plan->bands = ceil_div(pixels, plan->band_cols);
-    plan->input_bytes = fc_aligned((size_t)ceil_div(plan->band_cols, tile) * tile_bytes);
+    plan->band_cols = fc_min(cols, pixels);
+    plan->bands = fc_ceil_div(pixels, plan->band_cols);
+    plan->input_bytes = fc_aligned((size_t)fc_ceil_div(plan->band_cols, tile) * tile_bytes);
     plan->output_bytes = (size_t)(plan->band_cols * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
 }
 
@@ -178,12 +175,12 @@ static void plan_im2col(const fc_conv *conv, fc_conv_plan *plan)
 static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
-    const int64_t blocks = ceil_div(conv->c_in, plan->kernels->block) * conv->batch * w->out[0];
-    plan->band_rows = ceil_div(w->out[1], ceil_div(TASKS_A_THREAD * plan->threads, blocks));
+    const int64_t blocks = fc_ceil_div(conv->c_in, plan->kernels->block) * conv->batch * w->out[0];
+    plan->band_rows = fc_ceil_div(w->out[1], fc_ceil_div(TASKS_A_THREAD * plan->threads, blocks));
     plan->band_cols = w->out[2];
     while (plan->band_rows > 1 && input_bytes_of(conv, plan, plan->band_rows, plan->band_cols) > BLOCK_BAND_BYTES)
-        plan->band_rows = ceil_div(plan->band_rows, 2);
-    plan->bands = ceil_div(w->out[1], plan->band_rows);
+        plan->band_rows = fc_ceil_div(plan->band_rows, 2);
+    plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
     plan->input_bytes = input_bytes_of(conv, plan, plan->band_rows, plan->band_cols);
     plan->panel_bytes = (size_t)plan->taps * FC_BLOCK_BYTES;
     plan->output_bytes = (size_t)(plan->band_rows * plan->band_cols) * FC_BLOCK_BYTES;
@@ -199,7 +196,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
         plan->band_rows = w->out[1];
         plan->band_cols = w->out[2];
     }
-    plan->bands = ceil_div(w->out[1], plan->band_rows) * ceil_div(w->out[2], plan->band_cols);
+    plan->bands = fc_ceil_div(w->out[1], plan->band_rows) * fc_ceil_div(w->out[2], plan->band_cols);
     plan->input_bytes = fc_aligned(input_bytes_of(conv, plan, plan->band_rows, plan->band_cols));
     plan->output_bytes = output_bytes_of(conv, plan, plan->band_rows, plan->band_cols);
 }
@@ -217,9 +214,9 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     if (status != FC_OK) return status;
     plan->form = plan->method == FC_ROWS ? FC_PHASES
                : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS ? FC_PLANES : FC_BLOCKED;
-    plan->in_blocks = ceil_div(plan->group_in, k->block);
-    plan->out_blocks = ceil_div(plan->group_out, k->block);
-    plan->tiles = ceil_div(plan->out_blocks, k->tile_blocks);
+    plan->in_blocks = fc_ceil_div(plan->group_in, k->block);
+    plan->out_blocks = fc_ceil_div(plan->group_out, k->block);
+    plan->tiles = fc_ceil_div(plan->out_blocks, k->tile_blocks);
     plan->panel_bytes = (size_t)(plan->depth * k->tile_blocks) * FC_BLOCK_BYTES;
     plan->filter_bytes = (size_t)(conv->groups * plan->depth * plan->out_blocks) * FC_BLOCK_BYTES;
     if (plan->method == FC_ROWS || plan->method == FC_CHANNELS) plan->filter_bytes = 0; /* read as it is */

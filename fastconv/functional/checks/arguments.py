@@ -38,7 +38,7 @@ def integer(value: object, name: str, minimum: int = -INT64_MAX) -> int:
         except TypeError:
             _reject_integer(value, name)
     if not minimum <= value <= INT64_MAX:
-        rule = f"at least {minimum} and " if minimum != -INT64_MAX else ""
+        rule = f"at least {minimum} and " if minimum != -INT64_MAX else "above -2**63 and "
         raise ValueError(f"{name}={_short(value)} is out of range: it must be {rule}below 2**63")
     return value
 
