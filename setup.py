@@ -219,9 +219,14 @@ class BuildExtension(build_ext):
     """Build the libraries first, also for a bare ``build_ext --inplace``."""
 
     def run(self) -> None:
-        """Build."""
+        """Build, and leave a copy beside the sources.
+
+        Python run in the checkout imports the checkout's package, not the installed one, and would miss it.
+        """
         self.run_command("build_clib")
         super().run()
+        if not self.inplace:
+            self.copy_extensions_to_source()
 
     def build_extensions(self) -> None:
         """Compile with our flags."""
