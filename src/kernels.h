@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FC_BLOCK_BYTES = 64, FC_MAX_TILE_PX = 14, FC_MAX_TILE_BLOCKS = 2, FC_MAX_TILE_ROWS = 2, FC_MAX_PLANAR_OC = 4 };
+enum { FC_BLOCK_BYTES = 64, FC_MAX_TILE_PX = 14, FC_MAX_TILE_BLOCKS = 2, FC_MAX_TILE_ROWS = 2 };
 
 typedef enum {
     FC_IDENTITY, FC_RELU, FC_CLIP, FC_LEAKY_RELU, FC_SILU, FC_HARDSWISH, FC_SIGMOID, FC_TANH, FC_ACTIVATIONS
@@ -78,7 +78,7 @@ typedef struct {
  *
  *   out[oc][i] = act(bias[oc] + residual[oc][i] + sum over s of filter[oc][s] * in[offset[s] + i]),  0 <= i < count
  *
- * for 1 <= channels <= FC_MAX_PLANAR_OC output channels at once. filter: `filter_stride` bytes between output channels,
+ * for each of `channels` output channels oc. filter: `filter_stride` bytes between output channels,
  * steps contiguous. Reads of `in` stay below offset[s] + count rounded up to the vector.
  */
 typedef struct {
@@ -170,7 +170,6 @@ typedef struct {
     int tile_px;     /* pixels of the widest tile */
     int tile_blocks; /* channel blocks of the widest tile */
     int piece_bytes; /* of a panel that a sweep uses at once: what stays in the nearest cache; 0: the whole panel */
-    int planar_oc;   /* output channels of the widest planar tile */
 
     /* tile[walk][rows - 1][px of a row - 1][blocks - 1]; two rows only for blocked walks, and rows * px <= tile_px. */
     fc_tile_kernel *tile[FC_WALKS][FC_MAX_TILE_ROWS][FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS];

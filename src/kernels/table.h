@@ -17,7 +17,6 @@ const fc_kernels FASTCONV_TABLE = {
     .tile_px = TILE_PX,
     .tile_blocks = TILE_BLOCKS,
     .piece_bytes = PIECE_BYTES,
-    .planar_oc = PLANAR_OC,
     .tile = TILE_TABLE,
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,

@@ -114,7 +114,8 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     fc_block block = fc_block_acquire(shared + fc_conv_fixed_bytes(&conv, &plan) + (size_t)plan.threads * plan.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_job job = {.conv = &conv, .plan = &plan, .input = *input, .output = *output, .weight = weight,
-                       .epilogue = *epilogue, .team = {plan.threads, run->team.interrupted}, .shared = block.data};
+                       .epilogue = *epilogue, .team = {plan.threads, run->team.interrupted}, .shared = block.data,
+                       .thread_bytes = plan.thread_bytes};
     job.scratch = fc_scratch_of(&conv.window, plan.form, conv.item_bytes, plan.band_rows, plan.band_cols);
     fc_conv_prepare(&job, job.shared + shared);
     switch (plan.method) {

@@ -19,6 +19,7 @@ typedef struct {
     ptrdiff_t *offset; /* the reduction's */
     char *bias;        /* padded to whole blocks, group after group */
     char *shared, *threads;
+    size_t thread_bytes; /* of scratch, for each thread */
 } fc_conv_job;
 
 fc_status fc_conv_direct(fc_conv_job *job);
@@ -33,7 +34,7 @@ void fc_conv_prepare(fc_conv_job *job, char *memory);
 /* The part of the workspace that belongs to one thread. */
 static inline char *fc_thread_scratch(const fc_conv_job *job, int thread)
 {
-    return job->threads + (size_t)thread * job->plan->thread_bytes;
+    return job->threads + (size_t)thread * job->thread_bytes;
 }
 
 /* The outputs of one task: sample, group, and a range of the output plane. Tasks count through n, g, d, band. */

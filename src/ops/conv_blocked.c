@@ -99,9 +99,11 @@ fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)
                                    .team = {plan->threads, run->team.interrupted}, .shared = (char *)call->packed},
                           .in = call->input, .out = call->output, .residual = call->residual};
     split_work(&job);
-    fc_block block = fc_block_acquire(fc_conv_fixed_bytes(conv, plan) + (size_t)plan->threads * plan->thread_bytes);
-    if (!block.data) return FC_NO_MEMORY;
+    /* Bands are this function's own, so their scratch is not the plan's. */
     job.base.scratch = fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job.rows, conv->window.out[2]);
+    if (plan->form == FC_PLANES) job.base.thread_bytes = fc_aligned((size_t)(plan->group_in * job.base.scratch.group_bytes));
+    fc_block block = fc_block_acquire(fc_conv_fixed_bytes(conv, plan) + (size_t)plan->threads * job.base.thread_bytes);
+    if (!block.data) return FC_NO_MEMORY;
     fc_conv_prepare(&job.base, block.data);
     if (plan->form == FC_BLOCKED) prepare_blocked_reduction(&job);
     const int64_t tasks = conv->batch * conv->window.out[0] * job.row_pieces * job.tile_pieces;

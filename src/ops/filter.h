@@ -9,7 +9,7 @@
  *   weight [c_out][c_in][taps]  ->  panel [in block][tap][lane in][lane out of the tile]   BLOCKED: steps of a block
  *                                   panel [c_in][tap][lane out of the tile]                PLANES and im2col
  *
- * Missing output channels are zero. `index` is scratch for one block of input channels' taps: block * taps offsets.
+ * Missing output channels are zero.
  */
 void fc_pack_panel(const fc_conv_plan *plan, int item_bytes, const void *weight, int64_t group, int64_t tile, void *panel);
 

@@ -171,6 +171,12 @@ static size_t band_bytes(const fc_window *w, int64_t rows)
     return (size_t)(slices * in_rows * w->in[2]) * FC_BLOCK_BYTES;
 }
 
+/* Output rows of a task: all of a plane, unless there are few planes. */
+static int64_t band_rows_of(const fc_window *w, int64_t planes, int threads)
+{
+    return planes >= 4 * threads ? w->out[1] : fc_max(1, w->out[1] * planes / (4 * threads));
+}
+
 /* Sizes of a thread's scratch: | offsets | indices | winners || band in | band out | gathered rows |. */
 static void plan_scratch(fc_pool_job *job, int last, int threads)
 {
@@ -181,22 +187,19 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     job->thread_bytes = job->row_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
     if (last) return;
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
-    job->band_rows = w->out[1];
-    if (planes < 4 * threads) job->band_rows = fc_max(1, w->out[1] * planes / (4 * threads));
+    job->band_rows = band_rows_of(w, planes, threads);
     while (job->band_rows > 1 && band_bytes(w, job->band_rows) > BAND_BYTES) job->band_rows = (job->band_rows + 1) / 2;
-    job->bands = (w->out[1] + job->band_rows - 1) / job->band_rows;
+    job->bands = fc_ceil_div(w->out[1], job->band_rows);
     job->input_bytes = band_bytes(w, job->band_rows);
     job->output_bytes = (size_t)(job->band_rows * w->out[2]) * FC_BLOCK_BYTES;
     job->thread_bytes += job->input_bytes + job->output_bytes + (size_t)w->in[2] * FC_BLOCK_BYTES;
 }
 
-/* Output rows of a task of planes: whole planes, unless there are few. */
 static void plan_planes(fc_pool_job *job, int threads)
 {
     const fc_window *w = &job->pool.window;
-    const int64_t planes = job->pool.batch * job->pool.channels * w->out[0];
-    job->band_rows = planes >= 4 * threads ? w->out[1] : fc_max(1, w->out[1] * planes / (4 * threads));
-    job->bands = (w->out[1] + job->band_rows - 1) / job->band_rows;
+    job->band_rows = band_rows_of(w, job->pool.batch * job->pool.channels * w->out[0], threads);
+    job->bands = fc_ceil_div(w->out[1], job->band_rows);
     job->thread_bytes = fc_pool_plane_bytes(job);
 }
 
