@@ -78,8 +78,10 @@ typedef struct {
 fc_status fc_conv_pack(const fc_conv *conv, const fc_conv_plan *plan, const void *weight, void *packed, const fc_run *run);
 fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run);
 
-/* Seconds a call of the above takes, measured on zeros: the median of as many calls as fit into `seconds`. */
-fc_status fc_measure_blocked(const fc_conv *conv, const fc_run *run, double seconds, double *median);
+/* Compute `output` by the above, from arrays whose pixels are one item apart, and say how long a call takes: the least of as
+ * many as fit into `seconds`, packing and reordering left out. FC_UNSUPPORTED if there are no tiles for it. */
+fc_status fc_measure_blocked(const fc_conv *conv, const fc_view *input, const void *weight, const fc_view *output,
+                             const fc_run *run, double seconds, double *least);
 
 typedef struct {
     int64_t batch, channels;

@@ -37,6 +37,7 @@ typedef enum { FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR_1, FC_WALK_P
  * with the whole sum in registers, in this order, so that its bits depend neither on the tile nor on the thread.
  * The first `steps` steps have `depth` products, the `tail_steps` after them `tail_depth`. A sum may be cut: `continued`
  * starts from what stands in the output, `unfinished` stores the bare sum there; the bits are those of one piece.
+ * Each step through blocks fetches `ahead_lines` cache lines, from `ahead` on, that will be wanted soon.
  * filter: packed [step][k][oc of the tile], 64-byte aligned. bias: padded to the tile, aligned. residual: NULL or laid
  * out as the output, which it may not overlap. Nothing is read but those operands, nothing written but the tile.
  */
@@ -52,6 +53,8 @@ typedef struct {
     ptrdiff_t out_px, out_row, out_block;
     int continued, unfinished;
     fc_activation activation;
+    const void *ahead;
+    int ahead_lines;
 } fc_tile;
 
 typedef void fc_tile_kernel(const fc_tile *tile);

@@ -13,6 +13,9 @@ from calls import algorithms, channels_first, channels_last, convolve
 from cases import CONV_CASES, ConvCase, random_array
 
 import fastconv as fc
+from fastconv._native import core
+from fastconv.functional.checks import window
+from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
 
@@ -88,6 +91,29 @@ def test_integers_are_exact_by_every_path(case: ConvCase, dtype: Any, isa: str) 
                 assert_same_bits(convolve(case, x, w, b, residual=residual, **fused), expected)
                 y = convolve(case, last[0], w, b, residual=last[1], layout="NHWC", **fused)
                 assert_same_bits(channels_first(y), expected)
+
+
+BLOCKED = [
+    *(case for case in CONV_CASES if case.groups == 1 and max(case.input[1], case.weight[0]) > 4),
+    ConvCase("slabs_of_1x1", (2, 600, 13, 13), (40, 600, 1, 1)),
+    ConvCase("slabs_of_3x3_stride_2", (1, 530, 14, 15), (19, 530, 3, 3), stride=2, padding=1),
+    ConvCase("slabs_and_bands", (1, 300, 30, 31), (33, 300, 3, 3), padding=1),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("case", BLOCKED, ids=str)
+def test_blocked_maps_give_the_bits_of_plain_arrays(
+    case: ConvCase, threads: int, dtype: Any, isa: str
+) -> None:
+    x, w, _ = case.arrays(dtype)
+    with fc.config(num_threads=threads):
+        expected = convolve(case, x, w, algorithm="direct")
+        out = np.full_like(expected, np.nan)
+        given = case.stride, case.padding, case.dilation, 1
+        _, native_window, _ = window.convolution(x.shape, w.shape, given)
+        core.bench_blocked_conv(x, w, out, native_window, native_run(), 0.0)
+    assert_same_bits(out, expected)
 
 
 ACTIVATIONS: list[Activation] = [

@@ -76,9 +76,12 @@ def conv_plan(
     """Return what `conv` would do: algorithm, reason, isa, tile, threads, workspace_bytes, flops."""
 
 def bench_blocked_conv(
-    input_shape: tuple[int, ...], weight_shape: tuple[int, ...], window: Window, run: Run, seconds: float, /
+    input: Array, weight: Array, out: Array, window: Window, run: Run, seconds: float, /
 ) -> float:
-    """Return the median time of the direct kernel between blocked float32 maps, filter packed, one group."""
+    """Return the least time of the direct kernel between blocked maps, filter packed; fill ``out``.
+
+    One group, channels first, rows contiguous. Raises ValueError if register tiles do not do the shape.
+    """
 
 def max_pool(input: Array, out: Array, indices: Array | None, window: Window, run: Run, /) -> None:
     """Pool; ``indices`` is int64, same axis order as ``out``, any strides, flat within each input plane."""

@@ -180,25 +180,35 @@ def measure_peak(int isa, int threads, double seconds, /):
 
 # --------------------------------------------------------------------------------------------- convolution
 
-def conv(input, weight, out, tuple window, int64_t groups, tuple epilogue, int algorithm, tuple run, /):
-    cdef Map x, w, y
-    cdef fc_conv conv
-    cdef fc_epilogue e
-    cdef fc_run r
-    cdef fc_status status
-    describe(input, &x)
+cdef int read_conv(object input, object weight, object out, tuple window, int64_t groups, Map *x, Map *y,
+                   fc_conv *conv) except -1:
+    cdef Map w
+    describe(input, x)
     describe(weight, &w)
-    describe(out, &y)
+    describe(out, y)
     read_window(window, x.axes, &conv.window)
     copy_sizes(x.size, conv.window.size)
     copy_sizes(w.size, conv.window.kernel)
     copy_sizes(y.size, conv.window.out)
+    conv.batch, conv.groups, conv.c_in, conv.c_out = x.batch, groups, x.channels, w.batch
+    conv.item_bytes, conv.channels_last = x.item_bytes, 0
+    return 0
+
+
+def conv(input, weight, out, tuple window, int64_t groups, tuple epilogue, int algorithm, tuple run, /):
+    cdef Map x, y
+    cdef fc_conv conv
+    cdef fc_epilogue e
+    cdef fc_run r
+    cdef fc_status status
+    cdef void *data
+    read_conv(input, weight, out, window, groups, &x, &y, &conv)
     read_epilogue(epilogue, &e)
     read_run(run, &r)
-    conv.batch, conv.groups, conv.c_in, conv.c_out = x.batch, groups, x.channels, w.batch
-    conv.item_bytes, conv.algorithm, conv.channels_last = x.item_bytes, algorithm, 0
+    conv.algorithm = algorithm
+    data = data_of(weight)
     with nogil:
-        status = fc_conv_run(&conv, &x.view, w.view.data, &y.view, &e, &r)
+        status = fc_conv_run(&conv, &x.view, data, &y.view, &e, &r)
     check(status)
 
 
@@ -244,18 +254,20 @@ def conv_plan(tuple input_shape, tuple weight_shape, int itemsize, tuple window,
     }
 
 
-def bench_blocked_conv(tuple input_shape, tuple weight_shape, tuple window, tuple run, double seconds, /):
+def bench_blocked_conv(input, weight, out, tuple window, tuple run, double seconds, /):
+    cdef Map x, y
     cdef fc_conv conv
     cdef fc_run r
     cdef fc_status status
-    cdef double median = 0
-    read_shapes(input_shape, weight_shape, window, &conv)
-    conv.groups, conv.item_bytes, conv.channels_last = 1, 4, 0
+    cdef void *data
+    cdef double least = 0
+    read_conv(input, weight, out, window, 1, &x, &y, &conv)
     read_run(run, &r)
+    data = data_of(weight)
     with nogil:
-        status = fc_measure_blocked(&conv, &r, seconds, &median)
+        status = fc_measure_blocked(&conv, &x.view, data, &y.view, &r, seconds, &least)
     check(status)
-    return median
+    return least
 
 
 # ------------------------------------------------------------------------------------------------ pooling

@@ -37,9 +37,11 @@ ALWAYS_INLINE ptrdiff_t tile_at(const fc_tile *t, int row, int px, int v)
     return v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES + row * t->out_row + px * t->out_px;
 }
 
-ALWAYS_INLINE void tile_store(const fc_tile *t, int rows, int px, int vectors,
+ALWAYS_INLINE void tile_store(const fc_tile *tile, int rows, int px, int vectors,
                               vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS])
 {
+    KEEP_ORDER();
+    const fc_tile copy = *tile, *t = &copy; /* in registers: for all the compiler knows, a store changes *tile */
     if (t->unfinished) {
         UNROLLED for (int v = 0; v < vectors; v++)
             UNROLLED for (int r = 0; r < rows; r++)
@@ -82,12 +84,15 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
             UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
     }
 
-    const char *b = t->filter;
+    const char *b = t->filter, *ahead = t->ahead;
     const ptrdiff_t *offset = t->offset;
     for (int part = 0; part < 2; part++) {
         const int64_t steps = part ? t->tail_steps : t->steps, depth = part ? t->tail_depth : t->depth;
         for (int64_t s = 0; s < steps; s++) {
             const char *a = (const char *)t->input + *offset++;
+            /* Steps through planes, whose k_stride is not a constant, are too short to carry this, their panels too small. */
+            if (__builtin_constant_p(k_stride))
+                for (int i = 0; i < t->ahead_lines; i++, ahead += BLOCK_BYTES) fetch(ahead);
             int64_t k = depth;
             for (; k >= 4; k -= 4) {
                 UNROLLED for (int i = 0; i < 4; i++) TILE_STEP(a, i);

@@ -8,47 +8,105 @@
 #include "filter.h"
 #include "../sizes.h"
 
-enum { BAND_BYTES = 384 * 1024, TASKS_A_THREAD = 4 };
+enum { BAND_BYTES = 256 * 1024, BAND_PIXELS = 96, TASKS_A_THREAD = 4 };
 
 typedef struct {
     fc_conv_job base;
     fc_blocked in, out, residual;
     int64_t rows, row_pieces;   /* output rows of a task, and tasks a plane */
-    int64_t tiles, tile_pieces; /* panels of a task, and tasks across the channels */
+    int64_t slab;               /* input blocks that are summed before the next panel's turn */
+    int64_t tiles, tile_pieces; /* panels of a task, and tasks across the channels; those of the same panels follow each other */
 } fc_blocked_job;
 
-/* Rows are shared out where a plane is large; panels where the filter is, so that each thread reads its own part only. */
+/* What a band of `rows` output rows brings into the cache: whole lines of input pixels, also of those that a stride skips,
+ * or the output of one panel where that is more. */
+static int64_t band_bytes(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows)
+{
+    const fc_window *w = &conv->window;
+    const int64_t in_rows = w->kernel[1] == 1 ? rows : (rows - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1;
+    const int64_t input = plan->in_blocks * in_rows * w->in[2], output = plan->kernels->tile_blocks * rows * w->out[2];
+    return fc_max(input, output) * FC_BLOCK_BYTES;
+}
+
+/* A slab of a band stays in the second-level cache while every panel of its task goes over it; narrower bands would read
+ * the filter too often. Where the filter is larger than the map, panels are shared out, so that each thread reads its own
+ * part only. */
 static void split_work(fc_blocked_job *job)
 {
+    const fc_conv *conv = job->base.conv;
     const fc_conv_plan *plan = job->base.plan;
-    const fc_window *w = &job->base.conv->window;
-    const int64_t row_bytes = plan->in_blocks * w->in[2] * w->stride[1] * FC_BLOCK_BYTES;
-    const int64_t input_bytes = plan->in_blocks * w->in[1] * w->in[2] * FC_BLOCK_BYTES;
-    const int64_t planes = job->base.conv->batch * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
+    const fc_window *w = &conv->window;
+    const int64_t planes = conv->batch * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
     job->rows = w->out[1];
     job->tiles = plan->tiles;
-    if ((int64_t)plan->filter_bytes > input_bytes) {
+    if ((int64_t)plan->filter_bytes > band_bytes(conv, plan, w->out[1]))
         job->tiles = fc_even_piece(plan->tiles, fc_ceil_div(plan->tiles, wanted), planes, plan->threads);
-    } else {
-        job->rows = fc_ceil_div(w->out[1], wanted);
-        while (job->rows > 2 && job->rows * row_bytes > BAND_BYTES) job->rows = fc_ceil_div(job->rows, 2);
-        job->rows = fc_even_piece(w->out[1], job->rows, planes, plan->threads);
-    }
-    job->row_pieces = fc_ceil_div(w->out[1], job->rows);
+    else job->rows = fc_ceil_div(w->out[1], wanted);
     job->tile_pieces = fc_ceil_div(plan->tiles, job->tiles);
+    while (job->rows > 1 && job->rows * w->out[2] >= 2 * BAND_PIXELS && band_bytes(conv, plan, job->rows) > BAND_BYTES)
+        job->rows = fc_ceil_div(job->rows, 2);
+    job->rows = fc_even_piece(w->out[1], job->rows, planes * job->tile_pieces, plan->threads);
+    const int64_t slabs = fc_ceil_div(band_bytes(conv, plan, job->rows), BAND_BYTES);
+    job->slab = plan->form == FC_BLOCKED ? fc_ceil_div(plan->in_blocks, fc_min(slabs, plan->in_blocks)) : plan->in_blocks;
+    job->row_pieces = fc_ceil_div(w->out[1], job->rows);
+}
+
+/* The part of the sum over the input blocks [first, first + slab). */
+static fc_reduction slab_of(const fc_blocked_job *job, int64_t first)
+{
+    const int64_t taps = job->base.plan->taps, blocks = job->base.plan->in_blocks, end = first + job->slab;
+    fc_reduction r = job->base.reduction;
+    if (job->slab >= blocks) return r;
+    r.offset += first * taps;
+    r.steps = fc_min(r.steps, end * taps) - first * taps;
+    if (end < blocks) r.tail_steps = 0;
+    return r;
+}
+
+/* Where the part of a panel starts that belongs to the input blocks from `first` on. */
+static const char *filter_at(const fc_blocked_job *job, int64_t tile, int64_t first)
+{
+    const fc_conv_plan *plan = job->base.plan;
+    const int64_t columns = first * plan->kernels->block * plan->taps * fc_panel_blocks(plan, tile);
+    return job->base.shared + fc_panel_at(plan, 0, tile) + columns * FC_BLOCK_BYTES;
+}
+
+/* The panels [first, end) over one band, a slab of the input after the other; the output holds the sums in between. */
+static void sweep_band(const fc_blocked_job *job, const void *input, const fc_target *band, int64_t rows, int64_t first,
+                       int64_t end)
+{
+    const fc_conv_job *base = &job->base;
+    const fc_conv_plan *plan = base->plan;
+    const fc_window *w = &base->conv->window;
+    for (int64_t slab = 0; slab < plan->in_blocks; slab += job->slab) {
+        const fc_reduction part = slab_of(job, slab);
+        for (int64_t tile = first; tile < end; tile++) {
+            const fc_panel panel = {
+                .filter = filter_at(job, tile, slab), .next = tile + 1 < end ? filter_at(job, tile + 1, slab) : NULL,
+                .bias = fc_panel_bias(base, 0, tile), .blocks = fc_panel_blocks(plan, tile),
+                .continued = slab > 0, .unfinished = slab + job->slab < plan->in_blocks,
+                .activation = base->epilogue.activation,
+            };
+            fc_target target = *band;
+            const ptrdiff_t at = tile * plan->kernels->tile_blocks * band->block;
+            target.data = (char *)band->data + at;
+            if (band->residual) target.residual = (const char *)band->residual + at;
+            fc_sweep(&part, input, &panel, &target, rows, w->out[2]);
+        }
+    }
 }
 
 static void blocked_task(void *context, int64_t task, int thread)
 {
     const fc_blocked_job *job = context;
     const fc_conv_job *base = &job->base;
-    const fc_conv_plan *plan = base->plan;
     const fc_window *w = &base->conv->window;
-    const int64_t tile_piece = task % job->tile_pieces, row_piece = task / job->tile_pieces % job->row_pieces;
-    const int64_t plane = task / job->tile_pieces / job->row_pieces, n = plane / w->out[0], d = plane % w->out[0];
-    const int64_t row = row_piece * job->rows, left = w->out[1] - row, rows = left < job->rows ? left : job->rows;
+    const int64_t row = task % job->row_pieces * job->rows, planes = base->conv->batch * w->out[0];
+    const int64_t plane = task / job->row_pieces % planes, n = plane / w->out[0], d = plane % w->out[0];
+    const int64_t first = task / job->row_pieces / planes * job->tiles, end = fc_min(first + job->tiles, base->plan->tiles);
+    const int64_t rows = fc_min(job->rows, w->out[1] - row);
     const char *input;
-    if (plan->form == FC_PLANES) {
+    if (base->plan->form == FC_PLANES) {
         char *scratch = fc_thread_scratch(base, thread);
         const fc_piece piece = {n, 0, {{d, row, 0}, {1, rows, w->out[2]}}};
         fc_lay_out_piece(base, &piece, NULL, scratch);
@@ -57,19 +115,11 @@ static void blocked_task(void *context, int64_t task, int thread)
         input = (const char *)job->in.data + n * job->in.sample + d * w->stride[0] * job->in.slice
               + row * w->stride[1] * job->in.row;
     }
-    const int64_t end = (tile_piece + 1) * job->tiles < plan->tiles ? (tile_piece + 1) * job->tiles : plan->tiles;
-    for (int64_t tile = tile_piece * job->tiles; tile < end; tile++) {
-        const ptrdiff_t at = n * job->out.sample + tile * plan->kernels->tile_blocks * job->out.block + d * job->out.slice
-                           + row * job->out.row;
-        const fc_panel panel = {.filter = base->shared + fc_panel_at(plan, 0, tile), .bias = fc_panel_bias(base, 0, tile),
-                                .blocks = fc_panel_blocks(plan, tile), .activation = base->epilogue.activation};
-        const fc_target target = {
-            .data = (char *)job->out.data + at,
-            .residual = job->residual.data ? (const char *)job->residual.data + at : NULL,
-            .px = FC_BLOCK_BYTES, .row = job->out.row, .block = job->out.block,
-        };
-        fc_sweep(&base->reduction, input, &panel, &target, rows, w->out[2]);
-    }
+    const ptrdiff_t at = n * job->out.sample + d * job->out.slice + row * job->out.row;
+    const fc_target band = {.data = (char *)job->out.data + at, .px = FC_BLOCK_BYTES, .row = job->out.row,
+                            .block = job->out.block,
+                            .residual = job->residual.data ? (const char *)job->residual.data + at : NULL};
+    sweep_band(job, input, &band, rows, first, end);
 }
 
 /* Steps of a blocked input start at the halo. */

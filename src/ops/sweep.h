@@ -20,10 +20,11 @@ typedef struct {
     ptrdiff_t px, row, block;
 } fc_target;
 
-/* blocks: channel blocks of the panel, at most tile_blocks. */
+/* The filter of `blocks` channel blocks, at most tile_blocks. next: NULL or the panel that will be swept after this one.
+ * The reduction may be a part of a longer one: then the target holds the sum before it (continued) or after it (unfinished). */
 typedef struct {
-    const void *filter, *bias;
-    int blocks;
+    const void *filter, *bias, *next;
+    int blocks, continued, unfinished;
     fc_activation activation;
 } fc_panel;
 

@@ -1,0 +1,106 @@
+/* What a layer inside a network costs: arrays go to blocked maps and back outside the measured time.
+ *
+ *   block:  | packed filter | input, a halo round every plane | output |
+ */
+#include <string.h>
+#include <time.h>
+
+#include "../plan/conv.h"
+#include "../sizes.h"
+
+/* Place a map at `memory` (NULL only asks) and return the bytes it takes. halo: on both sides of each axis. */
+static size_t place_map(fc_blocked *map, char *memory, int64_t batch, int64_t blocks, const int64_t *size, const int64_t *halo)
+{
+    map->row = (ptrdiff_t)(size[2] + 2 * halo[2]) * FC_BLOCK_BYTES;
+    map->slice = (ptrdiff_t)(size[1] + 2 * halo[1]) * map->row;
+    map->block = (ptrdiff_t)(size[0] + 2 * halo[0]) * map->slice;
+    map->sample = (ptrdiff_t)blocks * map->block;
+    if (memory) map->data = memory + halo[0] * map->slice + halo[1] * map->row + halo[2] * FC_BLOCK_BYTES;
+    return (size_t)(batch * map->sample);
+}
+
+/* Copy every row of an array into the map (to_blocked), or back (from_blocked). Its pixels are one item apart. */
+static void copy_rows(const fc_kernels *k, void (*copy)(const fc_transpose *), const fc_map *size, const fc_view *array,
+                      const fc_blocked *map)
+{
+    const int64_t blocks = fc_ceil_div(size->channels, k->block), rows = size->size[0] * size->size[1];
+    for (int64_t i = 0; i < size->batch * blocks * rows; i++) {
+        const int64_t n = i / rows / blocks, b = i / rows % blocks, d = i % rows / size->size[1], h = i % size->size[1];
+        const fc_transpose t = {
+            .blocked = (char *)map->data + n * map->sample + b * map->block + d * map->slice + h * map->row,
+            .block_stride = FC_BLOCK_BYTES,
+            .planar = (char *)array->data + n * array->stride[0] + b * k->block * array->stride[1] + d * array->stride[2]
+                    + h * array->stride[3],
+            .plane_stride = array->stride[1], .pixels = size->size[2],
+            .channels = fc_min(k->block, size->channels - b * k->block),
+        };
+        copy(&t);
+    }
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Interruptions only ever slow a call down. */
+static fc_status least_time(const fc_blocked_conv *call, const fc_run *run, double seconds, double *least)
+{
+    const double end = seconds_now() + seconds;
+    *least = seconds_now();
+    for (double start = seconds_now(), now = 0; now < end; start = now) {
+        const fc_status status = fc_conv_run_blocked(call, run);
+        if (status != FC_OK) return status;
+        now = seconds_now();
+        if (now - start < *least) *least = now - start;
+    }
+    return FC_OK;
+}
+
+/* As wide as the padding on either side. */
+static void find_halo(const fc_window *w, int64_t halo[FC_SPATIAL])
+{
+    for (int i = 0; i < FC_SPATIAL; i++)
+        halo[i] = fc_max(w->pad[i], (w->out[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1 - w->in[i] - w->pad[i]);
+}
+
+static fc_map map_of(int64_t batch, int64_t channels, const int64_t *size)
+{
+    return (fc_map){.batch = batch, .channels = channels, .size = {size[0], size[1], size[2]}};
+}
+
+fc_status fc_measure_blocked(const fc_conv *asked, const fc_view *input, const void *weight, const fc_view *output,
+                             const fc_run *run, double seconds, double *least)
+{
+    fc_conv conv = *asked;
+    conv.algorithm = FC_DIRECT;
+    const fc_window *w = &conv.window;
+    fc_conv_plan plan;
+    fc_status status = fc_plan_conv(&conv, run, &plan);
+    if (status != FC_OK) return status;
+    if (plan.method != FC_TILES || conv.groups != 1) return FC_UNSUPPORTED;
+
+    int64_t halo[FC_SPATIAL];
+    static const int64_t no_halo[FC_SPATIAL] = {0};
+    find_halo(w, halo);
+    fc_blocked_conv call = {.conv = &conv, .plan = &plan, .plain = *input};
+    const size_t filter = fc_aligned(plan.filter_bytes);
+    const size_t in_bytes = place_map(&call.input, NULL, conv.batch, plan.in_blocks, w->in, halo);
+    const size_t out_bytes = place_map(&call.output, NULL, conv.batch, plan.out_blocks, w->out, no_halo);
+    fc_block block = fc_block_acquire(filter + in_bytes + out_bytes);
+    if (!block.data) return FC_NO_MEMORY;
+    char *memory = block.data;
+    call.packed = memory;
+    memset(memory + filter, 0, in_bytes);
+    place_map(&call.input, memory + filter, conv.batch, plan.in_blocks, w->in, halo);
+    place_map(&call.output, memory + filter + in_bytes, conv.batch, plan.out_blocks, w->out, no_halo);
+    status = fc_conv_pack(&conv, &plan, weight, memory, run);
+    const fc_map in = map_of(conv.batch, conv.c_in, w->in), out = map_of(conv.batch, conv.c_out, w->out);
+    copy_rows(plan.kernels, plan.kernels->to_blocked, &in, input, &call.input);
+    if (status == FC_OK) status = least_time(&call, run, seconds, least);
+    if (status == FC_OK) copy_rows(plan.kernels, plan.kernels->from_blocked, &out, output, &call.output);
+    fc_block_release(block);
+    return status;
+}
