@@ -130,18 +130,40 @@ typedef struct {
     double divisor;
 } fc_pool_row;
 
-/* Pooling of one output row of a plane, vectors along the row:
- *   out[i] = reduction over r and 0 <= k < kernel of row[r][i * stride - pad + k * dilation], 0 <= i < count;
- * positions outside [0, width) are left out. Sums are divided by row_divisor * col_divisor[i], items of the data's type.
- * buffer: scratch of (count - 1) * stride + (kernel - 1) * dilation + 1 + pad + width items and four of the widest vectors.
+/* The input rows that a row of outputs looks at: `lines` of each of `slices`, the first of them `first` bytes into the plane;
+ * and the rows' share of an average's divisor. */
+typedef struct {
+    ptrdiff_t first;
+    int64_t slices, lines;
+    double divisor;
+} fc_pool_reach;
+
+/* Pooling of `rows` rows of outputs in one plane, vectors along the rows:
+ *   out[r][i] = reduction over the lines of reach[r] and 0 <= k < kernel of line[i * stride - pad + k * dilation];
+ * positions outside [0, width) are left out. Sums are divided by reach[r].divisor * col_divisor[i].
+ * buffer: scratch of `together` times `pitch` items and two vectors; pitch: what a row or the windows of whole vectors span.
+ * joined: windows end where the next begin and rows do too, with one divisor, so `together` rows are as good as one.
+ * col_divisor: items of the data's type, one for each output of `together` rows, readable to a whole vector. Input rows are read beyond their ends to whole vectors
+ * unless guarded. streamed: the input comes from memory, not from a cache. out_row: bytes; where it is `count` items, rows but the last are written beyond their ends before the next.
  */
 typedef struct {
-    const void *const *row;
-    int64_t rows, width, kernel, stride, pad, dilation, count;
+    const void *plane;
+    const fc_pool_reach *reach;
+    ptrdiff_t slice_step, line_step, out_row;
+    int64_t rows, width, kernel, stride, pad, dilation, count, pitch, together;
     void *buffer, *output;
-    double row_divisor;
     const void *col_divisor;
-} fc_pool_plane_row;
+    int guarded, joined, streamed, past_cache;
+} fc_pool_plane;
+
+/* One value a plane of `items` contiguous items, `plane` bytes apart: out[p] = reduction over the items, sums divided. */
+typedef struct {
+    const void *input;
+    ptrdiff_t plane;
+    int64_t planes, items;
+    void *output;
+    double divisor;
+} fc_pool_whole;
 
 /* y = act((x - center) * scale + shift + residual) over `count` contiguous items, or over `pixels` rows of `channels`.
  * The parameters are one scalar (planar) or vectors of `channels` (channels last). past_cache: y is large and will not be
@@ -185,8 +207,10 @@ typedef struct {
     void (*depthwise)(const fc_depthwise *);
     void (*max_pool)(const fc_pool_row *);
     void (*avg_pool)(const fc_pool_row *);
-    void (*max_pool_plane)(const fc_pool_plane_row *);
-    void (*avg_pool_plane)(const fc_pool_plane_row *);
+    void (*max_pool_plane)(const fc_pool_plane *);
+    void (*avg_pool_plane)(const fc_pool_plane *);
+    void (*max_pool_whole)(const fc_pool_whole *);
+    void (*avg_pool_whole)(const fc_pool_whole *);
     void (*affine_planar)(const fc_affine *);
     void (*affine_channels)(const fc_affine *);
     void (*moments_planar)(const fc_moments *);

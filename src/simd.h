@@ -37,8 +37,9 @@ typedef ireal vint_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(s
 ALWAYS_INLINE vreal load(const void *p) { return *(const vreal_unaligned *)p; }
 ALWAYS_INLINE void store(void *p, vreal x) { *(vreal_unaligned *)p = x; }
 
-/* Ask for a cache line, as far as the second level: the first has no room for what is not used at once. */
+/* Ask for a cache line: as far as the second level, where the first has no room for what is not used at once, or nearer. */
 ALWAYS_INLINE void fetch(const void *p) { __builtin_prefetch(p, 0, 2); }
+ALWAYS_INLINE void fetch_near(const void *p) { __builtin_prefetch(p, 0, 3); }
 
 /* Subtracting zero keeps -0.0 for free; adding zero would cost an instruction for every broadcast. */
 ALWAYS_INLINE vreal splat(REAL x) { return x - (vreal){0}; }

@@ -121,6 +121,26 @@ def test_sample_alone_has_the_bits_it_has_in_a_batch(case: PoolCase, dtype: Any,
             assert_same_bits(together[sample : sample + 1], pool(case, batch[sample : sample + 1]))
 
 
+def test_whole_planes_have_the_same_bits_at_any_distance(dtype: Any, isa: str) -> None:
+    x = random_array("x", (6, 38, 5, 7), dtype)
+    together = fc.avg_pool2d(x, (5, 7)), fc.max_pool2d(x, (5, 7))
+    for part in (np.s_[::2], np.s_[:, 3:30:3], np.s_[::-1, ::-1]):
+        assert_same_bits(fc.avg_pool2d(x[part], (5, 7)), together[0][part])
+        assert_same_bits(fc.max_pool2d(x[part], (5, 7)), together[1][part])
+
+
+@pytest.mark.parametrize("width", [384, 385])
+def test_maps_larger_than_the_caches(width: int, isa: str) -> None:
+    x = random_array("x", (2, 15, 384, width), np.float32, integer=True)
+    even = x[..., : width // 2 * 2].reshape(2, 15, 192, 2, width // 2, 2)
+    np.testing.assert_array_equal(fc.max_pool2d(x, 2), even.max((3, 5)))
+    np.testing.assert_array_equal(fc.avg_pool2d(x, 2), even.mean((3, 5)))
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=-9)
+    rows, cols = 192, (width + 1) // 2
+    taps = [padded[..., i : i + 2 * rows : 2, j : j + 2 * cols : 2] for i in range(3) for j in range(3)]
+    np.testing.assert_array_equal(fc.max_pool2d(x, 3, 2, 1), np.maximum.reduce(taps))
+
+
 @pytest.mark.parametrize("rows", [3, 20, 2000])
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_window_beyond_a_padded_row(rows: int, dilation: int, isa: str) -> None:

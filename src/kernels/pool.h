@@ -11,6 +11,18 @@
 
 enum { POOL_VECTORS = 4 };
 
+typedef enum { REDUCE_MAX, REDUCE_SUM } reduction_kind;
+
+ALWAYS_INLINE REAL neutral(reduction_kind kind) { return kind == REDUCE_MAX ? -(REAL)__builtin_inf() : 0; }
+
+ALWAYS_INLINE vreal reduce(reduction_kind kind, vreal so_far, vreal x)
+{
+    return kind == REDUCE_MAX ? blend(is_nan(x), x, at_least(x, so_far)) : so_far + x;
+}
+
+/* The reduction of one value: a sum of -0.0 alone is 0.0. */
+ALWAYS_INLINE vreal start(reduction_kind kind, vreal x) { return kind == REDUCE_MAX ? x : x + (vreal){0}; }
+
 ALWAYS_INLINE vmask exceeds(vreal x, vreal best) { return (vmask)(greater(x, best) | is_nan(x)); }
 
 /* `vectors` vectors of one pixel's channels; `left` channels from `in` on, so that the last vector may be partial. */
@@ -26,9 +38,8 @@ ALWAYS_INLINE void max_tile(const fc_pool_row *t, const char *in, int64_t left, 
         UNROLLED for (int v = 0; v < vectors; v++) {
             const char *at = in + t->offset[s] + v * VECTOR_BYTES;
             vreal x = partial ? load_up_to(at, left) : load(at);
-            vmask wins = exceeds(x, best[v]);
-            best[v] = blend(wins, x, best[v]);
-            if (taps) tap[v] = (vint)blend(wins, (vreal)((vint){0} + (ireal)s), (vreal)tap[v]);
+            if (taps) tap[v] = (vint)blend(exceeds(x, best[v]), (vreal)((vint){0} + (ireal)s), (vreal)tap[v]);
+            best[v] = reduce(REDUCE_MAX, best[v], x);
         }
     UNROLLED for (int v = 0; v < vectors; v++) {
         store_up_to(out + v * VECTOR_BYTES, best[v], partial ? left : LANES);

@@ -4,123 +4,142 @@
  *            b b b b b b b b b b     -> buffer  . m m m m m m m m m m .    down the columns, then
  *            c c c c c c c c c c        output    n   n   n   n   n        along the row, every second lane for stride 2
  *
- * The buffer has the neutral value where the window hangs over the edge.
+ * The buffer has the neutral value where the window hangs over the edge. Several rows of outputs go through the first pass
+ * before the second, whose unaligned loads would otherwise wait for stores that have not reached the cache.
  */
 #ifndef FASTCONV_KERNELS_POOL_PLANE_H
 #define FASTCONV_KERNELS_POOL_PLANE_H
 
 #include "pool.h"
 
-typedef enum { REDUCE_MAX, REDUCE_SUM } reduction_kind;
+enum { LINES = 3, AHEAD_BYTES = 16 * 1024 };
 
-ALWAYS_INLINE REAL neutral(reduction_kind kind) { return kind == REDUCE_MAX ? -(REAL)__builtin_inf() : 0; }
-
-ALWAYS_INLINE vreal reduce(reduction_kind kind, vreal so_far, vreal x)
-{
-    return kind == REDUCE_MAX ? blend(exceeds(x, so_far), x, so_far) : so_far + x;
-}
-
-ALWAYS_INLINE REAL reduce_one(reduction_kind kind, REAL so_far, REAL x)
-{
-    if (kind == REDUCE_SUM) return so_far + x;
-    return x > so_far || x != x ? x : so_far;
-}
-
-/* Lanes 0, 2, 4 ... of two neighbouring vectors. */
-#define EVEN(l, unused) (2 * (l))
-ALWAYS_INLINE vreal even_lanes(vreal low, vreal high)
-{
-    return __builtin_shuffle(low, high, (vint){ALL_LANES(EVEN, )});
-}
-
-/* Add or compare the lanes, halves first. */
-#define SWAPPED(l, s) ((l) ^ (s))
-#define FOLD(s) x = reduce(kind, x, __builtin_shuffle(x, (vint){ALL_LANES(SWAPPED, s)}))
-ALWAYS_INLINE REAL across_lanes(reduction_kind kind, vreal x)
-{
-    if (LANES > 8) FOLD(8);
-    if (LANES > 4) FOLD(4);
-    if (LANES > 2) FOLD(2);
-    FOLD(1);
-    return x[0];
-}
-
-/* One output: every vector of every row, then the lanes. */
-ALWAYS_INLINE REAL whole_window(reduction_kind kind, const fc_pool_plane_row *t)
-{
-    vreal best = splat(neutral(kind));
-    REAL result = neutral(kind);
-    for (int64_t r = 0; r < t->rows; r++) {
-        const REAL *row = t->row[r];
-        int64_t i = 0;
-        for (; i + LANES <= t->width; i += LANES) best = reduce(kind, best, load(row + i));
-        for (; i < t->width; i++) result = reduce_one(kind, result, row[i]);
-    }
-    return reduce_one(kind, across_lanes(kind, best), result);
-}
-
-ALWAYS_INLINE vreal along_row(reduction_kind kind, const fc_pool_plane_row *t, const REAL *from)
-{
-    vreal x = splat(neutral(kind));
-    for (int64_t k = 0; k < t->kernel; k++, from += t->dilation)
-        x = reduce(kind, x, t->stride == 1 ? load(from) : even_lanes(load(from), load(from + LANES)));
-    return x;
-}
-
-ALWAYS_INLINE REAL along_row_once(reduction_kind kind, const fc_pool_plane_row *t, const REAL *from)
-{
-    REAL x = neutral(kind);
-    for (int64_t k = 0; k < t->kernel; k++) x = reduce_one(kind, x, from[k * t->dilation]);
-    return x;
-}
+/* Lanes 0, 2, 4 ..., or 1, 3, 5 ..., of two neighbouring vectors. */
+#define EVERY_SECOND(l, first) (2 * (l) + (first))
+ALWAYS_INLINE vreal even_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 0)}); }
+ALWAYS_INLINE vreal odd_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 1)}); }
 
 ALWAYS_INLINE void fill_row(REAL *from, REAL *to, REAL value)
 {
     while (from < to) *from++ = value;
 }
 
-/* One row after the other: rows read in turn, a vector of each, would leave the hardware prefetcher behind. */
-ALWAYS_INLINE void down_columns(reduction_kind kind, const fc_pool_plane_row *t, REAL *columns)
+ALWAYS_INLINE const REAL *line_at(const fc_pool_plane *t, const fc_pool_reach *reach, int64_t slice, int64_t line)
 {
-    for (int64_t r = 0; r < t->rows; r++) {
-        const REAL *row = t->row[r];
-        for (int64_t i = 0; i < t->width; i += LANES) {
-            const vreal so_far = r ? load(columns + i) : splat(neutral(kind));
-            store(columns + i, reduce(kind, so_far, load_up_to(row + i, t->width - i)));
-        }
-    }
-    if (!t->rows) fill_row(columns, columns + t->width, neutral(kind));
+    return (const REAL *)((const char *)t->plane + reach->first + slice * t->slice_step + line * t->line_step);
 }
 
-ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane_row *t)
+ALWAYS_INLINE vreal line_vector(const fc_pool_plane *t, const REAL *line, int64_t i)
 {
-    REAL *buffer = t->buffer, *out = t->output;
-    const REAL *divisor = t->col_divisor;
-    if (t->count == 1 && t->kernel == t->width && t->pad == 0 && t->dilation == 1 && t->rows) {
-        const REAL x = whole_window(kind, t);
-        *out = kind == REDUCE_SUM ? x / ((REAL)t->row_divisor * divisor[0]) : x;
-        return;
+    return t->guarded ? load_up_to(line + i, t->width - i) : load(line + i);
+}
+
+/* `lines` of them at once into the buffer, or on top of what is there. What is far ahead is fetched: the hardware does not
+ * see far enough. */
+ALWAYS_INLINE void add_lines(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[LINES], int lines, int started,
+                             REAL *columns)
+{
+    for (int64_t i = 0; i < t->width; i += LANES) {
+        vreal x = start(kind, line_vector(t, line[0], i));
+        UNROLLED for (int l = 1; l < lines; l++) x = reduce(kind, x, line_vector(t, line[l], i));
+        UNROLLED for (int l = 0; l < lines; l++) fetch_near((const char *)(line[l] + i) + AHEAD_BYTES);
+        store(columns + i, started ? reduce(kind, load(columns + i), x) : x);
     }
+}
+
+/* Rows that come from memory are read one after the other: in turn they would leave the hardware prefetcher behind. */
+ALWAYS_INLINE void down_columns(reduction_kind kind, const fc_pool_plane *t, const fc_pool_reach *reach, REAL *buffer)
+{
+    REAL *columns = buffer + t->pad;
     const int64_t used = (t->count - 1) * t->stride + (t->kernel - 1) * t->dilation + 1;
-    fill_row(buffer, buffer + t->pad, neutral(kind));
-    down_columns(kind, t, buffer + t->pad);
-    fill_row(buffer + t->pad + t->width, buffer + used, neutral(kind));
-    if (t->stride > 2) {
-        for (int64_t i = 0; i < t->count; i++) {
-            const REAL x = along_row_once(kind, t, buffer + i * t->stride);
-            out[i] = kind == REDUCE_SUM ? x / ((REAL)t->row_divisor * divisor[i]) : x;
+    int started = 0;
+    for (int64_t s = 0; s < reach->slices; s++)
+        for (int64_t l = 0, at_once = 1; l < reach->lines; l += at_once, started = 1) {
+            const REAL *line[LINES];
+            at_once = t->streamed ? 1 : reach->lines - l < LINES ? reach->lines - l : LINES;
+            UNROLLED for (int i = 0; i < LINES; i++) line[i] = line_at(t, reach, s, i < at_once ? l + i : l);
+            if (at_once == 3) add_lines(kind, t, line, 3, started, columns);
+            else if (at_once == 2) add_lines(kind, t, line, 2, started, columns);
+            else add_lines(kind, t, line, 1, started, columns);
         }
-        return;
+    fill_row(buffer, columns, neutral(kind));
+    fill_row(started ? columns + t->width : columns, buffer + used, neutral(kind));
+}
+
+typedef struct {
+    int64_t kernel, stride, dilation;
+} row_window;
+
+/* A vector of outputs whose first window starts at `from`. */
+ALWAYS_INLINE vreal along_row(reduction_kind kind, const REAL *from, row_window w)
+{
+    vreal x = {0};
+    if (w.stride == 2 && w.dilation == 1) {
+        for (int64_t k = 0; k < w.kernel; k += 2) {
+            const vreal low = load(from + k), high = load(from + k + LANES), even = even_lanes(low, high);
+            x = k ? reduce(kind, x, even) : even;
+            if (k + 1 < w.kernel) x = reduce(kind, x, odd_lanes(low, high));
+        }
+        return x;
     }
-    for (int64_t i = 0; i < t->count; i += LANES) {
-        const int64_t left = t->count - i;
-        vreal x = along_row(kind, t, buffer + i * t->stride);
-        if (kind == REDUCE_SUM) x /= (REAL)t->row_divisor * load_up_to(divisor + i, left);
-        store_up_to(out + i, x, left);
+    for (int64_t k = 0; k < w.kernel; k++, from += w.dilation) {
+        const vreal next = w.stride == 1 ? load(from) : even_lanes(load(from), load(from + LANES));
+        x = k ? reduce(kind, x, next) : next;
+    }
+    return x;
+}
+
+/* The second pass over `count` outputs from row r on. */
+ALWAYS_INLINE void finish_row(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t count, const REAL *buffer,
+                              row_window w)
+{
+    REAL *out = (REAL *)((char *)t->output + r * t->out_row);
+    const int64_t room = t->out_row == t->count * REAL_BYTES ? (t->rows - r) * t->count : t->count;
+    for (int64_t i = 0; i < count; i += LANES) {
+        vreal x = along_row(kind, buffer + i * w.stride, w);
+        if (kind == REDUCE_SUM) x /= (REAL)t->reach[r].divisor * load((const REAL *)t->col_divisor + i);
+        if (t->past_cache) store_past_cache(out + i, x);
+        else store_up_to(out + i, x, room - i);
     }
 }
 
-static void max_pool_plane(const fc_pool_plane_row *t) { pool_plane(REDUCE_MAX, t); }
-static void avg_pool_plane(const fc_pool_plane_row *t) { pool_plane(REDUCE_SUM, t); }
+/* Windows too far apart for whole vectors. */
+ALWAYS_INLINE void finish_sparse_row(reduction_kind kind, const fc_pool_plane *t, int64_t r, const REAL *buffer)
+{
+    REAL *out = (REAL *)((char *)t->output + r * t->out_row);
+    for (int64_t i = 0; i < t->count; i++) {
+        const REAL *from = buffer + i * t->stride;
+        vreal x = splat(neutral(kind));
+        for (int64_t k = 0; k < t->kernel; k++) x = reduce(kind, x, splat(from[k * t->dilation]));
+        out[i] = kind == REDUCE_SUM ? x[0] / ((REAL)t->reach[r].divisor * ((const REAL *)t->col_divisor)[i]) : x[0];
+    }
+}
+
+ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t count, const REAL *buffer)
+{
+    const row_window w = {t->kernel, t->stride, t->dilation};
+    if (w.stride > 2) finish_sparse_row(kind, t, r, buffer);
+    else if (w.kernel == 2 && w.stride == 2 && w.dilation == 1) finish_row(kind, t, r, count, buffer, (row_window){2, 2, 1});
+    else if (w.kernel == 3 && w.stride == 2 && w.dilation == 1) finish_row(kind, t, r, count, buffer, (row_window){3, 2, 1});
+    else if (w.kernel == 3 && w.stride == 1 && w.dilation == 1) finish_row(kind, t, r, count, buffer, (row_window){3, 1, 1});
+    else finish_row(kind, t, r, count, buffer, w);
+}
+
+ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
+{
+    const fc_pool_plane copy = *given, *t = &copy; /* in registers: for all the compiler knows, a store changes *given */
+    for (int64_t first = 0; first < t->rows; first += t->together) {
+        const int64_t end = first + t->together < t->rows ? first + t->together : t->rows;
+        REAL *buffer = t->buffer;
+        for (int64_t r = first; r < end; r++, buffer += t->pitch) down_columns(kind, t, t->reach + r, buffer);
+        buffer = t->buffer;
+        if (t->joined) second_pass(kind, t, first, (end - first) * t->count, buffer);
+        else for (int64_t r = first; r < end; r++, buffer += t->pitch) second_pass(kind, t, r, t->count, buffer);
+    }
+    if (t->past_cache) fence_past_cache();
+}
+
+static void max_pool_plane(const fc_pool_plane *t) { pool_plane(REDUCE_MAX, t); }
+static void avg_pool_plane(const fc_pool_plane *t) { pool_plane(REDUCE_SUM, t); }
 
 #endif

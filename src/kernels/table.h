@@ -6,6 +6,7 @@
 #include "planar.h"
 #include "pool.h"
 #include "pool_plane.h"
+#include "pool_whole.h"
 #include "tile.h"
 #include "transpose.h"
 
@@ -27,6 +28,8 @@ const fc_kernels FASTCONV_TABLE = {
     .avg_pool = avg_pool,
     .max_pool_plane = max_pool_plane,
     .avg_pool_plane = avg_pool_plane,
+    .max_pool_whole = max_pool_whole,
+    .avg_pool_whole = avg_pool_whole,
     .affine_planar = affine_planar,
     .affine_channels = affine_channels,
     .moments_planar = moments_planar,

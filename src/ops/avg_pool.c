@@ -30,6 +30,7 @@ fc_status fc_avg_pool(const fc_pool *pool, const fc_average *average, const fc_v
 {
     fc_pool_job job = {.pool = *pool, .kernels = fc_kernels_for(run->isa, pool->item_bytes), .input = *input,
                        .output = *output, .average = average, .reduce = reduce, .counted = counted};
-    job.plane_row = job.kernels->avg_pool_plane;
+    job.plane = job.kernels->avg_pool_plane;
+    job.whole = job.kernels->avg_pool_whole;
     return fc_pool_call(&job, run);
 }

@@ -40,7 +40,8 @@ fc_status fc_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *
 {
     fc_pool_job job = {.pool = *pool, .kernels = fc_kernels_for(run->isa, pool->item_bytes), .input = *input,
                        .output = *output, .reduce = reduce};
-    job.plane_row = job.kernels->max_pool_plane;
+    job.plane = job.kernels->max_pool_plane;
+    job.whole = job.kernels->max_pool_whole;
     if (indices) job.indices = *indices;
     return fc_pool_call(&job, run);
 }

@@ -1,5 +1,5 @@
-/* Channels-last arrays are pooled in place, vectors along the channels; planes with long rows in place, vectors along the
- * rows (pool_planes.c); other planes, and those whose winners are wanted, go through scratch a channel block at a time:
+/* Channels-last arrays are pooled in place, vectors along the channels; planes too, vectors along the rows or across planes
+ * (pool_planes.c). Those whose winners are wanted, or that stride too far, go through scratch a channel block at a time:
  *
  *   16 planes, rows of a band  ->  transposed: pixels of 16 channels  ->  pooled  ->  transposed back into the output
  *
@@ -171,8 +171,7 @@ static size_t band_bytes(const fc_window *w, int64_t rows)
     return (size_t)(slices * in_rows * w->in[2]) * FC_BLOCK_BYTES;
 }
 
-/* Output rows of a task: all of a plane, unless there are few planes. */
-static int64_t band_rows_of(const fc_window *w, int64_t planes, int threads)
+int64_t fc_pool_band_rows(const fc_window *w, int64_t planes, int threads)
 {
     return planes >= 4 * threads ? w->out[1] : fc_max(1, w->out[1] * planes / (4 * threads));
 }
@@ -187,7 +186,7 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     job->thread_bytes = job->row_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
     if (last) return;
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
-    job->band_rows = band_rows_of(w, planes, threads);
+    job->band_rows = fc_pool_band_rows(w, planes, threads);
     while (job->band_rows > 1 && band_bytes(w, job->band_rows) > BAND_BYTES) job->band_rows = (job->band_rows + 1) / 2;
     job->bands = fc_ceil_div(w->out[1], job->band_rows);
     job->input_bytes = band_bytes(w, job->band_rows);
@@ -195,12 +194,19 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     job->thread_bytes += job->input_bytes + job->output_bytes + (size_t)w->in[2] * FC_BLOCK_BYTES;
 }
 
-static void plan_planes(fc_pool_job *job, int threads)
+/* The ways to walk: how many tasks, and what one is. */
+static fc_status run_tasks(fc_pool_job *job, const fc_team *team)
 {
-    const fc_window *w = &job->pool.window;
-    job->band_rows = band_rows_of(w, job->pool.batch * job->pool.channels * w->out[0], threads);
-    job->bands = fc_ceil_div(w->out[1], job->band_rows);
-    job->thread_bytes = fc_pool_plane_bytes(job);
+    const fc_pool *pool = &job->pool;
+    const int64_t slices = pool->batch * pool->window.out[0], planes = pool->batch * pool->channels;
+    const int64_t blocks = fc_ceil_div(pool->channels, job->kernels->block);
+    switch (job->walk) {
+    case FC_POOL_PIXELS: return fc_parallel(team, slices * pool->window.out[1], channels_last_task, job);
+    case FC_POOL_WHOLE: return fc_parallel(team, pool->batch * job->bands, fc_pool_whole_task, job);
+    case FC_POOL_ROWS:
+        return fc_parallel(team, fc_ceil_div(planes, job->planes) * pool->window.out[0] * job->bands, fc_pool_plane_task, job);
+    default: return fc_parallel(team, slices * blocks * job->bands, block_task, job);
+    }
 }
 
 fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
@@ -213,21 +219,23 @@ fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
                       * (double)w->out[2] * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
     fc_team team = run->team;
     if (work < FC_SERIAL_WORK / 4) team.threads = 1;
-    const int last = fc_channels_last(&job->input, &job->output, pool->channels, pool->item_bytes);
-    const int planes = !last && fc_pool_reads_planes(job);
-    if (planes) plan_planes(job, team.threads);
-    else plan_scratch(job, last, team.threads);
-    const size_t divisors = planes ? fc_pool_fill_divisors(job, NULL) : 0;
-    fc_block block = fc_block_acquire(divisors + (size_t)team.threads * job->thread_bytes);
-    if (!block.data) return FC_NO_MEMORY;
+    job->walk = fc_channels_last(&job->input, &job->output, pool->channels, pool->item_bytes) ? FC_POOL_PIXELS
+              : fc_pool_takes_whole_planes(job)                                              ? FC_POOL_WHOLE
+              : fc_pool_reads_planes(job)                                                    ? FC_POOL_ROWS
+                                                                                             : FC_POOL_BLOCKS;
+    size_t divisors = 0;
+    if (job->walk == FC_POOL_WHOLE) fc_pool_plan_whole(job, team.threads);
+    else if (job->walk == FC_POOL_ROWS) divisors = fc_pool_plan_planes(job, team.threads);
+    else plan_scratch(job, job->walk == FC_POOL_PIXELS, team.threads);
+    fc_block block = {NULL, 0};
+    if (job->thread_bytes) {
+        block = fc_block_acquire(divisors + (size_t)team.threads * job->thread_bytes);
+        if (!block.data) return FC_NO_MEMORY;
+    }
     if (divisors) fc_pool_fill_divisors(job, block.data);
     job->col_divisor = block.data;
     job->threads = (char *)block.data + divisors;
-    const int64_t slices = pool->batch * w->out[0], block_channels = job->kernels->block;
-    const int64_t blocks = (pool->channels + block_channels - 1) / block_channels;
-    const fc_status status = last   ? fc_parallel(&team, slices * w->out[1], channels_last_task, job)
-                           : planes ? fc_parallel(&team, slices * pool->channels * job->bands, fc_pool_plane_task, job)
-                                    : fc_parallel(&team, slices * blocks * job->bands, block_task, job);
+    const fc_status status = run_tasks(job, &team);
     fc_block_release(block);
     return status;
 }

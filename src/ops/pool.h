@@ -28,25 +28,41 @@ typedef struct {
 /* Reduce one run: a call or two of a kernel. */
 typedef void fc_pool_reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_pool_span *run);
 
+/* What is pooled at a time: rows of channels-last pixels, whole planes, rows of planes, or channel blocks in scratch. */
+typedef enum { FC_POOL_PIXELS, FC_POOL_WHOLE, FC_POOL_ROWS, FC_POOL_BLOCKS } fc_pool_walk;
+
 struct fc_pool_job {
     fc_pool pool;
+    fc_pool_walk walk;
     const fc_kernels *kernels;
     fc_view input, output, indices; /* indices.data may be NULL */
     const fc_average *average;      /* NULL for max */
     fc_pool_reduce *reduce;
-    void (*plane_row)(const fc_pool_plane_row *);                /* the kernel for rows of planes */
+    void (*plane)(const fc_pool_plane *);                        /* the kernels for planes, and for whole ones */
+    void (*whole)(const fc_pool_whole *);
     int64_t (*counted)(const fc_pool_job *, int axis, int64_t o); /* average: how much of a window counts */
     const void *col_divisor;                                      /* average over planes: one item a column */
+    int64_t planes, pitch, rows_together; /* planes of a task; see fc_pool_plane */
+    int packed, joined, streamed, past_cache;
     int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
     char *threads;
     size_t taps_bytes, input_bytes, output_bytes, row_bytes, thread_bytes;
 };
 
-/* Planes without a transposition: whether they can be read so, the thread's scratch, and a band of rows of one plane. */
+/* Planes without a transposition, row by row: whether they can be read so; the plan, which returns the bytes of the
+ * divisors; and a task. */
 int fc_pool_reads_planes(const fc_pool_job *job);
-size_t fc_pool_plane_bytes(const fc_pool_job *job);
-size_t fc_pool_fill_divisors(const fc_pool_job *job, void *divisors);
+size_t fc_pool_plan_planes(fc_pool_job *job, int threads);
+void fc_pool_fill_divisors(const fc_pool_job *job, void *divisors);
 void fc_pool_plane_task(void *context, int64_t task, int thread);
+
+/* The same for windows that are the whole plane. */
+int fc_pool_takes_whole_planes(const fc_pool_job *job);
+void fc_pool_plan_whole(fc_pool_job *job, int threads);
+void fc_pool_whole_task(void *context, int64_t task, int thread);
+
+/* Output rows of a task: all of a plane, unless there are few planes. */
+int64_t fc_pool_band_rows(const fc_window *window, int64_t planes, int threads);
 
 fc_status fc_pool_call(fc_pool_job *job, const fc_run *run);
 

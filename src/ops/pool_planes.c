@@ -1,10 +1,26 @@
-/* Pooling of planes whose rows are long enough for vectors along them, or whose window is the whole plane. */
+/* Pooling of planes in place: vectors along their rows, or, where the window is the plane, a vector of planes. */
 #include "pool.h"
 
-/* One output a row, and its window is the row. */
-static int takes_whole_rows(const fc_window *w)
+#include "../sizes.h"
+
+enum { TASK_ITEMS = 16 * 1024, BUFFER_ITEMS = 2048, PAST_CACHE_BYTES = 4 << 20, STREAMED_BYTES = 16 << 20 };
+
+/* The first axis from which on every item of a map follows the one before it: 0 for the whole array, 2 for single planes. */
+static int packed_from(const fc_pool_job *job, const fc_view *view, const int64_t *plane)
 {
-    return w->out[2] == 1 && w->kernel[2] == w->in[2] && w->pad[2] == 0 && w->dilation[2] == 1;
+    const int64_t size[FC_RANK] = {job->pool.batch, job->pool.channels, plane[0], plane[1], plane[2]};
+    ptrdiff_t expected = job->pool.item_bytes;
+    int axis = FC_RANK;
+    for (; axis > 0 && (size[axis - 1] == 1 || view->stride[axis - 1] == expected); axis--) expected *= size[axis - 1];
+    return axis;
+}
+
+int fc_pool_takes_whole_planes(const fc_pool_job *job)
+{
+    const fc_window *w = &job->pool.window;
+    for (int i = 0; i < FC_SPATIAL; i++)
+        if (w->out[i] != 1 || w->kernel[i] != w->in[i] || w->pad[i] || (w->dilation[i] != 1 && w->in[i] > 1)) return 0;
+    return !job->indices.data && packed_from(job, &job->input, w->in) <= 2 && packed_from(job, &job->output, w->out) == 0;
 }
 
 int fc_pool_reads_planes(const fc_pool_job *job)
@@ -12,70 +28,141 @@ int fc_pool_reads_planes(const fc_pool_job *job)
     const fc_window *w = &job->pool.window;
     const int item = job->pool.item_bytes;
     return !job->indices.data && (job->input.stride[4] == item || w->in[2] == 1)
-        && (job->output.stride[4] == item || w->out[2] == 1)
-        && (takes_whole_rows(w) || w->out[2] >= job->kernels->lanes);
+        && (job->output.stride[4] == item || w->out[2] == 1) && (w->stride[2] <= 2 || w->out[2] >= job->kernels->lanes);
 }
 
-/* Scratch: pointers to the rows of a window, then the buffer of the kernel. */
-static size_t pointer_bytes(const fc_window *w) { return fc_aligned((size_t)(w->kernel[0] * w->kernel[1]) * sizeof(void *)); }
+static double row_divisor(const fc_pool_job *job, int64_t d, int64_t h)
+{
+    if (job->average->divisor_override) return (double)job->average->divisor_override;
+    return (double)job->counted(job, 0, d) * (double)job->counted(job, 1, h);
+}
 
-size_t fc_pool_plane_bytes(const fc_pool_job *job)
+/* How many planes a task takes, so that there are several tasks for each thread, none of them tiny. */
+static int64_t planes_together(int64_t planes, int64_t items, int threads)
+{
+    return fc_max(1, fc_min(TASK_ITEMS / items, planes / (4 * threads)));
+}
+
+/* Whether windows along the axis are all full, and neither overlap nor skip anything. */
+static int tiles_axis(const fc_window *w, int axis)
+{
+    return w->pad[axis] == 0 && w->dilation[axis] == 1 && w->kernel[axis] <= w->stride[axis]
+        && (w->out[axis] - 1) * w->stride[axis] + w->kernel[axis] <= w->in[axis];
+}
+
+/* Rows whose windows end where the next row's begin are one long row. */
+static int rows_join(const fc_pool_job *job)
 {
     const fc_window *w = &job->pool.window;
-    const int64_t used = (w->out[2] - 1) * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2] + 1;
-    return pointer_bytes(w) + fc_aligned((size_t)((used + w->pad[2] + w->in[2]) * job->pool.item_bytes)) + 4 * FC_BLOCK_BYTES;
+    return tiles_axis(w, 1) && tiles_axis(w, 2) && w->stride[2] <= 2 && w->in[2] == w->out[2] * w->stride[2]
+        && job->output.stride[3] == w->out[2] * job->pool.item_bytes;
 }
 
-/* The columns' share of the average's divisor; returns the bytes it takes (NULL only asks). */
-size_t fc_pool_fill_divisors(const fc_pool_job *job, void *divisors)
+static int64_t divisors_of(const fc_pool_job *job)
 {
-    const int64_t cols = job->pool.window.out[2];
-    if (!job->average) return 0;
-    const int64_t override = job->average->divisor_override;
-    for (int64_t i = 0; divisors && i < cols; i++) {
-        const double size = override ? 1 : (double)job->counted(job, 2, i);
+    return job->pool.window.out[2] * (job->joined ? job->rows_together : 1);
+}
+
+/* Scratch of a thread: the reach of each row of a band, then the kernel's buffer. Returns the bytes of the divisors. */
+size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
+{
+    const fc_window *w = &job->pool.window;
+    const int lanes = job->kernels->lanes, item = job->pool.item_bytes;
+    const int64_t planes = job->pool.batch * job->pool.channels;
+    job->band_rows = fc_pool_band_rows(w, planes * w->out[0], threads);
+    job->bands = fc_ceil_div(w->out[1], job->band_rows);
+    job->planes = planes_together(planes, w->in[0] * w->in[1] * w->in[2], threads);
+    job->joined = rows_join(job);
+    const int64_t windows = fc_ceil_div(w->out[2], lanes) * lanes * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2];
+    job->pitch = job->joined ? w->in[2] : fc_max(windows, w->pad[2] + w->in[2]) + lanes;
+    job->rows_together = fc_min(job->band_rows, fc_max(1, BUFFER_ITEMS / job->pitch));
+    job->row_bytes = fc_aligned((size_t)job->band_rows * sizeof(fc_pool_reach));
+    job->thread_bytes = job->row_bytes + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
+    job->packed = packed_from(job, &job->input, w->in) == 0;
+    job->streamed = planes * w->in[0] * w->in[1] * w->in[2] * item >= STREAMED_BYTES;
+    job->past_cache = w->out[2] % lanes == 0 && packed_from(job, &job->output, w->out) == 0
+                   && planes * w->out[0] * w->out[1] * w->out[2] * item >= PAST_CACHE_BYTES
+                   && (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
+    return job->average ? fc_aligned((size_t)(divisors_of(job) * item)) + FC_BLOCK_BYTES : 0;
+}
+
+/* The columns' share of the average's divisor, for each row that is joined, and a vector more for lanes nobody looks at. */
+void fc_pool_fill_divisors(const fc_pool_job *job, void *divisors)
+{
+    const int64_t cols = job->pool.window.out[2], count = divisors_of(job);
+    for (int64_t i = 0; i < count + FC_BLOCK_BYTES / job->pool.item_bytes; i++) {
+        const int given = i >= count || job->average->divisor_override;
+        const double size = given ? 1 : (double)job->counted(job, 2, i % cols);
         if (job->pool.item_bytes == 4) ((float *)divisors)[i] = (float)size;
         else ((double *)divisors)[i] = size;
     }
-    return fc_aligned((size_t)(cols * job->pool.item_bytes));
 }
 
-/* The rows of the window at output (d, h) that exist; joined to one where they follow each other and are read whole. */
-static void find_rows(const fc_pool_job *job, const char *plane, int64_t d, int64_t h, fc_pool_plane_row *t, const void **rows)
+/* The input rows of the outputs (d, h). */
+static fc_pool_reach reach_of(const fc_pool_job *job, int64_t d, int64_t h)
 {
     const fc_window *w = &job->pool.window;
-    const ptrdiff_t *stride = job->input.stride;
     const fc_clip slices = fc_clip_window(w, 0, d), lines = fc_clip_window(w, 1, h);
-    const int64_t first_d = d * w->stride[0] - w->pad[0], first_h = h * w->stride[1] - w->pad[1];
-    const int joined = takes_whole_rows(w) && w->dilation[1] == 1 && stride[3] == w->in[2] * job->pool.item_bytes;
-    for (int64_t i = slices.from; i < slices.to; i++)
-        for (int64_t j = lines.from; j < lines.to; j += joined ? lines.to - lines.from : 1)
-            rows[t->rows++] = plane + (first_d + i * w->dilation[0]) * stride[2] + (first_h + j * w->dilation[1]) * stride[3];
-    if (joined) t->width = t->kernel = (lines.to - lines.from) * w->in[2];
+    const int64_t first_d = d * w->stride[0] - w->pad[0] + slices.from * w->dilation[0];
+    const int64_t first_h = h * w->stride[1] - w->pad[1] + lines.from * w->dilation[1];
+    return (fc_pool_reach){.first = first_d * job->input.stride[2] + first_h * job->input.stride[3],
+                           .slices = slices.to - slices.from, .lines = lines.to - lines.from,
+                           .divisor = job->average ? row_divisor(job, d, h) : 1};
 }
 
+/* A band of output rows of some neighbouring planes. */
 void fc_pool_plane_task(void *context, int64_t task, int thread)
 {
     const fc_pool_job *job = context;
     const fc_window *w = &job->pool.window;
-    const int64_t band = task % job->bands, slice = task / job->bands, d = slice % w->out[0];
-    const int64_t channel = slice / w->out[0] % job->pool.channels, sample = slice / w->out[0] / job->pool.channels;
-    const int64_t end = (band + 1) * job->band_rows < w->out[1] ? (band + 1) * job->band_rows : w->out[1];
+    const int64_t first_row = task % job->bands * job->band_rows, d = task / job->bands % w->out[0];
+    const int64_t planes = job->pool.batch * job->pool.channels, plane = task / job->bands / w->out[0] * job->planes;
+    const int64_t items = w->in[0] * w->in[1] * w->in[2];
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
-    const char *plane = (const char *)job->input.data + sample * in[0] + channel * in[1];
     char *own = job->threads + (size_t)thread * job->thread_bytes;
-    for (int64_t h = band * job->band_rows; h < end; h++) {
-        fc_pool_plane_row t = {
-            .row = (const void *const *)own, .width = w->in[2], .kernel = w->kernel[2], .stride = w->stride[2],
-            .pad = w->pad[2], .dilation = w->dilation[2], .count = w->out[2], .buffer = own + pointer_bytes(w),
-            .output = (char *)job->output.data + sample * out[0] + channel * out[1] + d * out[2] + h * out[3],
-            .col_divisor = job->col_divisor,
-        };
-        find_rows(job, plane, d, h, &t, (const void **)own);
-        if (job->average)
-            t.row_divisor = job->average->divisor_override
-                              ? (double)job->average->divisor_override
-                              : (double)job->counted(job, 0, d) * (double)job->counted(job, 1, h);
-        job->plane_row(&t);
+    fc_pool_reach *reach = (fc_pool_reach *)own;
+    fc_pool_plane t = {
+        .reach = reach, .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3], .out_row = out[3],
+        .rows = fc_min(job->band_rows, w->out[1] - first_row), .width = w->in[2], .kernel = w->kernel[2],
+        .stride = w->stride[2], .pad = w->pad[2], .dilation = w->dilation[2], .count = w->out[2], .pitch = job->pitch,
+        .together = job->rows_together, .buffer = own + job->row_bytes, .col_divisor = job->col_divisor,
+        .joined = job->joined, .streamed = job->streamed, .past_cache = job->past_cache,
+    };
+    for (int64_t r = 0; r < t.rows; r++) reach[r] = reach_of(job, d, first_row + r);
+    for (int64_t p = plane; p < fc_min(plane + job->planes, planes); p++) {
+        const int64_t sample = p / job->pool.channels, channel = p % job->pool.channels;
+        t.plane = (const char *)job->input.data + sample * in[0] + channel * in[1];
+        t.output = (char *)job->output.data + sample * out[0] + channel * out[1] + d * out[2] + first_row * out[3];
+        t.guarded = !job->packed || (planes - 1 - p) * items < job->kernels->lanes; /* of items behind the last row */
+        job->plane(&t);
     }
+}
+
+/* Planes that are evenly spaced through all samples are those of one sample; a task takes some of a sample. */
+void fc_pool_plan_whole(fc_pool_job *job, int threads)
+{
+    fc_pool *pool = &job->pool;
+    const int64_t lanes = job->kernels->lanes, *in = pool->window.in;
+    if (pool->batch == 1 || job->input.stride[0] == pool->channels * job->input.stride[1]) {
+        pool->channels *= pool->batch;
+        pool->batch = 1;
+    }
+    job->planes = fc_ceil_div(planes_together(pool->batch * pool->channels, in[0] * in[1] * in[2], threads), lanes) * lanes;
+    job->bands = fc_ceil_div(pool->channels, job->planes);
+}
+
+void fc_pool_whole_task(void *context, int64_t task, int thread)
+{
+    const fc_pool_job *job = context;
+    const fc_window *w = &job->pool.window;
+    const int64_t sample = task / job->bands, first = task % job->bands * job->planes;
+    const fc_pool_whole t = {
+        .input = (const char *)job->input.data + sample * job->input.stride[0] + first * job->input.stride[1],
+        .plane = job->input.stride[1], .items = w->in[0] * w->in[1] * w->in[2],
+        .planes = fc_min(job->planes, job->pool.channels - first),
+        .output = (char *)job->output.data + (sample * job->pool.channels + first) * job->pool.item_bytes,
+        .divisor = job->average ? row_divisor(job, 0, 0) * (job->average->divisor_override ? 1 : (double)job->counted(job, 2, 0)) : 1,
+    };
+    (void)thread;
+    job->whole(&t);
 }

@@ -1,0 +1,43 @@
+/* Pooling of whole planes: a vector of partial results for each of LANES planes, then one transposition for all of them.
+ *
+ *   plane 0  | a a a a | a a a a | a . . .      ->  x[0]  a a a a        ->  one vector: plane 0, plane 1, plane 2, plane 3
+ *   plane 1  | b b b b | b b b b | b . . .          x[1]  b b b b            (transposed, then reduced)
+ */
+#ifndef FASTCONV_KERNELS_POOL_WHOLE_H
+#define FASTCONV_KERNELS_POOL_WHOLE_H
+
+#include "pool.h"
+#include "transpose.h"
+
+/* 0, 1, 2 ... */
+#define LANE(l, unused) (l)
+ALWAYS_INLINE vreal lane_numbers(void) { return (vreal){ALL_LANES(LANE, )}; }
+
+ALWAYS_INLINE vreal plane_vector(reduction_kind kind, const REAL *plane, int64_t items)
+{
+    vreal so_far = splat(neutral(kind));
+    int64_t i = 0;
+    for (; i + LANES <= items; i += LANES) so_far = reduce(kind, so_far, load(plane + i));
+    if (i == items) return so_far;
+    const vmask present = greater(splat((REAL)(items - i)), lane_numbers());
+    return reduce(kind, so_far, blend(present, load_partial(plane + i, (int)(items - i)), splat(neutral(kind))));
+}
+
+ALWAYS_INLINE void pool_whole(reduction_kind kind, const fc_pool_whole *t)
+{
+    for (int64_t p = 0; p < t->planes; p += LANES) {
+        const int64_t left = t->planes - p;
+        vreal x[LANES];
+        UNROLLED for (int i = 0; i < LANES; i++)
+            x[i] = plane_vector(kind, (const REAL *)((const char *)t->input + (p + (i < left ? i : 0)) * t->plane), t->items);
+        transpose_square(x);
+        UNROLLED for (int i = 1; i < LANES; i++) x[0] = reduce(kind, x[0], x[i]);
+        if (kind == REDUCE_SUM) x[0] /= (REAL)t->divisor;
+        store_up_to((REAL *)t->output + p, x[0], left);
+    }
+}
+
+static void max_pool_whole(const fc_pool_whole *t) { pool_whole(REDUCE_MAX, t); }
+static void avg_pool_whole(const fc_pool_whole *t) { pool_whole(REDUCE_SUM, t); }
+
+#endif
