@@ -165,9 +165,10 @@ typedef struct {
     double divisor;
 } fc_pool_whole;
 
-/* y = act((x - center) * scale + shift + residual) over `count` contiguous items, or over `pixels` rows of `channels`.
- * The parameters are one scalar (planar) or vectors of `channels` (channels last). past_cache: y is large and will not be
- * read again soon, so its stores go around the caches.
+/* y = act((x - center) * scale + shift + residual), one center, scale and shift a channel.
+ * planar: `channels` planes of `count` contiguous items, the strides between planes; channels last: `count` pixels of
+ * `channels` contiguous items, the strides between pixels. Strides are in bytes; y overlaps neither x nor residual.
+ * past_cache: y is large and will not be read again soon, so its stores go around the caches.
  */
 typedef struct {
     const void *x;
@@ -175,12 +176,12 @@ typedef struct {
     const void *residual;
     const void *center, *scale, *shift;
     int64_t count, channels;
-    ptrdiff_t x_stride, y_stride, residual_stride; /* bytes between pixels, channels last only */
+    ptrdiff_t x_stride, y_stride, residual_stride;
     fc_activation activation;
     int past_cache;
 } fc_affine;
 
-/* Add to sum[] and square[] the first two moments of x - center: one channel (planar) or `channels` (channels last). */
+/* Add to sum[] and square[] the first two moments of x - center, one entry a channel; x as in fc_affine. */
 typedef struct {
     const void *x;
     int64_t count, channels;

@@ -9,40 +9,58 @@
 
 #include "activation.h"
 
-ALWAYS_INLINE void affine_store(char *at, vreal y, int64_t left, int past_cache)
+typedef struct {
+    vreal center, scale, shift, lower, upper;
+} affine_parameters;
+
+/* The vector at byte `at` of a plane, its first `left` lanes. */
+ALWAYS_INLINE vreal affine_vector(const fc_affine *t, const affine_parameters *p, ptrdiff_t at, int64_t left, int clips)
 {
-    if (past_cache && left >= LANES) store_past_cache(at, y);
-    else store_up_to(at, y, left);
+    vreal y = (load_up_to((const char *)t->x + at, left) - p->center) * p->scale + p->shift;
+    if (t->residual) y += load_up_to((const char *)t->residual + at, left);
+    return clips ? at_most(p->upper, at_least(p->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
-/* Pixels [first, end) of a plane. */
-ALWAYS_INLINE void affine_span(const fc_affine *t, int64_t first, int64_t end, int clips, int past_cache)
+/* One plane. The last vector overlaps the one before it: a partial store costs more than computing some lanes twice. */
+ALWAYS_INLINE void affine_plane(const fc_affine *t, const affine_parameters *p, int clips, int past_cache)
 {
-    const vreal center = splat(*(const REAL *)t->center), scale = splat(*(const REAL *)t->scale);
-    const vreal shift = splat(*(const REAL *)t->shift);
-    const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
-    for (int64_t i = first; i < end; i += LANES) {
-        const int64_t left = end - i, at = i * REAL_BYTES;
-        vreal v = (load_up_to((const char *)t->x + at, left) - center) * scale + shift;
-        if (t->residual) v += load_up_to((const char *)t->residual + at, left);
-        v = clips ? at_most(upper, at_least(lower, v)) : activate_out_of_line(v, &t->activation);
-        affine_store((char *)t->y + at, v, left, past_cache);
+    const int64_t bytes = t->count * REAL_BYTES;
+    if (t->count < LANES) {
+        store_partial(t->y, affine_vector(t, p, 0, t->count, clips), (int)t->count);
+        return;
     }
+    ptrdiff_t at = 0;
+    if (past_cache) { /* those stores are aligned */
+        store(t->y, affine_vector(t, p, 0, LANES, clips));
+        at = (ptrdiff_t)((0 - (uintptr_t)t->y) % VECTOR_BYTES);
+    }
+    for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
+        const vreal y = affine_vector(t, p, at, LANES, clips);
+        fetch_near((const char *)t->x + at + AHEAD_BYTES);
+        if (past_cache) store_past_cache((char *)t->y + at, y);
+        else store((char *)t->y + at, y);
+    }
+    if (at < bytes) store((char *)t->y + bytes - VECTOR_BYTES, affine_vector(t, p, bytes - VECTOR_BYTES, LANES, clips));
 }
 
-static void affine_planar(const fc_affine *t)
+static void affine_planar(const fc_affine *given)
 {
-    if (!is_clip(&t->activation)) {
-        affine_span(t, 0, t->count, 0, 0);
-    } else if (!t->past_cache) {
-        affine_span(t, 0, t->count, 1, 0);
-    } else { /* stores past the cache are aligned: a head brings y to a vector's boundary */
-        const int64_t head = (int64_t)((0 - (uintptr_t)t->y) % VECTOR_BYTES / REAL_BYTES);
-        const int64_t first = head < t->count ? head : t->count;
-        affine_span(t, 0, first, 1, 0);
-        affine_span(t, first, t->count, 1, 1);
-        fence_past_cache();
+    fc_affine t = *given;
+    const REAL *center = t.center, *scale = t.scale, *shift = t.shift;
+    const int clips = is_clip(&t.activation), past_cache = t.past_cache && clips;
+    affine_parameters p = {.lower = splat(lower_bound(&t.activation)), .upper = splat(upper_bound(&t.activation))};
+    for (int64_t c = 0; c < t.channels; c++) {
+        p.center = splat(center[c]);
+        p.scale = splat(scale[c]);
+        p.shift = splat(shift[c]);
+        if (past_cache) affine_plane(&t, &p, 1, 1);
+        else if (clips) affine_plane(&t, &p, 1, 0);
+        else affine_plane(&t, &p, 0, 0);
+        t.x = (const char *)t.x + t.x_stride;
+        t.y = (char *)t.y + t.y_stride;
+        if (t.residual) t.residual = (const char *)t.residual + t.residual_stride;
     }
+    if (past_cache) fence_past_cache();
 }
 
 static void affine_channels(const fc_affine *t)
@@ -57,7 +75,10 @@ static void affine_channels(const fc_affine *t)
             vreal v = load_up_to(x + bytes, left) - load_up_to((const char *)t->center + bytes, left);
             v = v * load_up_to((const char *)t->scale + bytes, left) + load_up_to((const char *)t->shift + bytes, left);
             if (residual) v += load_up_to(residual + bytes, left);
-            affine_store(y + bytes, finish(v, &t->activation), left, past_cache);
+            const vreal result = finish(v, &t->activation);
+            if (t->past_cache) fetch_near(x + bytes + AHEAD_BYTES);
+            if (past_cache && left >= LANES) store_past_cache(y + bytes, result);
+            else store_up_to(y + bytes, result, left);
         }
     }
     if (t->past_cache) fence_past_cache();
@@ -70,39 +91,52 @@ typedef REAL vnarrow __attribute__((vector_size(DOUBLES * sizeof(REAL)), aligned
 
 ALWAYS_INLINE vdouble load_wide(const REAL *p) { return __builtin_convertvector(*(const vnarrow *)p, vdouble); }
 
-static void moments_planar(const fc_moments *t)
+/* Halves on halves, so that the order does not depend on what follows. */
+ALWAYS_INLINE double sum_of_lanes(vdouble x)
 {
-    const REAL *x = t->x;
-    const double center = *t->center;
-    vdouble sum[MOMENT_VECTORS] = {{0}}, square[MOMENT_VECTORS] = {{0}};
+    double half[DOUBLES];
+    memcpy(half, &x, sizeof x);
+    UNROLLED for (int n = DOUBLES / 2; n > 0; n /= 2)
+        UNROLLED for (int l = 0; l < n; l++) half[l] += half[l + n];
+    return half[0];
+}
+
+ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, double center, double *sum, double *square)
+{
+    vdouble sums[MOMENT_VECTORS] = {{0}}, squares[MOMENT_VECTORS] = {{0}};
     int64_t i = 0;
-    for (; i + MOMENT_VECTORS * DOUBLES <= t->count; i += MOMENT_VECTORS * DOUBLES)
+    for (; i + MOMENT_VECTORS * DOUBLES <= count; i += MOMENT_VECTORS * DOUBLES) {
+        fetch_near((const char *)(x + i) + AHEAD_BYTES);
         UNROLLED for (int v = 0; v < MOMENT_VECTORS; v++) {
             vdouble d = load_wide(x + i + v * DOUBLES) - center;
-            sum[v] += d;
-            square[v] += d * d;
+            sums[v] += d;
+            squares[v] += d * d;
         }
-    for (; i + DOUBLES <= t->count; i += DOUBLES) {
+    }
+    for (; i + DOUBLES <= count; i += DOUBLES) {
         vdouble d = load_wide(x + i) - center;
-        sum[0] += d;
-        square[0] += d * d;
+        sums[0] += d;
+        squares[0] += d * d;
     }
     UNROLLED for (int v = 1; v < MOMENT_VECTORS; v++) {
-        sum[0] += sum[v];
-        square[0] += square[v];
+        sums[0] += sums[v];
+        squares[0] += squares[v];
     }
-    double total = 0, total_square = 0;
-    UNROLLED for (int l = 0; l < DOUBLES; l++) {
-        total += sum[0][l];
-        total_square += square[0][l];
-    }
-    for (; i < t->count; i++) {
+    double total = sum_of_lanes(sums[0]), total_square = sum_of_lanes(squares[0]);
+    for (; i < count; i++) {
         double d = (double)x[i] - center;
         total += d;
         total_square += d * d;
     }
-    *t->sum += total;
-    *t->square += total_square;
+    *sum += total;
+    *square += total_square;
+}
+
+static void moments_planar(const fc_moments *t)
+{
+    const char *x = t->x;
+    for (int64_t c = 0; c < t->channels; c++, x += t->x_stride)
+        moments_plane((const REAL *)x, t->count, t->center[c], t->sum + c, t->square + c);
 }
 
 /* MOMENT_VECTORS vectors of channels at a time through all pixels; single channels at the end. */

@@ -12,7 +12,7 @@
 
 #include "pool.h"
 
-enum { LINES = 3, AHEAD_BYTES = 16 * 1024 };
+enum { LINES = 3 };
 
 /* Lanes 0, 2, 4 ..., or 1, 3, 5 ..., of two neighbouring vectors. */
 #define EVERY_SECOND(l, first) (2 * (l) + (first))

@@ -9,7 +9,7 @@
 
 #include "pool.h"
 
-enum { RUN_ITEMS = 32 * 1024, LONG_RUN = 512, PAST_CACHE_BYTES = 4 << 20 };
+enum { RUN_ITEMS = 32 * 1024, LONG_RUN = 512, PARAMETERS_AT_ONCE = 256, PAST_CACHE_BYTES = 4 << 20 };
 
 typedef enum { FC_PLANAR_RUNS, FC_CHANNEL_RUNS, FC_SINGLE_ITEMS } fc_walk_kind;
 
@@ -102,14 +102,16 @@ static void moments_task(void *context, int64_t task, int thread)
     (void)thread;
     memset(sum, 0, (size_t)p.channels * sizeof(double));
     memset(square, 0, (size_t)p.channels * sizeof(double));
-    if (job->kind == FC_CHANNEL_RUNS) {
+    if (job->kind != FC_SINGLE_ITEMS) {
         t.channels = p.channels;
-        job->kernels->moments_channels(&t);
+        if (job->kind == FC_PLANAR_RUNS) {
+            t.x_stride = job->input.stride[1];
+            job->kernels->moments_planar(&t);
+        } else job->kernels->moments_channels(&t);
         return;
     }
     for (int64_t c = 0; c < p.channels; c++) {
-        if (job->kind == FC_PLANAR_RUNS) job->kernels->moments_planar(&t);
-        else job->kernels->moments_channels(&t);
+        job->kernels->moments_channels(&t);
         t.x = (const char *)t.x + job->input.stride[1];
         t.center++, t.sum++, t.square++;
     }
@@ -188,14 +190,17 @@ static void affine_task(void *context, int64_t task, int thread)
         .activation = job->epilogue->activation, .past_cache = job->past_cache,
     };
     (void)thread;
-    if (job->kind == FC_CHANNEL_RUNS) {
+    if (job->kind != FC_SINGLE_ITEMS) {
         t.channels = p.channels;
-        job->kernels->affine_channels(&t);
+        if (job->kind == FC_PLANAR_RUNS) {
+            t.x_stride = in_channel;
+            t.y_stride = t.residual_stride = out_channel;
+            job->kernels->affine_planar(&t);
+        } else job->kernels->affine_channels(&t);
         return;
     }
     for (int64_t c = 0; c < p.channels; c++) {
-        if (job->kind == FC_PLANAR_RUNS) job->kernels->affine_planar(&t);
-        else job->kernels->affine_channels(&t);
+        job->kernels->affine_channels(&t);
         t.x = (const char *)t.x + in_channel;
         t.y = (char *)t.y + out_channel;
         if (t.residual) t.residual = (const char *)t.residual + out_channel;
@@ -208,19 +213,25 @@ static void affine_task(void *context, int64_t task, int thread)
 /* y = (x - center) * scale + shift, with the digits of the mean that the item type cannot hold moved into the shift. */
 static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm, void *center, void *scale, void *shift)
 {
-    for (int64_t c = 0; c < job->map->channels; c++) {
-        const double factor = (norm->weight ? norm->weight[c] : 1) / sqrt(norm->variance[c] + norm->eps);
-        const double bias = norm->bias ? norm->bias[c] : 0;
-        if (job->map->item_bytes == 4) {
-            const float near = isfinite((float)norm->mean[c]) ? (float)norm->mean[c] : 0;
-            ((float *)center)[c] = near;
-            ((float *)scale)[c] = (float)factor;
-            ((float *)shift)[c] = (float)(bias - (norm->mean[c] - near) * factor);
-        } else {
-            const double near = isfinite(norm->mean[c]) ? norm->mean[c] : 0;
-            ((double *)center)[c] = near;
-            ((double *)scale)[c] = factor;
-            ((double *)shift)[c] = bias - (norm->mean[c] - near) * factor;
+    double factors[PARAMETERS_AT_ONCE];
+    const int64_t channels = job->map->channels;
+    for (int64_t first = 0; first < channels; first += PARAMETERS_AT_ONCE) {
+        const int64_t count = channels - first < PARAMETERS_AT_ONCE ? channels - first : PARAMETERS_AT_ONCE;
+        for (int64_t i = 0; i < count; i++) factors[i] = 1 / sqrt(norm->variance[first + i] + norm->eps);
+        for (int64_t i = 0; i < count; i++) {
+            const int64_t c = first + i;
+            const double factor = (norm->weight ? norm->weight[c] : 1) * factors[i], bias = norm->bias ? norm->bias[c] : 0;
+            if (job->map->item_bytes == 4) {
+                const float near = isfinite((float)norm->mean[c]) ? (float)norm->mean[c] : 0;
+                ((float *)center)[c] = near;
+                ((float *)scale)[c] = (float)factor;
+                ((float *)shift)[c] = (float)(bias - (norm->mean[c] - near) * factor);
+            } else {
+                const double near = isfinite(norm->mean[c]) ? norm->mean[c] : 0;
+                ((double *)center)[c] = near;
+                ((double *)scale)[c] = factor;
+                ((double *)shift)[c] = bias - (norm->mean[c] - near) * factor;
+            }
         }
     }
 }
