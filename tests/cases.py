@@ -225,6 +225,7 @@ GROUPS = [
     ConvCase("depthwise_dilation_2", (1, 20, 9, 13), (20, 1, 3, 3), padding=2, dilation=2, groups=20),
     ConvCase("depthwise_5x5", (1, 33, 8, 11), (33, 1, 5, 5), padding=2, groups=33),
     ConvCase("depthwise_7x7", (1, 8, 7, 7), (8, 1, 7, 7), padding=3, groups=8),
+    ConvCase("depthwise_wide_rows", (2, 9, 5, 101), (9, 1, 3, 3), padding=1, groups=9),
     ConvCase("depthwise_1x1", (1, 19, 4, 5), (19, 1, 1, 1), groups=19),
     ConvCase(
         "depthwise_asymmetric_padding", (1, 16, 6, 7), (16, 1, 3, 4), padding=((0, 2), (3, 1)), groups=16
@@ -324,6 +325,9 @@ POOL_CASES = [
     PoolCase("joined_rows_in_several_pieces", (1, 2, 130, 62), 2),
     PoolCase("joined_rows_but_the_last", (1, 2, 9, 12), 2, ceil_mode=True),
     PoolCase("joined_rows_and_slices", (1, 3, 4, 6, 8), 2),
+    PoolCase("long_row_in_pieces", (1, 2, 40_001), 5, 1, 2),
+    PoolCase("long_row_in_pieces_stride_2", (1, 1, 2, 70_001), (2, 3), 2, (1, 1), ceil_mode=True),
+    PoolCase("long_row_in_pieces_stride_3", (1, 1, 60_001), 4, 3, 1),
     PoolCase("3x3_stride_1", (1, 18, 8, 9), 3, 1, 1),
     PoolCase("3x2_window", (1, 4, 9, 10), (3, 2), (2, 1), (1, 1)),
     PoolCase("1x5_window", (1, 16, 3, 21), (1, 5), (1, 2), (0, 2)),

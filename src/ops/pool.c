@@ -61,10 +61,13 @@ static fc_pool_span run_at(const fc_pool_job *job, const fc_pool_line *line, int
     return (fc_pool_span){col, run_length(w, col), count, offset, index, line->scratch + 2 * job->taps_bytes};
 }
 
-static void reduce_line(const fc_pool_job *job, const fc_pool_line *line)
+/* One of the pieces that the row is cut into. */
+static void reduce_line(const fc_pool_job *job, const fc_pool_line *line, int64_t piece)
 {
-    for (int64_t col = 0; col < job->pool.window.out[2];) {
-        const fc_pool_span run = run_at(job, line, col);
+    const int64_t end = fc_min((piece + 1) * job->piece_cols, job->pool.window.out[2]);
+    for (int64_t col = piece * job->piece_cols; col < end;) {
+        fc_pool_span run = run_at(job, line, col);
+        run.px = fc_min(run.px, end - col);
         job->reduce(job, line, &run);
         col += run.px;
     }
@@ -75,13 +78,13 @@ static void channels_last_task(void *context, int64_t task, int thread)
     const fc_pool_job *job = context;
     const fc_window *w = &job->pool.window;
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
-    const int64_t plane = task / w->out[1];
+    const int64_t row = task / job->pieces, plane = row / w->out[1];
     fc_pool_line line = {.sample = plane / w->out[0], .channels = job->pool.channels, .d = plane % w->out[0],
-                         .h = task % w->out[1], .px = in[4], .row = in[3], .slice = in[2], .out_px = out[4],
+                         .h = row % w->out[1], .px = in[4], .row = in[3], .slice = in[2], .out_px = out[4],
                          .scratch = job->threads + (size_t)thread * job->thread_bytes};
     line.input = (const char *)job->input.data + line.sample * in[0];
     line.output = (char *)job->output.data + line.sample * out[0] + line.d * out[2] + line.h * out[3];
-    reduce_line(job, &line);
+    reduce_line(job, &line, task % job->pieces);
 }
 
 /* The input rows (or slices) [from, to) that the outputs [first, first + count) look at. */
@@ -126,8 +129,8 @@ static void block_task(void *context, int64_t task, int thread)
     const fc_pool_job *job = context;
     const fc_window *w = &job->pool.window;
     const int block = job->kernels->block;
-    const int64_t blocks = (job->pool.channels + block - 1) / block, band = task % job->bands;
-    const int64_t plane = task / job->bands, volume = plane / w->out[0], first = band * job->band_rows;
+    const int64_t blocks = (job->pool.channels + block - 1) / block, piece = task % job->pieces;
+    const int64_t band = task / job->pieces % job->bands, plane = task / job->pieces / job->bands, volume = plane / w->out[0], first = band * job->band_rows;
     const int64_t rows = fc_min(job->band_rows, w->out[1] - first);
     char *own = job->threads + (size_t)thread * job->thread_bytes, *input = own + job->row_bytes;
     char *output = input + job->input_bytes, *gathered = output + job->output_bytes;
@@ -145,13 +148,15 @@ static void block_task(void *context, int64_t task, int thread)
     for (int64_t r = 0; r < rows; r++) {
         line.h = first + r;
         line.output = output + r * out_row;
-        reduce_line(job, &line);
+        reduce_line(job, &line, piece);
     }
-    fc_store store = {.kernels = job->kernels, .scratch = output, .px = FC_BLOCK_BYTES, .row = out_row,
-                      .output = job->output, .rows = rows, .cols = w->out[2], .channels = line.channels};
+    const int64_t col = piece * job->piece_cols;
+    fc_store store = {.kernels = job->kernels, .scratch = output + col * FC_BLOCK_BYTES, .px = FC_BLOCK_BYTES, .row = out_row,
+                      .output = job->output, .rows = rows, .cols = fc_min(job->piece_cols, w->out[2] - col),
+                      .channels = line.channels};
     store.output.data = (char *)job->output.data + line.sample * job->output.stride[0]
                       + line.channel * job->output.stride[1] + line.d * job->output.stride[2]
-                      + first * job->output.stride[3];
+                      + first * job->output.stride[3] + col * job->output.stride[4];
     fc_store_block(&store);
 }
 
@@ -173,7 +178,8 @@ static size_t band_bytes(const fc_window *w, int64_t rows)
 
 int64_t fc_pool_band_rows(const fc_window *w, int64_t planes, int threads)
 {
-    return planes >= 4 * threads ? w->out[1] : fc_max(1, w->out[1] * planes / (4 * threads));
+    const int64_t most = FC_POOL_TASK_WORK / (w->kernel[0] * w->kernel[1] * w->kernel[2]) / w->out[2];
+    return fc_max(1, fc_min(most, planes >= 4 * threads ? w->out[1] : w->out[1] * planes / (4 * threads)));
 }
 
 /* Sizes of a thread's scratch: | offsets | indices | winners || band in | band out | gathered rows |. */
@@ -183,6 +189,8 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     job->taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
     job->taps_bytes = fc_aligned((size_t)job->taps * sizeof(int64_t));
     const int64_t channels = last ? job->pool.channels : job->kernels->block;
+    job->piece_cols = fc_max(1, fc_min(w->out[2], FC_POOL_TASK_WORK / job->taps / channels));
+    job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
     job->thread_bytes = job->row_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
     if (last) return;
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
@@ -201,11 +209,12 @@ static fc_status run_tasks(fc_pool_job *job, const fc_team *team)
     const int64_t slices = pool->batch * pool->window.out[0], planes = pool->batch * pool->channels;
     const int64_t blocks = fc_ceil_div(pool->channels, job->kernels->block);
     switch (job->walk) {
-    case FC_POOL_PIXELS: return fc_parallel(team, slices * pool->window.out[1], channels_last_task, job);
+    case FC_POOL_PIXELS: return fc_parallel(team, slices * pool->window.out[1] * job->pieces, channels_last_task, job);
     case FC_POOL_WHOLE: return fc_parallel(team, pool->batch * job->bands, fc_pool_whole_task, job);
     case FC_POOL_ROWS:
-        return fc_parallel(team, fc_ceil_div(planes, job->planes) * pool->window.out[0] * job->bands, fc_pool_plane_task, job);
-    default: return fc_parallel(team, slices * blocks * job->bands, block_task, job);
+        return fc_parallel(team, fc_ceil_div(planes, job->planes) * pool->window.out[0] * job->bands * job->pieces,
+                           fc_pool_plane_task, job);
+    default: return fc_parallel(team, slices * blocks * job->bands * job->pieces, block_task, job);
     }
 }
 

@@ -28,6 +28,9 @@ typedef struct {
 /* Reduce one run: a call or two of a kernel. */
 typedef void fc_pool_reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_pool_span *run);
 
+/* Values of a channel that a task looks at, at the most: signals are asked about between tasks, so none may last long. */
+enum { FC_POOL_TASK_WORK = 1 << 26 };
+
 /* What is pooled at a time: rows of channels-last pixels, whole planes, rows of planes, or channel blocks in scratch. */
 typedef enum { FC_POOL_PIXELS, FC_POOL_WHOLE, FC_POOL_ROWS, FC_POOL_BLOCKS } fc_pool_walk;
 
@@ -41,10 +44,11 @@ struct fc_pool_job {
     void (*plane)(const fc_pool_plane *);                        /* the kernels for planes, and for whole ones */
     void (*whole)(const fc_pool_whole *);
     int64_t (*counted)(const fc_pool_job *, int axis, int64_t o); /* average: how much of a window counts */
-    const void *col_divisor;                                      /* average over planes: one item a column */
+    const char *col_divisor;                                      /* average over planes: one item a column */
     int64_t planes, pitch, rows_together; /* planes of a task; see fc_pool_plane */
     int packed, joined, streamed, past_cache;
     int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
+    int64_t piece_cols, pieces;     /* output columns of a task */
     char *threads;
     size_t taps_bytes, input_bytes, output_bytes, row_bytes, thread_bytes;
 };

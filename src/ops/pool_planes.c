@@ -3,7 +3,7 @@
 
 #include "../sizes.h"
 
-enum { TASK_ITEMS = 16 * 1024, BUFFER_ITEMS = 2048, PAST_CACHE_BYTES = 4 << 20, STREAMED_BYTES = 16 << 20 };
+enum { TASK_ITEMS = 16 * 1024, BUFFER_ITEMS = 2048, LONG_ROW = 16 * 1024, PAST_CACHE_BYTES = 4 << 20, STREAMED_BYTES = 16 << 20 };
 
 /* The first axis from which on every item of a map follows the one before it: 0 for the whole array, 2 for single planes. */
 static int packed_from(const fc_pool_job *job, const fc_view *view, const int64_t *plane)
@@ -50,11 +50,20 @@ static int tiles_axis(const fc_window *w, int axis)
         && (w->out[axis] - 1) * w->stride[axis] + w->kernel[axis] <= w->in[axis];
 }
 
+/* Output columns of a task: long rows are cut, though not so short that windows of neighbours read most of it twice. */
+static int64_t piece_cols_of(const fc_window *w)
+{
+    const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2], reach = (w->kernel[2] - 1) * w->dilation[2];
+    const int64_t wanted = fc_max(LONG_ROW, 4 * reach) / w->stride[2] + 1;
+    return fc_min(w->out[2], fc_max(1, fc_min(wanted, FC_POOL_TASK_WORK / taps)));
+}
+
 /* Rows whose windows end where the next row's begin are one long row. */
 static int rows_join(const fc_pool_job *job)
 {
     const fc_window *w = &job->pool.window;
     return tiles_axis(w, 1) && tiles_axis(w, 2) && w->stride[2] <= 2 && w->in[2] == w->out[2] * w->stride[2]
+        && piece_cols_of(w) == w->out[2]
         && job->output.stride[3] == w->out[2] * job->pool.item_bytes;
 }
 
@@ -73,14 +82,16 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     job->bands = fc_ceil_div(w->out[1], job->band_rows);
     job->planes = planes_together(planes, w->in[0] * w->in[1] * w->in[2], threads);
     job->joined = rows_join(job);
-    const int64_t windows = fc_ceil_div(w->out[2], lanes) * lanes * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2];
-    job->pitch = job->joined ? w->in[2] : fc_max(windows, w->pad[2] + w->in[2]) + lanes;
+    job->piece_cols = piece_cols_of(w);
+    job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
+    const int64_t windows = fc_ceil_div(job->piece_cols, lanes) * lanes * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2];
+    job->pitch = job->joined ? w->in[2] : windows + 2 * lanes;
     job->rows_together = fc_min(job->band_rows, fc_max(1, BUFFER_ITEMS / job->pitch));
     job->row_bytes = fc_aligned((size_t)job->band_rows * sizeof(fc_pool_reach));
     job->thread_bytes = job->row_bytes + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
     job->packed = packed_from(job, &job->input, w->in) == 0;
     job->streamed = planes * w->in[0] * w->in[1] * w->in[2] * item >= STREAMED_BYTES;
-    job->past_cache = w->out[2] % lanes == 0 && packed_from(job, &job->output, w->out) == 0
+    job->past_cache = w->out[2] % lanes == 0 && job->pieces == 1 && packed_from(job, &job->output, w->out) == 0
                    && planes * w->out[0] * w->out[1] * w->out[2] * item >= PAST_CACHE_BYTES
                    && (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
     return job->average ? fc_aligned((size_t)(divisors_of(job) * item)) + FC_BLOCK_BYTES : 0;
@@ -110,29 +121,45 @@ static fc_pool_reach reach_of(const fc_pool_job *job, int64_t d, int64_t h)
                            .divisor = job->average ? row_divisor(job, d, h) : 1};
 }
 
-/* A band of output rows of some neighbouring planes. */
+/* The output columns [first, first + count) and the input they look at: where it starts in a row, and what comes before. */
+static void cut_row(const fc_window *w, int64_t first, int64_t count, fc_pool_plane *t, int64_t *start)
+{
+    const int64_t origin = first * w->stride[2] - w->pad[2];
+    const int64_t end = origin + (count - 1) * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2] + 1;
+    *start = fc_max(0, origin);
+    t->pad = *start - origin;
+    t->width = fc_max(0, fc_min(w->in[2], end) - *start);
+    t->count = count;
+}
+
+/* A band of output rows, or a piece of one, of some neighbouring planes. */
 void fc_pool_plane_task(void *context, int64_t task, int thread)
 {
     const fc_pool_job *job = context;
     const fc_window *w = &job->pool.window;
-    const int64_t first_row = task % job->bands * job->band_rows, d = task / job->bands % w->out[0];
-    const int64_t planes = job->pool.batch * job->pool.channels, plane = task / job->bands / w->out[0] * job->planes;
+    const int item = job->pool.item_bytes;
+    const int64_t first_col = task % job->pieces * job->piece_cols, band = task / job->pieces;
+    const int64_t first_row = band % job->bands * job->band_rows, d = band / job->bands % w->out[0];
+    const int64_t planes = job->pool.batch * job->pool.channels, plane = band / job->bands / w->out[0] * job->planes;
     const int64_t items = w->in[0] * w->in[1] * w->in[2];
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
     char *own = job->threads + (size_t)thread * job->thread_bytes;
     fc_pool_reach *reach = (fc_pool_reach *)own;
     fc_pool_plane t = {
         .reach = reach, .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3], .out_row = out[3],
-        .rows = fc_min(job->band_rows, w->out[1] - first_row), .width = w->in[2], .kernel = w->kernel[2],
-        .stride = w->stride[2], .pad = w->pad[2], .dilation = w->dilation[2], .count = w->out[2], .pitch = job->pitch,
-        .together = job->rows_together, .buffer = own + job->row_bytes, .col_divisor = job->col_divisor,
+        .rows = fc_min(job->band_rows, w->out[1] - first_row), .kernel = w->kernel[2], .stride = w->stride[2],
+        .dilation = w->dilation[2], .pitch = job->pitch, .together = job->rows_together, .buffer = own + job->row_bytes,
+        .col_divisor = job->average ? job->col_divisor + first_col * item : NULL,
         .joined = job->joined, .streamed = job->streamed, .past_cache = job->past_cache,
     };
+    int64_t start;
+    cut_row(w, first_col, fc_min(job->piece_cols, w->out[2] - first_col), &t, &start);
     for (int64_t r = 0; r < t.rows; r++) reach[r] = reach_of(job, d, first_row + r);
     for (int64_t p = plane; p < fc_min(plane + job->planes, planes); p++) {
         const int64_t sample = p / job->pool.channels, channel = p % job->pool.channels;
-        t.plane = (const char *)job->input.data + sample * in[0] + channel * in[1];
-        t.output = (char *)job->output.data + sample * out[0] + channel * out[1] + d * out[2] + first_row * out[3];
+        t.plane = (const char *)job->input.data + sample * in[0] + channel * in[1] + start * item;
+        t.output = (char *)job->output.data + sample * out[0] + channel * out[1] + d * out[2] + first_row * out[3]
+                 + first_col * item;
         t.guarded = !job->packed || (planes - 1 - p) * items < job->kernels->lanes; /* of items behind the last row */
         job->plane(&t);
     }
