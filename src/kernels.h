@@ -141,10 +141,13 @@ typedef struct {
 /* Pooling of `rows` rows of outputs in one plane, vectors along the rows:
  *   out[r][i] = reduction over the lines of reach[r] and 0 <= k < kernel of line[i * stride - pad + k * dilation];
  * positions outside [0, width) are left out. Sums are divided by reach[r].divisor * col_divisor[i].
- * buffer: scratch of `together` times `pitch` items and two vectors; pitch: what a row or the windows of whole vectors span.
- * joined: windows end where the next begin and rows do too, with one divisor, so `together` rows are as good as one.
- * col_divisor: items of the data's type, one for each output of `together` rows, readable to a whole vector. Input rows are read beyond their ends to whole vectors
- * unless guarded. streamed: the input comes from memory, not from a cache. out_row: bytes; where it is `count` items, rows but the last are written beyond their ends before the next.
+ *
+ * buffer: scratch of `together` times `pitch` items and two vectors; pitch: what a row, or the windows of whole vectors, span.
+ * joined: windows end where the next begin, and rows do too, with one divisor: `together` rows are as good as one.
+ * col_divisor: items of the data's type, one for each output of a row (of `together` rows, if joined) and a vector more.
+ * guarded: nothing is read beyond the ends of input rows; otherwise whole vectors are.
+ * out_row: bytes; where that is `count` items, all rows but the last are written beyond their ends, before the next.
+ * streamed: the input comes from memory, not from a cache. past_cache: as in fc_affine; whole vectors only.
  */
 typedef struct {
     const void *plane;

@@ -62,8 +62,10 @@ static fc_status least_time(const fc_blocked_conv *call, const fc_run *run, doub
 /* As wide as the padding on either side. */
 static void find_halo(const fc_window *w, int64_t halo[FC_SPATIAL])
 {
-    for (int i = 0; i < FC_SPATIAL; i++)
-        halo[i] = fc_max(w->pad[i], (w->out[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1 - w->in[i] - w->pad[i]);
+    for (int i = 0; i < FC_SPATIAL; i++) {
+        const int64_t padded = (w->out[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1;
+        halo[i] = fc_max(w->pad[i], padded - w->in[i] - w->pad[i]);
+    }
 }
 
 static fc_map map_of(int64_t batch, int64_t channels, const int64_t *size)

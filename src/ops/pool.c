@@ -130,7 +130,8 @@ static void block_task(void *context, int64_t task, int thread)
     const fc_window *w = &job->pool.window;
     const int block = job->kernels->block;
     const int64_t blocks = (job->pool.channels + block - 1) / block, piece = task % job->pieces;
-    const int64_t band = task / job->pieces % job->bands, plane = task / job->pieces / job->bands, volume = plane / w->out[0], first = band * job->band_rows;
+    const int64_t first = task / job->pieces % job->bands * job->band_rows, plane = task / job->pieces / job->bands;
+    const int64_t volume = plane / w->out[0];
     const int64_t rows = fc_min(job->band_rows, w->out[1] - first);
     char *own = job->threads + (size_t)thread * job->thread_bytes, *input = own + job->row_bytes;
     char *output = input + job->input_bytes, *gathered = output + job->output_bytes;

@@ -37,6 +37,11 @@ static double row_divisor(const fc_pool_job *job, int64_t d, int64_t h)
     return (double)job->counted(job, 0, d) * (double)job->counted(job, 1, h);
 }
 
+static double col_divisor(const fc_pool_job *job, int64_t col)
+{
+    return job->average->divisor_override ? 1 : (double)job->counted(job, 2, col);
+}
+
 /* How many planes a task takes, so that there are several tasks for each thread, none of them tiny. */
 static int64_t planes_together(int64_t planes, int64_t items, int threads)
 {
@@ -56,6 +61,13 @@ static int64_t piece_cols_of(const fc_window *w)
     const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2], reach = (w->kernel[2] - 1) * w->dilation[2];
     const int64_t wanted = fc_max(LONG_ROW, 4 * reach) / w->stride[2] + 1;
     return fc_min(w->out[2], fc_max(1, fc_min(wanted, FC_POOL_TASK_WORK / taps)));
+}
+
+/* Items that the windows of a piece span, those of its last vector included, and two vectors more: the rows' own ends. */
+static int64_t pitch_of(const fc_window *w, int64_t cols, int lanes)
+{
+    const int64_t windows = w->stride[2] <= 2 ? fc_ceil_div(cols, lanes) * lanes : cols;
+    return (windows - 1) * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2] + 1 + 2 * lanes;
 }
 
 /* Rows whose windows end where the next row's begin are one long row. */
@@ -84,8 +96,7 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     job->joined = rows_join(job);
     job->piece_cols = piece_cols_of(w);
     job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
-    const int64_t windows = fc_ceil_div(job->piece_cols, lanes) * lanes * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2];
-    job->pitch = job->joined ? w->in[2] : windows + 2 * lanes;
+    job->pitch = job->joined ? w->in[2] : pitch_of(w, job->piece_cols, lanes);
     job->rows_together = fc_min(job->band_rows, fc_max(1, BUFFER_ITEMS / job->pitch));
     job->row_bytes = fc_aligned((size_t)job->band_rows * sizeof(fc_pool_reach));
     job->thread_bytes = job->row_bytes + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
@@ -102,8 +113,7 @@ void fc_pool_fill_divisors(const fc_pool_job *job, void *divisors)
 {
     const int64_t cols = job->pool.window.out[2], count = divisors_of(job);
     for (int64_t i = 0; i < count + FC_BLOCK_BYTES / job->pool.item_bytes; i++) {
-        const int given = i >= count || job->average->divisor_override;
-        const double size = given ? 1 : (double)job->counted(job, 2, i % cols);
+        const double size = i < count ? col_divisor(job, i % cols) : 1;
         if (job->pool.item_bytes == 4) ((float *)divisors)[i] = (float)size;
         else ((double *)divisors)[i] = size;
     }
@@ -188,7 +198,7 @@ void fc_pool_whole_task(void *context, int64_t task, int thread)
         .plane = job->input.stride[1], .items = w->in[0] * w->in[1] * w->in[2],
         .planes = fc_min(job->planes, job->pool.channels - first),
         .output = (char *)job->output.data + (sample * job->pool.channels + first) * job->pool.item_bytes,
-        .divisor = job->average ? row_divisor(job, 0, 0) * (job->average->divisor_override ? 1 : (double)job->counted(job, 2, 0)) : 1,
+        .divisor = job->average ? row_divisor(job, 0, 0) * col_divisor(job, 0) : 1,
     };
     (void)thread;
     job->whole(&t);
