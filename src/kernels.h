@@ -26,8 +26,11 @@ typedef struct {
  *   BLOCKED_1, BLOCKED_2   channels in blocks; pixels one or two blocks apart; k walks through the block
  *   PLANAR_1, PLANAR_2     pixels one or two items apart; k walks by `k_stride`
  *   STRIDED                pixels `px_stride` apart; k walks through contiguous channels
+ *   SCATTERED              pixels anywhere, where `pixel` and `out_pixel` say; k walks through contiguous channels
  */
-typedef enum { FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR_1, FC_WALK_PLANAR_2, FC_WALK_STRIDED, FC_WALKS } fc_walk;
+typedef enum {
+    FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR_1, FC_WALK_PLANAR_2, FC_WALK_STRIDED, FC_WALK_SCATTERED, FC_WALKS
+} fc_walk;
 
 /* One register tile:
  *
@@ -51,6 +54,7 @@ typedef struct {
     const void *residual;
     void *output;
     ptrdiff_t out_px, out_row, out_block;
+    const ptrdiff_t *pixel, *out_pixel; /* scattered only: bytes from input, and from output and residual */
     int continued, unfinished;
     fc_activation activation;
     const void *ahead;
@@ -200,7 +204,8 @@ typedef struct {
     int tile_blocks; /* channel blocks of the widest tile */
     int piece_bytes; /* of a panel that a sweep uses at once: what stays in the nearest cache; 0: the whole panel */
 
-    /* tile[walk][rows - 1][px of a row - 1][blocks - 1]; two rows only for blocked walks, and rows * px <= tile_px. */
+    /* tile[walk][rows - 1][px of a row - 1][blocks - 1], rows * px <= tile_px. Tiles across the ends of rows: of two rows for
+     * blocked walks, or scattered ones, whichever the instruction set has registers for; NULL elsewhere. */
     fc_tile_kernel *tile[FC_WALKS][FC_MAX_TILE_ROWS][FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS];
 
     void (*to_blocked)(const fc_transpose *);

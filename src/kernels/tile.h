@@ -17,6 +17,8 @@
 /* The compiler would load operands of later steps early, and spill accumulators to make room. */
 #define KEEP_ORDER() __asm__ volatile("" : : : "memory")
 
+enum { ANYWHERE = 1 }; /* the px_stride of scattered tiles, which no item has */
+
 /* One k of every pixel of the tile. px_stride and k_stride fold into displacements where they are constants. */
 #define TILE_STEP(a, k)                                                                                  \
     do {                                                                                                 \
@@ -25,19 +27,21 @@
         UNROLLED for (int v = 0; v < vectors; v++) w[v] = load(b + ((k) * vectors + v) * VECTOR_BYTES);  \
         UNROLLED for (int r = 0; r < rows; r++)                                                          \
             UNROLLED for (int p = 0; p < px; p++) {                                                      \
-                const char *at = (a) + r * t->row_stride + p * px_stride + (k) * k_stride;               \
+                const char *at = (a) + (scattered ? pixel[p] : r * t->row_stride + p * px_stride)        \
+                               + (k) * k_stride;                                                         \
                 vreal x = splat(*(const REAL *)at);                                                      \
                 UNROLLED for (int v = 0; v < vectors; v++) ACCUMULATE(acc[r * px + p][v], x, w[v]);      \
             }                                                                                            \
     } while (0)
 
 /* Where vector v of a pixel stands in the output. */
-ALWAYS_INLINE ptrdiff_t tile_at(const fc_tile *t, int row, int px, int v)
+ALWAYS_INLINE ptrdiff_t tile_at(const fc_tile *t, int scattered, int row, int px, int v)
 {
-    return v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES + row * t->out_row + px * t->out_px;
+    const ptrdiff_t pixel = scattered ? t->out_pixel[px] : row * t->out_row + px * t->out_px;
+    return pixel + v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES;
 }
 
-ALWAYS_INLINE void tile_store(const fc_tile *tile, int rows, int px, int vectors,
+ALWAYS_INLINE void tile_store(const fc_tile *tile, int scattered, int rows, int px, int vectors,
                               vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS])
 {
     KEEP_ORDER();
@@ -45,7 +49,8 @@ ALWAYS_INLINE void tile_store(const fc_tile *tile, int rows, int px, int vectors
     if (t->unfinished) {
         UNROLLED for (int v = 0; v < vectors; v++)
             UNROLLED for (int r = 0; r < rows; r++)
-                UNROLLED for (int p = 0; p < px; p++) store((char *)t->output + tile_at(t, r, p, v), acc[r * px + p][v]);
+                UNROLLED for (int p = 0; p < px; p++)
+                    store((char *)t->output + tile_at(t, scattered, r, p, v), acc[r * px + p][v]);
         return;
     }
     const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
@@ -53,7 +58,7 @@ ALWAYS_INLINE void tile_store(const fc_tile *tile, int rows, int px, int vectors
         vreal bias = load((const char *)t->bias + v * VECTOR_BYTES);
         UNROLLED for (int r = 0; r < rows; r++)
             UNROLLED for (int p = 0; p < px; p++) {
-                const ptrdiff_t at = tile_at(t, r, p, v);
+                const ptrdiff_t at = tile_at(t, scattered, r, p, v);
                 vreal y = acc[r * px + p][v] + bias;
                 if (t->residual) y += load((const char *)t->residual + at);
                 store((char *)t->output + at, at_most(upper, at_least(lower, y)));
@@ -62,23 +67,26 @@ ALWAYS_INLINE void tile_store(const fc_tile *tile, int rows, int px, int vectors
 }
 
 /* The activations that are no clip go over the stored tile, still in the nearest cache. */
-static void tile_activate(const fc_tile *t, int rows, int px, int blocks)
+static void tile_activate(const fc_tile *t, int scattered, int rows, int px, int vectors)
 {
-    for (int b = 0; b < blocks; b++)
+    for (int v = 0; v < vectors; v++)
         for (int r = 0; r < rows; r++)
             for (int p = 0; p < px; p++) {
-                char *at = (char *)t->output + b * t->out_block + r * t->out_row + p * t->out_px;
-                for (int v = 0; v < BLOCK_VECTORS; v++, at += VECTOR_BYTES) store(at, activate(load(at), &t->activation));
+                char *at = (char *)t->output + tile_at(t, scattered, r, p, v);
+                store(at, activate(load(at), &t->activation));
             }
 }
 
 ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_t px_stride, ptrdiff_t k_stride)
 {
-    const int vectors = blocks * BLOCK_VECTORS;
+    const int vectors = blocks * BLOCK_VECTORS, scattered = px_stride == ANYWHERE;
+    ptrdiff_t pixel[FC_MAX_TILE_PX];
+    UNROLLED for (int p = 0; p < px; p++) pixel[p] = scattered ? t->pixel[p] : 0;
     vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS];
     if (t->continued) {
         UNROLLED for (int i = 0; i < rows * px; i++)
-            UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = load((char *)t->output + tile_at(t, i / px, i % px, v));
+            UNROLLED for (int v = 0; v < vectors; v++)
+                acc[i][v] = load((char *)t->output + tile_at(t, scattered, i / px, i % px, v));
     } else {
         UNROLLED for (int i = 0; i < rows * px; i++)
             UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
@@ -106,8 +114,8 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
             }
         }
     }
-    tile_store(t, rows, px, vectors, acc);
-    if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, rows, px, blocks);
+    tile_store(t, scattered, rows, px, vectors, acc);
+    if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, scattered, rows, px, vectors);
 }
 
 /* A function for each (walk, rows, px, blocks) of the table. */
@@ -133,6 +141,7 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
     F(7, blocks) F(8, blocks) F(9, blocks) F(10, blocks) F(11, blocks) F(12, blocks) F(13, blocks) F(14, blocks)
 
 #define ONE_ROW(px, blocks) FOR_ALL_WALKS(TILE_FUNCTION, px, blocks)
+#define SCATTERED(px, blocks) TILE_FUNCTION(scattered, 1, px, blocks, ANYWHERE, REAL_BYTES)
 #define TWO_ROWS(px, blocks) FOR_WALKS(TILE_FUNCTION, 2, px, blocks)
 #define ENTRY_ONE_ROW(px, blocks)                                                          \
     [FC_WALK_BLOCKED_1][0][px - 1][blocks - 1] = tile_blocked_1_1_##px##_##blocks,         \
@@ -140,6 +149,7 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
     [FC_WALK_PLANAR_1][0][px - 1][blocks - 1] = tile_planar_1_1_##px##_##blocks,           \
     [FC_WALK_PLANAR_2][0][px - 1][blocks - 1] = tile_planar_2_1_##px##_##blocks,           \
     [FC_WALK_STRIDED][0][px - 1][blocks - 1] = tile_strided_1_##px##_##blocks,
+#define ENTRY_SCATTERED(px, blocks) [FC_WALK_SCATTERED][0][px - 1][blocks - 1] = tile_scattered_1_##px##_##blocks,
 #define ENTRY_TWO_ROWS(px, blocks)                                                         \
     [FC_WALK_BLOCKED_1][1][px - 1][blocks - 1] = tile_blocked_1_2_##px##_##blocks,         \
     [FC_WALK_BLOCKED_2][1][px - 1][blocks - 1] = tile_blocked_2_2_##px##_##blocks,
@@ -155,14 +165,15 @@ TILES(ONE_ROW, TWO_ROWS, 2)
 #define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1) TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 2)}
 #elif VECTOR_BYTES == 32 /* 16 registers: 6 x 2 + 2 + 1 */
 enum { TILE_PX = 6, TILE_BLOCKS = 1, PIECE_BYTES = 16 * 1024 };
-#define TILES(ROW1, ROW2, blocks) FOR_PX_1_TO_3(ROW1, blocks) FOR_PX_4_TO_6(ROW1, blocks) FOR_PX_1_TO_3(ROW2, blocks)
-TILES(ONE_ROW, TWO_ROWS, 1)
-#define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1)}
+#define TILES(ROW, WRAPPED, blocks) \
+    FOR_PX_1_TO_3(ROW, blocks) FOR_PX_4_TO_6(ROW, blocks) WRAPPED(2, blocks) WRAPPED(3, blocks) FOR_PX_4_TO_6(WRAPPED, blocks)
+TILES(ONE_ROW, SCATTERED, 1)
+#define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_SCATTERED, 1)}
 #else /* 16 registers: 2 x 4 + 4 + 1 and the products */
 enum { TILE_PX = 2, TILE_BLOCKS = 1, PIECE_BYTES = 16 * 1024 };
-#define TILES(ROW1, ROW2, blocks) ROW1(1, blocks) ROW1(2, blocks) ROW2(1, blocks)
-TILES(ONE_ROW, TWO_ROWS, 1)
-#define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_TWO_ROWS, 1)}
+#define TILES(ROW, WRAPPED, blocks) ROW(1, blocks) ROW(2, blocks) WRAPPED(2, blocks)
+TILES(ONE_ROW, SCATTERED, 1)
+#define TILE_TABLE {TILES(ENTRY_ONE_ROW, ENTRY_SCATTERED, 1)}
 #endif
 
 #endif

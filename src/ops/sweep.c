@@ -1,7 +1,13 @@
-/* Rows are cut into tiles of nearly equal width, so that no narrow one is left over; tiles of at most half the widest take
- * two rows at once:
+/* Where the registers hold wide tiles, rows are cut into tiles of nearly equal width, so that no narrow one is left over;
+ * tiles of at most half the widest take two rows at once:
  *
  *   width 56, tile 14:  |14|14|14|14|      width 30:  |10|10|10|      width 7:  two rows of 7
+ *
+ * Where they do not, tiles go through the rectangle as if it were one row, and those across the end of a row are scattered:
+ *
+ *   width 7, tile 6:    |1 1 1 1 1 1 2|     49 pixels are 4 tiles of 6 and 5 of 5
+ *                       |2 2 2 2 2 3 3|
+ *                       |3 3 3 3 4 4 4| ...
  *
  * Narrow tiles read the panel so often that it has to come from the nearest cache: there the sums are cut into pieces of
  * the panel, and the output holds them in between.
@@ -9,61 +15,112 @@
 #include "sweep.h"
 #include "../sizes.h"
 
-static fc_tile_kernel *kernel_of(const fc_reduction *r, int rows, int64_t px, int blocks)
-{
-    return r->kernels->tile[r->walk][rows - 1][px - 1][blocks - 1];
-}
-
 typedef struct {
     const fc_reduction *reduction;
     const char *input;
     const fc_target *target;
+    int64_t rows, cols;
     int blocks;
 } fc_rectangle;
 
-static void run_tile(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, int height, int64_t px)
+static void run_kernel(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, fc_tile_kernel *kernel)
 {
     const fc_target *target = rect->target;
     const ptrdiff_t at = row * target->row + col * target->px;
     tile->input = rect->input + row * tile->row_stride + col * tile->px_stride;
     tile->output = (char *)target->data + at;
     tile->residual = target->residual ? (const char *)target->residual + at : NULL;
-    kernel_of(rect->reduction, height, px, rect->blocks)(tile);
+    kernel(tile);
 }
 
-/* How a row is cut: the first `wider` of `pieces` tiles have a pixel more than the others. */
+/* `height` rows of px pixels; px may go beyond the end of one row. */
+static void run_tile(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, int height, int64_t px)
+{
+    const fc_reduction *r = rect->reduction;
+    if (col + px <= rect->cols) {
+        run_kernel(rect, tile, row, col, r->kernels->tile[r->walk][height - 1][px - 1][rect->blocks - 1]);
+        return;
+    }
+    ptrdiff_t pixel[FC_MAX_TILE_PX], out_pixel[FC_MAX_TILE_PX];
+    for (int64_t p = 0, down = 0, across = col; p < px; p++, across++) {
+        if (across == rect->cols) across = 0, down++;
+        pixel[p] = down * tile->row_stride + (across - col) * tile->px_stride;
+        out_pixel[p] = down * rect->target->row + (across - col) * rect->target->px;
+    }
+    tile->pixel = pixel;
+    tile->out_pixel = out_pixel;
+    run_kernel(rect, tile, row, col, r->kernels->tile[FC_WALK_SCATTERED][0][px - 1][rect->blocks - 1]);
+}
+
+/* How pixels are cut: the first `wider` of `pieces` tiles have a pixel more than the others. */
 typedef struct {
     int64_t pieces, narrow, wider;
 } fc_cut;
 
-static fc_cut cut_of(const fc_kernels *kernels, int64_t cols)
+static fc_cut cut_of(const fc_kernels *kernels, int64_t pixels)
 {
-    const int64_t pieces = fc_ceil_div(cols, kernels->tile_px);
-    return (fc_cut){pieces, cols / pieces, cols % pieces};
+    const int64_t pieces = fc_ceil_div(pixels, kernels->tile_px);
+    return (fc_cut){pieces, pixels / pieces, pixels % pieces};
 }
 
-/* Every tile of the rectangle, with the steps that `tile` has. */
-static void run_tiles(const fc_rectangle *rect, fc_tile *tile, int64_t rows, int64_t cols, int64_t next_bytes)
+/* Of the bytes that are wanted next, each tile fetches some lines a step, until there are none left. */
+typedef struct {
+    int64_t left, a_tile;
+} fc_fetch;
+
+static fc_fetch start_fetching(fc_tile *tile, int64_t bytes, int64_t tiles)
+{
+    const int64_t one_line_a_step = fc_max(1, tile->steps * tiles) * FC_BLOCK_BYTES;
+    tile->ahead_lines = (int)fc_ceil_div(bytes, one_line_a_step);
+    return (fc_fetch){bytes, tile->steps * tile->ahead_lines * FC_BLOCK_BYTES};
+}
+
+static void go_on_fetching(fc_tile *tile, fc_fetch *fetch)
+{
+    tile->ahead = (const char *)tile->ahead + fetch->a_tile;
+    fetch->left -= fetch->a_tile;
+    if (fetch->left <= 0) tile->ahead_lines = 0;
+}
+
+static void run_rows(const fc_rectangle *rect, fc_tile *tile, int64_t next_bytes)
 {
     const fc_kernels *kernels = rect->reduction->kernels;
-    const fc_cut cut = cut_of(kernels, cols);
-    const int can_pair = rect->reduction->walk <= FC_WALK_BLOCKED_2;
-    const int64_t a_line = fc_max(1, tile->steps * rows * cut.pieces) * FC_BLOCK_BYTES; /* fetched, with one line a step */
-    tile->ahead_lines = (int)fc_ceil_div(next_bytes, a_line);
-    const int64_t fetched = tile->steps * tile->ahead_lines * FC_BLOCK_BYTES;
-    for (int64_t row = 0; row < rows; row += 2) {
-        const int height = row + 1 < rows ? 2 : 1;
+    const fc_cut cut = cut_of(kernels, rect->cols);
+    const int can_pair = rect->reduction->walk <= FC_WALK_BLOCKED_2 && kernels->tile[FC_WALK_BLOCKED_1][1][0][0];
+    fc_fetch fetch = start_fetching(tile, next_bytes, rect->rows * cut.pieces);
+    for (int64_t row = 0; row < rect->rows; row += 2) {
+        const int height = row + 1 < rect->rows ? 2 : 1;
         for (int64_t i = 0, col = 0; i < cut.pieces; i++) {
             const int64_t px = cut.narrow + (i < cut.wider);
             const int paired = height == 2 && can_pair && 2 * px <= kernels->tile_px;
             for (int h = 0; h < height; h += paired ? 2 : 1) {
                 run_tile(rect, tile, row + h, col, paired ? 2 : 1, px);
-                tile->ahead = (const char *)tile->ahead + fetched;
-                if ((next_bytes -= fetched) <= 0) tile->ahead_lines = 0;
+                go_on_fetching(tile, &fetch);
             }
             col += px;
         }
     }
+}
+
+static void run_pixels(const fc_rectangle *rect, fc_tile *tile, int64_t next_bytes)
+{
+    const fc_cut cut = cut_of(rect->reduction->kernels, rect->rows * rect->cols);
+    fc_fetch fetch = start_fetching(tile, next_bytes, cut.pieces);
+    for (int64_t i = 0, row = 0, col = 0; i < cut.pieces; i++) {
+        const int64_t px = cut.narrow + (i < cut.wider);
+        run_tile(rect, tile, row, col, 1, px);
+        go_on_fetching(tile, &fetch);
+        for (col += px; col >= rect->cols; col -= rect->cols) row++;
+    }
+}
+
+/* Every tile of the rectangle, with the steps that `tile` has; they fetch the `next_bytes` from tile->ahead on. */
+static void run_tiles(const fc_rectangle *rect, fc_tile *tile, int64_t next_bytes)
+{
+    const fc_reduction *r = rect->reduction;
+    const int planar = r->walk == FC_WALK_PLANAR_1 || r->walk == FC_WALK_PLANAR_2;
+    if (planar || !r->kernels->tile[FC_WALK_SCATTERED][0][1][rect->blocks - 1]) run_rows(rect, tile, next_bytes);
+    else run_pixels(rect, tile, next_bytes);
 }
 
 /* How many steps of a panel to take at once: pieces of nearly equal length. */
@@ -77,7 +134,7 @@ static int64_t piece_steps(const fc_reduction *r, int blocks)
 void fc_sweep(const fc_reduction *r, const void *input, const fc_panel *panel, const fc_target *target, int64_t rows,
               int64_t cols)
 {
-    const fc_rectangle rect = {r, input, target, panel->blocks};
+    const fc_rectangle rect = {r, input, target, rows, cols, panel->blocks};
     const int64_t at_once = piece_steps(r, panel->blocks), piece = at_once * r->depth * panel->blocks * FC_BLOCK_BYTES;
     fc_tile tile = {
         .px_stride = r->px_stride, .row_stride = r->row_stride, .k_stride = r->k_stride,
@@ -92,7 +149,7 @@ void fc_sweep(const fc_reduction *r, const void *input, const fc_panel *panel, c
         tile.steps = last ? left : at_once;
         tile.tail_steps = last ? r->tail_steps : 0;
         tile.ahead = next;
-        run_tiles(&rect, &tile, rows, cols, next && r->kernels->piece_bytes ? fc_min(piece, r->kernels->piece_bytes) : 0);
+        run_tiles(&rect, &tile, next && r->kernels->piece_bytes ? fc_min(piece, r->kernels->piece_bytes) : 0);
         if (last) return;
         tile.continued = 1;
         tile.offset += at_once;
