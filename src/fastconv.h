@@ -46,6 +46,7 @@ typedef struct {
     fc_window window;
     int item_bytes;
     int channels_last; /* both maps hold a pixel's channels side by side */
+    int strided_rows;  /* the input's pixels are not side by side */
     fc_algorithm algorithm;
 } fc_conv;
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import random_array
 
 import fastconv as fc
 
@@ -370,3 +371,30 @@ def test_output_larger_than_memory_is_a_memory_error(function: str) -> None:
     x = np.broadcast_to(arrays["input"][:1], (2**44, *arrays["input"].shape[1:]))
     with pytest.raises(MemoryError):
         call(**{**arrays, "input": x}, **options)
+
+
+VOLUMES = [(d, h, w) for d in (1, 2, 4) for h in (1, 2, 4) for w in (1, 2, 4)]
+
+
+@pytest.mark.parametrize("size", VOLUMES, ids=str)
+def test_crops_whose_rows_do_not_follow(size: tuple[int, int, int], isa: str) -> None:
+    """The stride of an axis of one item says nothing about where the next slice is."""
+    d, h, w = size
+    whole = random_array("x", (2, 3, d + 1, h + 2, w + 3), np.float32)
+    weight, mean, var = random_array("w", (5, 3, 1, 1, 1), np.float32), np.zeros(3), np.ones(3)
+    for view in (
+        whole[:, :, :d, :h, :w],
+        whole[:, :, :d, 1 : 1 + h, :w],
+        whole[:, :, :d, :h, ::2],
+        np.broadcast_to(whole[:, :, :1, :h, :w], (2, 3, d, h, w)),
+        np.broadcast_to(whole[:, :, :d, :h, :1], (2, 3, d, h, w)),
+        whole.transpose(0, 1, 4, 3, 2)[:, :, :w, :h, :d],
+    ):
+        copy = np.ascontiguousarray(view)
+        np.testing.assert_array_equal(fc.conv3d(view, weight), fc.conv3d(copy, weight))
+        np.testing.assert_array_equal(fc.batch_norm(view, mean, var), fc.batch_norm(copy, mean, var))
+        trained = fc.batch_norm(view, None, None, training=True)
+        np.testing.assert_allclose(trained, fc.batch_norm(copy, None, None, training=True), atol=1e-5)
+        np.testing.assert_array_equal(fc.max_pool3d(view, 1), copy)
+        average = fc.avg_pool3d(view, view.shape[2:])
+        np.testing.assert_allclose(average, fc.avg_pool3d(copy, view.shape[2:]), atol=1e-6)

@@ -141,6 +141,14 @@ def test_maps_larger_than_the_caches(width: int, isa: str) -> None:
     np.testing.assert_array_equal(fc.max_pool2d(x, 3, 2, 1), np.maximum.reduce(taps))
 
 
+def test_sample_of_a_large_batch_has_the_bits_it_has_alone(isa: str) -> None:
+    # Above 16 MB rows are read in another order, which must not be the order of the sum.
+    x = random_array("x", (3, 22, 256, 256), np.float32)
+    together = fc.avg_pool2d(x, 5, 3)
+    for sample in range(3):
+        assert_same_bits(together[sample : sample + 1], fc.avg_pool2d(x[sample : sample + 1], 5, 3))
+
+
 @pytest.mark.parametrize("rows", [3, 20, 2000])
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_window_beyond_a_padded_row(rows: int, dilation: int, isa: str) -> None:

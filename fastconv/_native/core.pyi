@@ -66,14 +66,17 @@ def conv(
 def conv_plan(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
-    itemsize: int,
+    items: tuple[int, bool],
     window: Window,
     groups: int,
     algorithm: int,
     run: Run,
     /,
 ) -> dict[str, Any]:
-    """Return what `conv` would do: algorithm, reason, isa, tile, threads, workspace_bytes, flops."""
+    """Return what `conv` would do: algorithm, reason, isa, tile, threads, workspace_bytes, flops.
+
+    ``items``: bytes of one, and whether channels are last in both maps; shapes are channels first.
+    """
 
 def bench_blocked_conv(
     input: Array, weight: Array, out: Array, window: Window, run: Run, seconds: float, /

@@ -191,7 +191,7 @@ cdef int read_conv(object input, object weight, object out, tuple window, int64_
     copy_sizes(w.size, conv.window.kernel)
     copy_sizes(y.size, conv.window.out)
     conv.batch, conv.groups, conv.c_in, conv.c_out = x.batch, groups, x.channels, w.batch
-    conv.item_bytes, conv.channels_last = x.item_bytes, 0
+    conv.item_bytes, conv.channels_last, conv.strided_rows = x.item_bytes, 0, 0
     return 0
 
 
@@ -230,13 +230,15 @@ cdef int read_shapes(tuple input_shape, tuple weight_shape, tuple window, fc_con
     return 0
 
 
-def conv_plan(tuple input_shape, tuple weight_shape, int itemsize, tuple window, int64_t groups, int algorithm,
+def conv_plan(tuple input_shape, tuple weight_shape, tuple items, tuple window, int64_t groups, int algorithm,
               tuple run, /):
     cdef fc_conv conv
     cdef fc_conv_plan plan
     cdef fc_run r
     read_shapes(input_shape, weight_shape, window, &conv)
-    conv.groups, conv.item_bytes, conv.algorithm, conv.channels_last = groups, itemsize, algorithm, 0
+    conv.groups, conv.algorithm = groups, algorithm
+    conv.item_bytes, conv.channels_last = items
+    conv.strided_rows = conv.channels_last
     read_run(run, &r)
     check(fc_conv_explain(&conv, &r, &plan))
     outputs = input_shape[0] * weight_shape[0] * conv.window.out[0] * conv.window.out[1] * conv.window.out[2]

@@ -329,7 +329,7 @@ def explain(
     plan = native.conv_plan(
         first,
         kernel_shape,
-        itemsize,
+        (itemsize, last),
         native_window,
         count,
         arguments.algorithm(algorithm, kernel_shape[1]),

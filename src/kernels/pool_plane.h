@@ -34,16 +34,17 @@ ALWAYS_INLINE vreal line_vector(const fc_pool_plane *t, const REAL *line, int64_
     return t->guarded ? load_up_to(line + i, t->width - i) : load(line + i);
 }
 
-/* `lines` of them at once into the buffer, or on top of what is there. What is far ahead is fetched: the hardware does not
+/* `lines` of them at once into the buffer, or on top of what is there, in the order of the lines. What is far ahead is fetched: the hardware does not
  * see far enough. */
 ALWAYS_INLINE void add_lines(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[LINES], int lines, int started,
                              REAL *columns)
 {
     for (int64_t i = 0; i < t->width; i += LANES) {
-        vreal x = start(kind, line_vector(t, line[0], i));
+        const vreal first = line_vector(t, line[0], i);
+        vreal x = started ? reduce(kind, load(columns + i), first) : start(kind, first);
         UNROLLED for (int l = 1; l < lines; l++) x = reduce(kind, x, line_vector(t, line[l], i));
         UNROLLED for (int l = 0; l < lines; l++) fetch_near((const char *)(line[l] + i) + AHEAD_BYTES);
-        store(columns + i, started ? reduce(kind, load(columns + i), x) : x);
+        store(columns + i, x);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pool.h"
+#include "../sizes.h"
 
 enum { RUN_ITEMS = 32 * 1024, LONG_RUN = 512, PARAMETERS_AT_ONCE = 256, PAST_CACHE_BYTES = 4 << 20 };
 
@@ -27,20 +28,14 @@ typedef struct {
     int past_cache;
 } fc_norm_job;
 
-static int rows_follow(const fc_view *view, const int64_t *size, int axis)
-{
-    return size[axis] == 1 || view->stride[2 + axis] == view->stride[3 + axis] * size[axis + 1];
-}
-
 /* Join the rows that follow each other in both arrays, and say how a run of pixels can be read. */
 static void prepare_walk(fc_norm_job *job)
 {
     const int64_t *size = job->map->size;
     const int item = job->map->item_bytes;
-    job->cols = size[2];
-    int axis = 1;
-    for (; axis >= 0 && rows_follow(&job->input, size, axis) && rows_follow(&job->output, size, axis); axis--)
-        job->cols *= size[axis];
+    const int64_t from = fc_max(fc_row_from(&job->input, size), fc_row_from(&job->output, size));
+    job->cols = 1;
+    for (int64_t axis = from; axis < FC_SPATIAL; axis++) job->cols *= size[axis];
     job->rows = size[0] * size[1] * size[2] / job->cols;
     const ptrdiff_t in = job->input.stride[4], out = job->output.stride[4];
     if (fc_channels_last(&job->input, &job->output, job->map->channels, item)) {
@@ -251,8 +246,10 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
     job.item_center = parameters;
     job.scale = parameters + parameter;
     job.shift = parameters + 2 * parameter;
-    /* Short runs would share cache lines between stores past the cache and stores through it. */
-    job.past_cache = (job.kind == FC_CHANNEL_RUNS || job.piece >= LONG_RUN)
+    /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
+    const int whole_vectors = job.kind == FC_CHANNEL_RUNS && map->channels % job.kernels->lanes == 0
+                           && (uintptr_t)output->data % FC_ALIGNMENT == 0;
+    job.past_cache = (whole_vectors || (job.kind != FC_CHANNEL_RUNS && job.piece >= LONG_RUN))
                   && (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
                          >= PAST_CACHE_BYTES;
     const fc_status status = fc_parallel(&team, norm_tasks(&job), affine_task, &job);

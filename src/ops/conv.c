@@ -10,14 +10,6 @@
 #include "pool.h"
 #include "../sizes.h"
 
-/* A view's spatial axes, outermost first, follow each other in memory: one long row. */
-static int is_one_row(const fc_view *view, const int64_t *size)
-{
-    for (int i = 0; i < FC_SPATIAL - 1; i++)
-        if (size[i] > 1 && view->stride[2 + i] != view->stride[3 + i] * size[i + 1]) return 0;
-    return 1;
-}
-
 /* A pointwise convolution does not care where rows end: longer rows fill the tiles better. */
 static void join_rows(fc_conv *conv, const fc_view *input, const fc_view *output)
 {
@@ -27,7 +19,7 @@ static void join_rows(fc_conv *conv, const fc_view *input, const fc_view *output
         if (w->kernel[i] != 1 || w->stride[i] != 1 || w->pad[i] || w->in[i] != w->out[i]) return;
         pixels *= w->in[i];
     }
-    if (input && !(is_one_row(input, w->in) && is_one_row(output, w->out))) return;
+    if (input && (fc_row_from(input, w->in) || fc_row_from(output, w->out))) return;
     for (int i = 0; i < FC_SPATIAL; i++) w->in[i] = w->out[i] = i == FC_SPATIAL - 1 ? pixels : 1;
 }
 
@@ -35,7 +27,10 @@ static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_vi
 {
     fc_conv same = *conv;
     same.window = fc_simplified(&conv->window);
-    if (input) same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
+    if (input) {
+        same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
+        same.strided_rows = conv->window.in[2] > 1 && input->stride[4] != conv->item_bytes;
+    }
     join_rows(&same, input, output);
     return same;
 }

@@ -153,3 +153,11 @@ void fc_lay_out_planes(const fc_scratch *s, const fc_source *source, const fc_ra
         }
     }
 }
+
+int fc_row_from(const fc_view *view, const int64_t size[FC_SPATIAL])
+{
+    int axis = FC_SPATIAL - 1;
+    for (int64_t run = size[axis]; axis > 0; run *= size[--axis])
+        if (size[axis - 1] > 1 && view->stride[1 + axis] != run * view->stride[4]) break;
+    return axis;
+}

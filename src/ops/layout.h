@@ -45,4 +45,8 @@ void fc_lay_out_block(const fc_scratch *scratch, const fc_source *source, const 
                       void *block);
 void fc_lay_out_planes(const fc_scratch *scratch, const fc_source *source, const fc_range *range, void *planes);
 
+/* The first spatial axis from which on a map's pixels are one row, stride[4] bytes apart. The strides of axes of one item say
+ * nothing and are not looked at. */
+int fc_row_from(const fc_view *view, const int64_t size[FC_SPATIAL]);
+
 #endif

@@ -2,6 +2,7 @@
  *
  *   block:  | packed filter | input, a halo round every plane | output |
  */
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -49,7 +50,7 @@ static double seconds_now(void)
 static fc_status least_time(const fc_blocked_conv *call, const fc_run *run, double seconds, double *least)
 {
     const double end = seconds_now() + seconds;
-    *least = seconds_now();
+    *least = INFINITY;
     for (double start = seconds_now(), now = 0; now < end; start = now) {
         const fc_status status = fc_conv_run_blocked(call, run);
         if (status != FC_OK) return status;

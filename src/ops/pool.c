@@ -10,7 +10,7 @@
 #include "store.h"
 #include "../sizes.h"
 
-enum { BAND_BYTES = 96 * 1024 };
+enum { BAND_BYTES = 96 * 1024, LONG_ROW = 2048 };
 
 /* How many kernel positions reach `distance`; windows without dilation are so common that they are spared the division. */
 static int64_t steps_to(int64_t distance, int64_t dilation) { return dilation == 1 ? distance : fc_ceil_div(distance, dilation); }
@@ -55,7 +55,8 @@ static fc_pool_span run_at(const fc_pool_job *job, const fc_pool_line *line, int
             for (int64_t k = v.from; k < v.to; k++) {
                 const int64_t at_d = d_start + i * w->dilation[0], at_h = h_start + j * w->dilation[1];
                 const int64_t at_v = v_start + k * w->dilation[2];
-                offset[count] = (at_d - line->d_first) * line->slice + (at_h - line->h_first) * line->row + at_v * line->px;
+                offset[count] = (at_d - line->d_first) * line->slice + (at_h - line->h_first) * line->row
+                              + (at_v - line->v_first) * line->px;
                 index[count++] = (at_d * w->in[1] + at_h) * w->in[2] + at_v;
             }
     return (fc_pool_span){col, run_length(w, col), count, offset, index, line->scratch + 2 * job->taps_bytes};
@@ -96,28 +97,30 @@ static fc_clip extent_of(const fc_window *w, int axis, int64_t first, int64_t co
     return (fc_clip){from, fc_max(from, to)};
 }
 
-/* Transpose the rows that a band needs of one channel block into scratch: [slice][row][col][lane]. */
-static void lay_out_band(const fc_pool_job *job, const fc_pool_line *line, fc_clip slices, fc_clip rows, char *gathered)
+/* Transpose what a band needs of one channel block into scratch: [slice][row][col][lane]. */
+static void lay_out_band(const fc_pool_job *job, const fc_pool_line *line, fc_clip slices, fc_clip rows, fc_clip cols,
+                         char *gathered)
 {
     const fc_window *w = &job->pool.window;
     const int item = job->pool.item_bytes;
     const ptrdiff_t *in = job->input.stride;
     const char *block = (const char *)job->input.data + line->sample * in[0] + line->channel * in[1];
-    const int joined = in[3] == w->in[2] * item && in[4] == item;
+    const int64_t width = cols.to - cols.from;
+    const int joined = width == w->in[2] && in[3] == width * item && in[4] == item;
     const int64_t step = joined ? fc_max(1, rows.to - rows.from) : 1;
     for (int64_t d = slices.from; d < slices.to; d++)
         for (int64_t h = rows.from; h < rows.to; h += step) {
-            const char *row = block + d * in[2] + h * in[3];
+            const char *row = block + d * in[2] + h * in[3] + cols.from * in[4];
             fc_transpose t = {
                 .blocked = (char *)line->input + (d - slices.from) * line->slice + (h - rows.from) * line->row,
                 .block_stride = FC_BLOCK_BYTES, .planar = (void *)row, .plane_stride = in[1],
-                .pixels = step * w->in[2], .channels = line->channels,
+                .pixels = step * width, .channels = line->channels,
             };
             if (in[4] != item) {
                 for (int64_t c = 0; c < line->channels; c++)
-                    job->kernels->gather(gathered + c * w->in[2] * item, row + c * in[1], in[4], w->in[2]);
+                    job->kernels->gather(gathered + c * width * item, row + c * in[1], in[4], width);
                 t.planar = gathered;
-                t.plane_stride = w->in[2] * item;
+                t.plane_stride = width * item;
             }
             job->kernels->to_blocked(&t);
         }
@@ -133,28 +136,29 @@ static void block_task(void *context, int64_t task, int thread)
     const int64_t first = task / job->pieces % job->bands * job->band_rows, plane = task / job->pieces / job->bands;
     const int64_t volume = plane / w->out[0];
     const int64_t rows = fc_min(job->band_rows, w->out[1] - first);
-    char *own = job->threads + (size_t)thread * job->thread_bytes, *input = own + job->row_bytes;
+    char *own = job->threads + (size_t)thread * job->thread_bytes, *input = own + job->head_bytes;
     char *output = input + job->input_bytes, *gathered = output + job->output_bytes;
 
     fc_pool_line line = {.sample = volume / blocks, .channel = volume % blocks * block, .d = plane % w->out[0],
-                         .input = input, .px = FC_BLOCK_BYTES, .row = w->in[2] * FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES,
-                         .scratch = own};
+                         .input = input, .px = FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES, .scratch = own};
     line.channels = fc_min(block, job->pool.channels - line.channel);
+    const int64_t col = piece * job->piece_cols, cols = fc_min(job->piece_cols, w->out[2] - col);
     const fc_clip slices = extent_of(w, 0, line.d, 1), in_rows = extent_of(w, 1, first, rows);
+    const fc_clip in_cols = extent_of(w, 2, col, cols);
+    line.row = (in_cols.to - in_cols.from) * FC_BLOCK_BYTES;
     line.slice = (in_rows.to - in_rows.from) * line.row;
     line.d_first = slices.from;
     line.h_first = in_rows.from;
-    lay_out_band(job, &line, slices, in_rows, gathered);
-    const ptrdiff_t out_row = w->out[2] * FC_BLOCK_BYTES;
+    line.v_first = in_cols.from;
+    lay_out_band(job, &line, slices, in_rows, in_cols, gathered);
+    const ptrdiff_t out_row = job->piece_cols * FC_BLOCK_BYTES;
     for (int64_t r = 0; r < rows; r++) {
         line.h = first + r;
-        line.output = output + r * out_row;
+        line.output = output + r * out_row - col * FC_BLOCK_BYTES; /* reduce() adds the column */
         reduce_line(job, &line, piece);
     }
-    const int64_t col = piece * job->piece_cols;
-    fc_store store = {.kernels = job->kernels, .scratch = output + col * FC_BLOCK_BYTES, .px = FC_BLOCK_BYTES, .row = out_row,
-                      .output = job->output, .rows = rows, .cols = fc_min(job->piece_cols, w->out[2] - col),
-                      .channels = line.channels};
+    fc_store store = {.kernels = job->kernels, .scratch = output, .px = FC_BLOCK_BYTES, .row = out_row,
+                      .output = job->output, .rows = rows, .cols = cols, .channels = line.channels};
     store.output.data = (char *)job->output.data + line.sample * job->output.stride[0]
                       + line.channel * job->output.stride[1] + line.d * job->output.stride[2]
                       + first * job->output.stride[3] + col * job->output.stride[4];
@@ -170,11 +174,17 @@ static int sizes_fit(const fc_window *w)
     return FC_BLOCK_BYTES * (pixels + taps + outputs) < 0x1p60;
 }
 
-static size_t band_bytes(const fc_window *w, int64_t rows)
+/* Input columns that `cols` output columns look at, at the most. */
+static int64_t cols_seen(const fc_window *w, int64_t cols)
+{
+    return fc_min(w->in[2], (cols - 1) * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2] + 1);
+}
+
+static size_t band_bytes(const fc_window *w, int64_t rows, int64_t cols)
 {
     const int64_t in_rows = fc_min(w->in[1], (rows - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1);
     const int64_t slices = fc_min(w->in[0], (w->kernel[0] - 1) * w->dilation[0] + 1);
-    return (size_t)(slices * in_rows * w->in[2]) * FC_BLOCK_BYTES;
+    return (size_t)(slices * in_rows * cols_seen(w, cols)) * FC_BLOCK_BYTES;
 }
 
 int64_t fc_pool_band_rows(const fc_window *w, int64_t planes, int threads)
@@ -191,16 +201,18 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     job->taps_bytes = fc_aligned((size_t)job->taps * sizeof(int64_t));
     const int64_t channels = last ? job->pool.channels : job->kernels->block;
     job->piece_cols = fc_max(1, fc_min(w->out[2], FC_POOL_TASK_WORK / job->taps / channels));
+    if (!last) job->piece_cols = fc_min(job->piece_cols, fc_max(LONG_ROW, 4 * (w->kernel[2] - 1) * w->dilation[2]));
     job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
-    job->thread_bytes = job->row_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
+    job->thread_bytes = job->head_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
     if (last) return;
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
     job->band_rows = fc_pool_band_rows(w, planes, threads);
-    while (job->band_rows > 1 && band_bytes(w, job->band_rows) > BAND_BYTES) job->band_rows = (job->band_rows + 1) / 2;
+    while (job->band_rows > 1 && band_bytes(w, job->band_rows, job->piece_cols) > BAND_BYTES) job->band_rows = (job->band_rows + 1) / 2;
     job->bands = fc_ceil_div(w->out[1], job->band_rows);
-    job->input_bytes = band_bytes(w, job->band_rows);
-    job->output_bytes = (size_t)(job->band_rows * w->out[2]) * FC_BLOCK_BYTES;
-    job->thread_bytes += job->input_bytes + job->output_bytes + (size_t)w->in[2] * FC_BLOCK_BYTES;
+    job->input_bytes = band_bytes(w, job->band_rows, job->piece_cols);
+    job->output_bytes = (size_t)(job->band_rows * job->piece_cols) * FC_BLOCK_BYTES;
+    job->thread_bytes += job->input_bytes + job->output_bytes
+                       + (size_t)cols_seen(w, job->piece_cols) * FC_BLOCK_BYTES;
 }
 
 /* The ways to walk: how many tasks, and what one is. */

@@ -9,8 +9,8 @@ typedef struct fc_pool_job fc_pool_job;
 /* One row of output pixels, `channels` channels of it. */
 typedef struct {
     int64_t sample, channel, channels, d, h;
-    const char *input; /* input position (d_first, h_first, 0) of the sample, at `channel` */
-    int64_t d_first, h_first;
+    const char *input; /* input position (d_first, h_first, v_first) of the sample, at `channel` */
+    int64_t d_first, h_first, v_first;
     ptrdiff_t px, row, slice; /* bytes between the input's pixels, rows and slices */
     char *output;
     ptrdiff_t out_px;
@@ -50,7 +50,8 @@ struct fc_pool_job {
     int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
     int64_t piece_cols, pieces;     /* output columns of a task */
     char *threads;
-    size_t taps_bytes, input_bytes, output_bytes, row_bytes, thread_bytes;
+    /* of a thread's scratch; head: what comes before the input, the reach of rows or offsets, indices and winners */
+    size_t taps_bytes, input_bytes, output_bytes, head_bytes, thread_bytes;
 };
 
 /* Planes without a transposition, row by row: whether they can be read so; the plan, which returns the bytes of the

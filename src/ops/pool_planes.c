@@ -98,8 +98,8 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
     job->pitch = job->joined ? w->in[2] : pitch_of(w, job->piece_cols, lanes);
     job->rows_together = fc_min(job->band_rows, fc_max(1, BUFFER_ITEMS / job->pitch));
-    job->row_bytes = fc_aligned((size_t)job->band_rows * sizeof(fc_pool_reach));
-    job->thread_bytes = job->row_bytes + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
+    job->head_bytes = fc_aligned((size_t)job->band_rows * sizeof(fc_pool_reach));
+    job->thread_bytes = job->head_bytes + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
     job->packed = packed_from(job, &job->input, w->in) == 0;
     job->streamed = planes * w->in[0] * w->in[1] * w->in[2] * item >= STREAMED_BYTES;
     job->past_cache = w->out[2] % lanes == 0 && job->pieces == 1 && packed_from(job, &job->output, w->out) == 0
@@ -158,7 +158,7 @@ void fc_pool_plane_task(void *context, int64_t task, int thread)
     fc_pool_plane t = {
         .reach = reach, .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3], .out_row = out[3],
         .rows = fc_min(job->band_rows, w->out[1] - first_row), .kernel = w->kernel[2], .stride = w->stride[2],
-        .dilation = w->dilation[2], .pitch = job->pitch, .together = job->rows_together, .buffer = own + job->row_bytes,
+        .dilation = w->dilation[2], .pitch = job->pitch, .together = job->rows_together, .buffer = own + job->head_bytes,
         .col_divisor = job->average ? job->col_divisor + first_col * item : NULL,
         .joined = job->joined, .streamed = job->streamed, .past_cache = job->past_cache,
     };

@@ -70,13 +70,14 @@ typedef struct {
 
 static fc_fetch start_fetching(fc_tile *tile, int64_t bytes, int64_t tiles)
 {
-    const int64_t one_line_a_step = fc_max(1, tile->steps * tiles) * FC_BLOCK_BYTES;
-    tile->ahead_lines = (int)fc_ceil_div(bytes, one_line_a_step);
-    return (fc_fetch){bytes, tile->steps * tile->ahead_lines * FC_BLOCK_BYTES};
+    const int64_t steps = tile->steps + tile->tail_steps;
+    tile->ahead_lines = (int)fc_ceil_div(bytes, steps * tiles * FC_BLOCK_BYTES);
+    return (fc_fetch){bytes, steps * tile->ahead_lines * FC_BLOCK_BYTES};
 }
 
 static void go_on_fetching(fc_tile *tile, fc_fetch *fetch)
 {
+    if (!tile->ahead_lines) return;
     tile->ahead = (const char *)tile->ahead + fetch->a_tile;
     fetch->left -= fetch->a_tile;
     if (fetch->left <= 0) tile->ahead_lines = 0;

@@ -8,7 +8,7 @@
 
 enum {
     FEW_CHANNELS = 4,             /* up to here a channel block would be mostly empty */
-    WIDE_ROW = 96,                /* from here on depthwise rows are read in place */
+    WIDE_ROW = 96,                /* from here on depthwise rows stay rows */
     BAND_BYTES = 256 * 1024,      /* input of a band: stays in the second-level cache beside a filter panel */
     BLOCK_BAND_BYTES = 64 * 1024, /* the same for one channel block of a depthwise convolution */
     OUTPUT_BYTES = 128 * 1024,    /* output of a band for one tile of channels */
@@ -60,10 +60,10 @@ static int sizes_fit(const fc_conv *conv)
     return bytes * (double)conv->batch * (double)w->out[0] < 0x1p62 && filter < 0x1p62;
 }
 
-/* Rows so wide that reading them as they are beats two transpositions, although their ends are uneven. */
+/* Rows so wide that vectors along them, whose last is partial, beat the two transpositions that channel blocks need. */
 static int has_wide_rows(const fc_conv *conv)
 {
-    return !conv->channels_last && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
+    return !conv->strided_rows && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
 }
 
 /* Set algorithm, method and the reason for them. */
@@ -82,8 +82,8 @@ static fc_status choose(const fc_conv *conv, fc_conv_plan *plan)
         if (plan->group_in != 1) return FC_UNSUPPORTED;
         plan->method = plan->group_out > 1 || conv->groups <= FEW_CHANNELS || has_wide_rows(conv) ? FC_ROWS : FC_CHANNELS;
         plan->reason = plan->method == FC_CHANNELS ? "one channel a group: vectors along the channels"
-                     : plan->group_out > 1         ? "one channel a group, with a multiplier: vectors along the rows"
-                                                   : "one channel a group, wide rows: vectors along the rows";
+                                                   : "one channel a group, with a multiplier, in few groups or in wide rows: "
+                                                     "vectors along the rows";
         return FC_OK;
     default:
         plan->method = few ? FC_ROWS : FC_TILES;
