@@ -207,7 +207,8 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     if (last) return;
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
     job->band_rows = fc_pool_band_rows(w, planes, threads);
-    while (job->band_rows > 1 && band_bytes(w, job->band_rows, job->piece_cols) > BAND_BYTES) job->band_rows = (job->band_rows + 1) / 2;
+    while (job->band_rows > 1 && band_bytes(w, job->band_rows, job->piece_cols) > BAND_BYTES)
+        job->band_rows = (job->band_rows + 1) / 2;
     job->bands = fc_ceil_div(w->out[1], job->band_rows);
     job->input_bytes = band_bytes(w, job->band_rows, job->piece_cols);
     job->output_bytes = (size_t)(job->band_rows * job->piece_cols) * FC_BLOCK_BYTES;
