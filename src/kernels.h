@@ -144,7 +144,8 @@ typedef struct {
 
 /* Pooling of `rows` rows of outputs in one plane, vectors along the rows:
  *   out[r][i] = reduction over the lines of reach[r] and 0 <= k < kernel of line[i * stride - pad + k * dilation];
- * positions outside [0, width) are left out. Sums are divided by reach[r].divisor * col_divisor[i].
+ * positions outside [0, width) are left out. Sums are divided by reach[r].divisor * col_divisor[i]. Columns are reduced
+ * before rows, in the order of the lines: of equal values, that is of zeros of either sign, not always the first is returned.
  *
  * buffer: scratch of `together` times `pitch` items and two vectors; pitch: what a row, or the windows of whole vectors, span.
  * joined: windows end where the next begin, and rows do too, with one divisor: `together` rows are as good as one.
