@@ -41,7 +41,7 @@ ALWAYS_INLINE void store(void *p, vreal x) { *(vreal_unaligned *)p = x; }
 ALWAYS_INLINE void fetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 ALWAYS_INLINE void fetch_near(const void *p) { __builtin_prefetch(p, 0, 3); }
 
-/* How far ahead of a stream to fetch: the hardware stops at pages, and two threads' streams outrun it. */
+/* How far ahead of a stream to fetch, as measured (bench/RESULTS.md). */
 enum { AHEAD_BYTES = 16 * 1024 };
 
 /* Subtracting zero keeps -0.0 for free; adding zero would cost an instruction for every broadcast. */

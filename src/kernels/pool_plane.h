@@ -34,8 +34,8 @@ ALWAYS_INLINE vreal line_vector(const fc_pool_plane *t, const REAL *line, int64_
     return t->guarded ? load_up_to(line + i, t->width - i) : load(line + i);
 }
 
-/* `lines` of them at once into the buffer, or on top of what is there, in the order of the lines. What is far ahead is fetched: the hardware does not
- * see far enough. */
+/* `lines` of them at once into the buffer, or on top of what is there, in the order of the lines. What is far ahead is fetched, which
+ * pays where it comes from memory. */
 ALWAYS_INLINE void add_lines(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[LINES], int lines, int started,
                              REAL *columns)
 {

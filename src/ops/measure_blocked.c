@@ -4,9 +4,9 @@
  */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "../plan/conv.h"
+#include "clock.h"
 #include "../sizes.h"
 
 /* Place a map at `memory` (NULL only asks) and return the bytes it takes. halo: on both sides of each axis. */
@@ -39,22 +39,15 @@ static void copy_rows(const fc_kernels *k, void (*copy)(const fc_transpose *), c
     }
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Interruptions only ever slow a call down. */
 static fc_status least_time(const fc_blocked_conv *call, const fc_run *run, double seconds, double *least)
 {
-    const double end = seconds_now() + seconds;
+    const double end = fc_seconds_now() + seconds;
     *least = INFINITY;
-    for (double start = seconds_now(), now = 0; now < end; start = now) {
+    for (double start = fc_seconds_now(), now = 0; now < end; start = now) {
         const fc_status status = fc_conv_run_blocked(call, run);
         if (status != FC_OK) return status;
-        now = seconds_now();
+        now = fc_seconds_now();
         if (now - start < *least) *least = now - start;
     }
     return FC_OK;

@@ -1,7 +1,7 @@
 /* The machine's ceilings, measured with all threads at once. */
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "../fastconv.h"
 
 enum { FMA_ROUNDS = 20000, COPY_BYTES = 64 << 20, COPY_PIECE = 1 << 20 };
@@ -10,13 +10,6 @@ typedef struct {
     const fc_kernels *kernels;
     char *from, *to;
 } fc_peak_job;
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void fma_task(void *context, int64_t task, int thread)
 {
@@ -37,15 +30,15 @@ static void copy_task(void *context, int64_t task, int thread)
 static fc_status best_rate(const fc_team *team, fc_task *task, int64_t tasks, fc_peak_job *job, double amount, double seconds,
                            double *rate)
 {
-    const double end = seconds_now() + seconds;
+    const double end = fc_seconds_now() + seconds;
     *rate = 0;
     do {
-        const double start = seconds_now();
+        const double start = fc_seconds_now();
         const fc_status status = fc_parallel(team, tasks, task, job);
         if (status != FC_OK) return status;
-        const double now = amount / (seconds_now() - start);
+        const double now = amount / (fc_seconds_now() - start);
         if (now > *rate) *rate = now;
-    } while (seconds_now() < end);
+    } while (fc_seconds_now() < end);
     return FC_OK;
 }
 
