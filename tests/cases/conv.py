@@ -1,27 +1,16 @@
-"""The one list of convolution and pooling cases: tests run them all, benchmarks pick from them.
-
-A name says what is special about a case. Sizes are small; the few cases whose names end in
-``_worth_threads`` have enough work to be split over threads.
-"""
+"""Cases of convolution."""
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from cases.data import Array, random_array
+
 Size = int | tuple[int, ...]
 Padding = int | tuple[int, ...] | tuple[tuple[int, int], ...]
-
-
-def random_array(name: str, shape: tuple[int, ...], dtype: Any, *, integer: bool = False) -> Array:
-    """Normal values, or integers -3..3 (zero included); the same for the same name on every machine."""
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    values = rng.integers(-3, 4, shape) if integer else rng.standard_normal(shape)
-    return values.astype(dtype)
 
 
 @dataclass(frozen=True)
@@ -103,32 +92,6 @@ class ConvCase:
             random_array(self.name + " weight", self.weight, dtype, integer=integer),
             random_array(self.name + " bias", self.weight[:1], dtype, integer=integer),
         )
-
-
-@dataclass(frozen=True)
-class PoolCase:
-    """A pooling window over ``input``; cases with a dilation are for maxima only."""
-
-    name: str
-    input: tuple[int, ...]
-    kernel: Size
-    stride: Size | None = None
-    padding: Size = 0
-    dilation: Size = 1
-    ceil_mode: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def rank(self) -> int:
-        """Number of spatial axes."""
-        return len(self.input) - 2
-
-    @property
-    def window(self) -> dict[str, Any]:
-        """Keyword arguments that maximum and average pooling share."""
-        return {"stride": self.stride, "padding": self.padding, "ceil_mode": self.ceil_mode}
 
 
 # Every width, channel count and number of filters round one and two blocks of the layout.
@@ -314,51 +277,3 @@ BANDS = [
 ]
 
 CONV_CASES = [*TAILS, *WINDOWS, *GROUPS, *OTHER_RANKS, *MODELS, *THREADED, *BANDS]
-
-POOL_CASES = [
-    *(PoolCase(f"width_{w}_3x3_stride_2", (1, 3, 5, w), 3, 2, 1) for w in range(1, 41)),
-    *(PoolCase(f"width_{w}_2x2", (1, 2, 4, w), 2) for w in range(2, 41)),
-    *(PoolCase(f"{c}_channels", (2, c, 4, 5), 2, 1) for c in range(1, 34)),
-    PoolCase("one_pixel", (1, 1, 1, 1), 1),
-    PoolCase("window_of_one", (1, 5, 6, 7), 1),
-    PoolCase("whole_7x7_plane", (2, 33, 7, 7), 7),
-    PoolCase("joined_rows_in_several_pieces", (1, 2, 130, 62), 2),
-    PoolCase("joined_rows_but_the_last", (1, 2, 9, 12), 2, ceil_mode=True),
-    PoolCase("joined_rows_and_slices", (1, 3, 4, 6, 8), 2),
-    PoolCase("long_row_in_pieces", (1, 2, 40_001), 5, 1, 2),
-    PoolCase("long_row_in_pieces_stride_2", (1, 1, 2, 70_001), (2, 3), 2, (1, 1), ceil_mode=True),
-    PoolCase("long_row_in_pieces_stride_3", (1, 1, 60_001), 4, 3, 1),
-    PoolCase("3x3_stride_1", (1, 18, 8, 9), 3, 1, 1),
-    PoolCase("3x2_window", (1, 4, 9, 10), (3, 2), (2, 1), (1, 1)),
-    PoolCase("1x5_window", (1, 16, 3, 21), (1, 5), (1, 2), (0, 2)),
-    PoolCase("5x5_padding_2", (1, 7, 6, 6), 5, 1, 2),
-    PoolCase("stride_larger_than_window", (1, 6, 11, 14), 2, 5),
-    PoolCase("stride_larger_than_image", (1, 6, 5, 7), 2, 2**40),
-    PoolCase("stride_larger_than_image_ceil", (1, 6, 5, 7), 2, 2**40, ceil_mode=True),
-    PoolCase("ceil_mode", (1, 5, 6, 8), 3, 2, 0, ceil_mode=True),
-    PoolCase("ceil_mode_padding", (1, 17, 6, 7), 3, 2, 1, ceil_mode=True),
-    PoolCase("ceil_mode_drops_last_window", (1, 4, 6, 6), 2, 5, 1, ceil_mode=True),
-    PoolCase("ceil_mode_stride_3", (1, 2, 8, 11), (2, 4), 3, (1, 2), ceil_mode=True),
-    PoolCase("ceil_mode_window_larger_than_image", (1, 3, 4, 5), 6, 6, 0, ceil_mode=True),
-    PoolCase(
-        "ceil_mode_window_larger_than_padded_image", (1, 3, 2, 3), (7, 6), (9, 8), (1, 1), ceil_mode=True
-    ),
-    PoolCase("dilation_2", (1, 5, 9, 11), 3, 1, 1, dilation=2),
-    PoolCase("dilation_2x3_stride_2", (1, 18, 9, 12), (2, 3), 2, (1, 0), dilation=(2, 3)),
-    PoolCase("dilation_ceil_mode", (1, 3, 9, 12), 2, 3, 1, dilation=2, ceil_mode=True),
-    PoolCase("1d_window", (2, 3, 50), 3, 2, 1),
-    PoolCase("1d_long_signal", (1, 2, 1000), 4),
-    PoolCase("1d_ceil_mode", (1, 1, 6), 3, 2, 1, ceil_mode=True),
-    PoolCase("1d_dilation_5", (1, 2, 40), 4, 3, 2, dilation=5),
-    PoolCase("3d_window", (1, 3, 4, 6, 9), 2),
-    PoolCase("3d_3x3x3_padding", (1, 17, 5, 5, 6), 3, 2, 1),
-    PoolCase("3d_ceil_mode", (2, 2, 5, 6, 7), (2, 3, 2), (2, 2, 3), (1, 1, 0), ceil_mode=True),
-    PoolCase("3d_dilation", (1, 2, 5, 7, 9), 2, 1, 0, dilation=(1, 2, 3)),
-    PoolCase("rows_worth_threads", (1, 64, 112, 112), 3, 2, 1),
-    PoolCase("planes_worth_threads", (2, 200, 28, 28), 2),
-    PoolCase("bands_stride_2", (1, 3, 200, 301), 3, 2, 1),
-    PoolCase("bands_stride_1", (1, 17, 90, 91), 5, 1, 2),
-    PoolCase("bands_dilation_ceil_mode", (1, 3, 200, 203), 3, 2, 1, dilation=3, ceil_mode=True),
-    PoolCase("bands_of_a_wide_row", (1, 2, 60000), 3, 2, 1),
-    PoolCase("bands_3d", (1, 6, 20, 40, 41), 2, 2, 1, ceil_mode=True),
-]

@@ -1,8 +1,4 @@
-"""What the package should compute, in float64 NumPy, sharing no code with it.
-
-Arrays are channels first, ``(N, C, *spatial)``, with one to three spatial axes. Everything is
-written for being read beside the formula; speed only matters as far as the tests stay short.
-"""
+"""Convolution and pooling by views of windows."""
 
 from __future__ import annotations
 
@@ -10,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from oracle.norm import channel_vector
 
 Array = np.ndarray[Any, Any]
 Size = int | Sequence[int]
@@ -77,11 +75,6 @@ def conv(
             y = np.einsum("ngpk,gok->ngop", columns, filters)
     y = y.reshape(batch, weight.shape[0], *out)
     return y if bias is None else y + channel_vector(bias, y.ndim)
-
-
-def channel_vector(v: Array, ndim: int) -> Array:
-    """Reshape ``(C,)`` to float64 that broadcasts against ``(N, C, *spatial)``."""
-    return v.astype(np.float64).reshape(-1, *(1,) * (ndim - 2))
 
 
 def pooled_size(
@@ -188,56 +181,3 @@ def windows_of_padded(padded: Array, options: tuple[Size, Size | None], out: Seq
         length = np.minimum(starts + k[axis], padded.shape[2 + axis]) - starts
         count = count * length.reshape(-1, *(1,) * (rank - 1 - axis))
     return count
-
-
-def batch_norm(
-    x: Array,
-    mean: Array,
-    var: Array,
-    weight: Array | None = None,
-    bias: Array | None = None,
-    eps: float = 1e-5,
-) -> Array:
-    """``(x - mean) / sqrt(var + eps) * weight + bias``, a value of each per channel."""
-    scale = 1 / np.sqrt(var.astype(np.float64) + eps)
-    y = (x.astype(np.float64) - channel_vector(mean, x.ndim)) * channel_vector(scale, x.ndim)
-    if weight is not None:
-        y = y * channel_vector(weight, x.ndim)
-    return y if bias is None else y + channel_vector(bias, x.ndim)
-
-
-def batch_statistics(x: Array) -> tuple[Array, Array, Array]:
-    """Mean, biased variance and unbiased variance of each channel."""
-    axes = (0, *range(2, x.ndim))
-    data = x.astype(np.float64)
-    return data.mean(axis=axes), data.var(axis=axes), data.var(axis=axes, ddof=1)
-
-
-def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """``x @ weight.T + bias`` over the last axis."""
-    with np.errstate(invalid="ignore"):
-        y = x.astype(np.float64) @ weight.astype(np.float64).T
-    return y if bias is None else y + bias.astype(np.float64)
-
-
-def activation(x: Array, name: str | tuple[Any, ...] | None) -> Array:
-    """Apply an activation, named as in the public interface, in float64."""
-    x = np.asarray(x, dtype=np.float64)
-    kind, parameters = (name, ()) if not isinstance(name, tuple) else (name[0], name[1:])
-    if kind is None:
-        return x
-    low, high = parameters if kind == "clip" else (0.0, 6.0)
-    slope = parameters[0] if kind == "leaky_relu" else 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        logistic = np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
-        values: dict[str, Array] = {
-            "relu": np.where(x < 0, 0.0, x),
-            "relu6": np.where(x < low, low, np.where(x > high, high, x)),
-            "clip": np.where(x < low, low, np.where(x > high, high, x)),
-            "leaky_relu": np.where(x < 0, x * slope, x),
-            "tanh": np.tanh(x),
-            "sigmoid": logistic,
-            "silu": x * logistic,
-            "hardswish": x * (np.clip(x + 3, 0, 6) / 6),
-        }
-    return values[str(kind)]

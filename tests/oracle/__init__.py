@@ -1,0 +1,38 @@
+"""What the package should compute, in float64 NumPy, sharing no code with it.
+
+Arrays are channels first, ``(N, C, *spatial)``, with one to three spatial axes. Everything is
+written for being read beside the formula; speed only matters as far as the tests stay short.
+"""
+
+from oracle.elementwise import activation
+from oracle.norm import batch_norm, batch_statistics, channel_vector, linear
+from oracle.window import (
+    avg_pool,
+    conv,
+    max_pool,
+    padding_pairs,
+    per_axis,
+    pooled_size,
+    pooling_windows,
+    same_padding,
+    windows,
+    windows_of_padded,
+)
+
+__all__ = [
+    "activation",
+    "avg_pool",
+    "batch_norm",
+    "batch_statistics",
+    "channel_vector",
+    "conv",
+    "linear",
+    "max_pool",
+    "padding_pairs",
+    "per_axis",
+    "pooled_size",
+    "pooling_windows",
+    "same_padding",
+    "windows",
+    "windows_of_padded",
+]
