@@ -45,13 +45,16 @@ typedef struct {
     int64_t batch, groups, c_in, c_out; /* channels of all groups together */
     fc_window window;
     int item_bytes;
+    int transposed;    /* in and out change places in the window's formula, as they do in the order of the weight */
+    fc_window spread;  /* for the library: the window of a transposed convolution, whose own then says which inputs are read */
     int channels_last; /* both maps hold a pixel's channels side by side */
     int strided_rows;  /* the input's pixels are not side by side */
     fc_algorithm algorithm;
 } fc_conv;
 
-/* out = act(bias + residual + input * weight); weight is C-contiguous (c_out, c_in / groups, kernel...), out contiguous
- * channels-first or channels-last. FC_UNSUPPORTED if the algorithm cannot do the shape. */
+/* out = act(bias + residual + input * weight); weight is C-contiguous (c_out, c_in / groups, kernel...), of a transposed
+ * convolution (c_in, c_out / groups, kernel...); out contiguous channels-first or channels-last. FC_UNSUPPORTED if the algorithm
+ * cannot do the shape. */
 fc_status fc_conv_run(const fc_conv *conv, const fc_view *input, const void *weight, const fc_view *output,
                       const fc_epilogue *epilogue, const fc_run *run);
 

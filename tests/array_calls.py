@@ -14,7 +14,8 @@ Array = np.ndarray[Any, Any]
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 POOLS = ("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d")
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
-FUNCTIONS = (*CONVOLUTIONS, *POOLS, "batch_norm", "linear", *ACTIVATIONS)
+TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+FUNCTIONS = (*CONVOLUTIONS, *TRANSPOSED, *POOLS, "batch_norm", "linear", *ACTIVATIONS)
 
 
 def integers(*shape: int, dtype: Any = np.float32) -> Array:
@@ -29,6 +30,10 @@ def call_of(function: str) -> tuple[Callable[..., Any], dict[str, Array], dict[s
         arrays = {"input": integers(2, 4, *spatial), "weight": integers(6, 2, *kernel), "bias": integers(6)}
         arrays["residual"] = integers(2, 6, *spatial)
         return getattr(fc, function), arrays, {"padding": 1, "groups": 2, "activation": "relu"}
+    if function in TRANSPOSED:
+        spatial, kernel = [5] * int(function[-2]), [3] * int(function[-2])
+        arrays = {"input": integers(2, 4, *spatial), "weight": integers(4, 3, *kernel), "bias": integers(6)}
+        return getattr(fc, function), arrays, {"stride": 2, "groups": 2, "activation": "relu"}
     if function in POOLS:
         x = integers(2, 4, *[6] * int(function[-2]))
         return getattr(fc, function), {"input": x}, {"kernel_size": 2}

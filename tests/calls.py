@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 import numpy as np
-from cases import ConvCase, PoolCase
+from cases import ConvCase, PoolCase, TransposedCase
 
 import fastconv as fc
 from fastconv._native import core
@@ -20,14 +20,23 @@ SUPPORTED_ISAS = [name for index, name in enumerate(core.ISA_NAMES) if core.isa_
 ISAS = [os.environ["FASTCONV_ISA"]] if os.environ.get("FASTCONV_ISA") else SUPPORTED_ISAS
 
 
-def algorithms(case: ConvCase) -> list[str]:
+def algorithms(case: ConvCase | TransposedCase) -> list[str]:
     """List what must be able to do the case."""
+    if isinstance(case, TransposedCase):
+        return ["direct", "depthwise"] if case.is_depthwise else ["direct"]
     return ["direct", "im2col", "depthwise"] if case.is_depthwise else ["direct", "im2col"]
 
 
 def convolve(case: ConvCase, *arrays: Array | None, **options: Any) -> Array:
     """Call the convolution of the case's rank."""
     function: Any = (fc.conv1d, fc.conv2d, fc.conv3d)[case.rank - 1]
+    result: Array = function(*arrays, **case.options, **options)
+    return result
+
+
+def convolve_transposed(case: TransposedCase, *arrays: Array | None, **options: Any) -> Array:
+    """Call the transposed convolution of the case's rank."""
+    function: Any = (fc.conv_transpose1d, fc.conv_transpose2d, fc.conv_transpose3d)[case.rank - 1]
     result: Array = function(*arrays, **case.options, **options)
     return result
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from calls import algorithms, avg_pool, channels_last, convolve, max_pool
-from cases import CONV_CASES, POOL_CASES, ConvCase, random_array
+from calls import algorithms, avg_pool, channels_last, convolve, convolve_transposed, max_pool
+from cases import CONV_CASES, POOL_CASES, TRANSPOSED_CASES, ConvCase, random_array
 
 import fastconv as fc
 
@@ -104,6 +104,20 @@ def guard_convolution(dtype: Any) -> None:
                 check(f"{case} {algorithm} {layout}", call, arrays, arrays[3])
 
 
+def guard_transposed(dtype: Any) -> None:
+    """All cases by all algorithms, with bias, in both layouts."""
+    for case in TRANSPOSED_CASES:
+        arrays = list(case.arrays(dtype))
+        if not fits(case.input, case.weight):
+            continue
+        for algorithm in algorithms(case):
+            for layout, x in both_layouts(arrays[0]):
+                call = bind(functools.partial(convolve_transposed, case), algorithm=algorithm, layout=layout)
+                y = call(x, *arrays[1:])
+                if fits(y.shape):
+                    check(f"{case} {algorithm} {layout}", call, [x, *arrays[1:]], y)
+
+
 def convolve_placed(*arrays: Array, case: ConvCase, **options: Any) -> Array:
     """Convolve input, weight, bias and residual."""
     return convolve(case, *arrays[:3], residual=arrays[3], **options)
@@ -173,6 +187,7 @@ def guard_linear(dtype: Any) -> None:
 
 OPERATIONS = {
     "convolution": guard_convolution,
+    "transposed": guard_transposed,
     "pooling": guard_pooling,
     "batch_norm": guard_batch_norm,
     "linear": guard_linear,

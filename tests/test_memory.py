@@ -12,8 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from bounds import assert_same_bits
-from calls import algorithms, avg_pool, channels_last, convolve, max_pool
-from cases import CONV_CASES, POOL_CASES, ConvCase, PoolCase, random_array
+from calls import algorithms, avg_pool, channels_last, convolve, convolve_transposed, max_pool
+from cases import (
+    CONV_CASES,
+    POOL_CASES,
+    TRANSPOSED_CASES,
+    ConvCase,
+    PoolCase,
+    TransposedCase,
+    random_array,
+)
 
 import fastconv as fc
 from fastconv._native import core
@@ -25,7 +33,7 @@ MEGABYTE = 1 << 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
-@pytest.mark.parametrize("operation", ["convolution", "pooling", "batch_norm", "linear"])
+@pytest.mark.parametrize("operation", ["convolution", "transposed", "pooling", "batch_norm", "linear"])
 def test_nothing_outside_the_arrays_is_touched(
     operation: str, dtype: Any, isa: str, fresh_python: FreshPython
 ) -> None:
@@ -76,6 +84,18 @@ def test_convolution_in_poisoned_memory(case: ConvCase, dtype: Any, isa: str) ->
 
             def call(*arrays: Array, how: tuple[str, str] = (algorithm, layout), **options: Any) -> Array:
                 return convolve(case, *arrays, algorithm=how[0], layout=how[1], **options)
+
+            assert_blind_to_poison(call, (data, w, b))
+
+
+@pytest.mark.parametrize("case", [c for c in TRANSPOSED_CASES if "worth" not in c.name], ids=str)
+def test_transposed_convolution_in_poisoned_memory(case: TransposedCase, dtype: Any, isa: str) -> None:
+    x, w, b = case.arrays(dtype)
+    for algorithm in algorithms(case):
+        for data, layout in ((x, "NCHW"), (channels_last(x), "NHWC")):
+
+            def call(*arrays: Array, how: tuple[str, str] = (algorithm, layout), **options: Any) -> Array:
+                return convolve_transposed(case, *arrays, algorithm=how[0], layout=how[1], **options)
 
             assert_blind_to_poison(call, (data, w, b))
 

@@ -164,7 +164,8 @@ def plan(case: ConvCase, threads: int) -> dict[str, Any]:
     pads = tuple(p for pair in case.padding_pairs for p in pair)
     window = (case.weight[2:], case.strides, pads, case.dilations)
     run = (core.ISA_NAMES.index(ISAS[-1]), threads)
-    return core.conv_plan(case.input, case.weight, (4, False), window, case.groups, 0, run)
+    shapes = (case.input, case.weight, case.output)
+    return core.conv_plan(shapes, (4, False), window, case.groups, 0, False, run)
 
 
 @pytest.mark.parametrize("case", THREADED, ids=str)

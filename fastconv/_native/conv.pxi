@@ -1,4 +1,4 @@
-# Convolution.
+# Convolution, ordinary and transposed.
 
 cdef int read_conv(object input, object weight, object out, tuple window, int64_t groups, Map *x, Map *y,
                    fc_conv *conv) except -1:
@@ -10,58 +10,65 @@ cdef int read_conv(object input, object weight, object out, tuple window, int64_
     copy_sizes(x.size, conv.window.size)
     copy_sizes(w.size, conv.window.kernel)
     copy_sizes(y.size, conv.window.out)
-    conv.batch, conv.groups, conv.c_in, conv.c_out = x.batch, groups, x.channels, w.batch
-    conv.item_bytes, conv.channels_last, conv.strided_rows = x.item_bytes, 0, 0
+    conv.batch, conv.groups, conv.c_in, conv.c_out = x.batch, groups, x.channels, y.channels
+    conv.item_bytes, conv.transposed, conv.channels_last, conv.strided_rows = x.item_bytes, 0, 0, 0
     return 0
+
+
+cdef int run_conv(fc_conv *conv, Map *x, object weight, Map *y, tuple epilogue, tuple run) except -1:
+    cdef fc_epilogue e
+    cdef fc_run r
+    cdef fc_status status
+    cdef void *data = data_of(weight)
+    read_epilogue(epilogue, &e)
+    read_run(run, &r)
+    with nogil:
+        status = fc_conv_run(conv, &x.view, data, &y.view, &e, &r)
+    return check(status)
 
 
 def conv(input, weight, out, tuple window, int64_t groups, tuple epilogue, int algorithm, tuple run, /):
     cdef Map x, y
     cdef fc_conv conv
-    cdef fc_epilogue e
-    cdef fc_run r
-    cdef fc_status status
-    cdef void *data
     read_conv(input, weight, out, window, groups, &x, &y, &conv)
-    read_epilogue(epilogue, &e)
-    read_run(run, &r)
     conv.algorithm = algorithm
-    data = data_of(weight)
-    with nogil:
-        status = fc_conv_run(&conv, &x.view, data, &y.view, &e, &r)
-    check(status)
+    run_conv(&conv, &x, weight, &y, epilogue, run)
 
 
-cdef int read_shapes(tuple input_shape, tuple weight_shape, tuple window, fc_conv *conv) except -1:
-    """Fill the sizes of a convolution of which there are only shapes."""
-    cdef int axes = <int>len(input_shape) - 2, i, to
-    cdef int64_t padded, reach
+def conv_transpose(input, weight, out, tuple window, int64_t groups, tuple epilogue, int algorithm, tuple run, /):
+    cdef Map x, y
+    cdef fc_conv conv
+    read_conv(input, weight, out, window, groups, &x, &y, &conv)
+    conv.transposed, conv.algorithm = 1, algorithm
+    run_conv(&conv, &x, weight, &y, epilogue, run)
+
+
+cdef int read_shapes(tuple shapes, tuple window, fc_conv *conv) except -1:
+    """Fill the sizes of a convolution of which there are only the shapes of input, weight and output."""
+    cdef tuple input = shapes[0], weight = shapes[1], out = shapes[2]
+    cdef int axes = <int>len(input) - 2, i, to
     read_window(window, axes, &conv.window)
     for i in range(3 - axes):
         conv.window.size[i] = conv.window.out[i] = 1
     for i in range(axes):
         to = 3 - axes + i
-        conv.window.size[to] = input_shape[2 + i]
-        conv.window.kernel[to] = weight_shape[2 + i]
-        padded = conv.window.size[to] + <int64_t>window[2][2 * i] + <int64_t>window[2][2 * i + 1]
-        reach = (conv.window.kernel[to] - 1) * conv.window.dilation[to]
-        conv.window.out[to] = (padded - reach - 1) // conv.window.stride[to] + 1
-    conv.batch, conv.c_in, conv.c_out = input_shape[0], input_shape[1], weight_shape[0]
+        conv.window.size[to] = input[2 + i]
+        conv.window.kernel[to] = weight[2 + i]
+        conv.window.out[to] = out[2 + i]
+    conv.batch, conv.c_in, conv.c_out = input[0], input[1], out[1]
     return 0
 
 
-def conv_plan(tuple input_shape, tuple weight_shape, tuple items, tuple window, int64_t groups, int algorithm,
-              tuple run, /):
+def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algorithm, bint transposed, tuple run, /):
     cdef fc_conv conv
     cdef fc_conv_plan plan
     cdef fc_run r
-    read_shapes(input_shape, weight_shape, window, &conv)
-    conv.groups, conv.algorithm = groups, algorithm
+    read_shapes(shapes, window, &conv)
+    conv.groups, conv.algorithm, conv.transposed = groups, algorithm, transposed
     conv.item_bytes, conv.channels_last = items
     conv.strided_rows = conv.channels_last
     read_run(run, &r)
     check(fc_conv_explain(&conv, &r, &plan))
-    outputs = input_shape[0] * weight_shape[0] * conv.window.out[0] * conv.window.out[1] * conv.window.out[2]
     return {
         "algorithm": fc_algorithm_name(plan.algorithm).decode(),
         "reason": plan.reason.decode(),
@@ -72,7 +79,6 @@ def conv_plan(tuple input_shape, tuple weight_shape, tuple items, tuple window, 
         "band": (plan.band_rows, plan.band_cols),
         "threads": plan.threads,
         "workspace_bytes": plan.shared_bytes + plan.threads * plan.thread_bytes,
-        "flops": 2 * outputs * plan.depth,
     }
 
 

@@ -63,19 +63,33 @@ def conv(
     Raises ValueError if the algorithm cannot do the shape, MemoryError, KeyboardInterrupt.
     """
 
+def conv_transpose(
+    input: Array,
+    weight: Array,
+    out: Array,
+    window: Window,
+    groups: int,
+    epilogue: Epilogue,
+    algorithm: int,
+    run: Run,
+    /,
+) -> None:
+    """Convolve transposed: ``weight`` is ``(C_in, C_out/groups, *kernel)``; all else as `conv`."""
+
 def conv_plan(
-    input_shape: tuple[int, ...],
-    weight_shape: tuple[int, ...],
+    shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
     items: tuple[int, bool],
     window: Window,
     groups: int,
     algorithm: int,
+    transposed: bool,
     run: Run,
     /,
 ) -> dict[str, Any]:
-    """Return what `conv` would do: algorithm, reason, isa, tile, threads, workspace_bytes, flops.
+    """Return what `conv` or `conv_transpose` would do: algorithm, reason, isa, tile, threads, workspace.
 
-    ``items``: bytes of one, and whether channels are last in both maps; shapes are channels first.
+    ``shapes``: of input, weight and output, channels first. ``items``: bytes of one, and whether channels are
+    last in both maps.
     """
 
 def bench_blocked_conv(

@@ -42,7 +42,7 @@ cdef extern from "fastconv.h" nogil:
     ctypedef struct fc_conv:
         int64_t batch, groups, c_in, c_out
         fc_window window
-        int item_bytes, channels_last, strided_rows
+        int item_bytes, transposed, channels_last, strided_rows
         fc_algorithm algorithm
     fc_status fc_conv_run(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
                           const fc_epilogue *, const fc_run *)

@@ -2,7 +2,9 @@
 
 from fastconv.functional.activation import hardswish, leaky_relu, relu, relu6, sigmoid, silu, tanh
 from fastconv.functional.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
-from fastconv.functional.conv import conv1d, conv2d, conv3d, explain
+from fastconv.functional.conv import conv1d, conv2d, conv3d
+from fastconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from fastconv.functional.explain import explain
 from fastconv.functional.linear import linear
 from fastconv.functional.max_pool import max_pool1d, max_pool2d, max_pool3d
 from fastconv.functional.norm import batch_norm, fold_batch_norm
@@ -15,6 +17,9 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "explain",
     "fold_batch_norm",
     "hardswish",

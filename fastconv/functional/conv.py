@@ -1,4 +1,4 @@
-"""Convolution on 1, 2 and 3 spatial axes, and what would run for given shapes.
+"""Convolution on 1, 2 and 3 spatial axes.
 
     out[n, o, y, x] = activation(bias[o] + residual[n, o, y, x]
         + sum over c, i, j of weight[o, c, i, j] * padded[n, g*C_in/groups + c, y*stride + i*dilation, ...])
@@ -9,17 +9,12 @@ is not flipped: this is a cross-correlation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, SupportsIndex
-
-import numpy as np
+from typing import SupportsIndex
 
 from fastconv._native import core as native
 from fastconv.functional.checks import arguments, arrays, window
-from fastconv.functional.checks.annotations import Activation, Array, ArrayLike, DTypeLike, Padding, Size
+from fastconv.functional.checks.annotations import Activation, Array, ArrayLike, Padding, Size
 from fastconv.runtime import native_run
-
-_RANKS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
 
 Operands = tuple[object, object, object]
 Options = tuple[object, object, object, object, Array | None]
@@ -266,73 +261,3 @@ def conv3d(
     """
     options = (activation, residual, layout, algorithm, out)
     return _convolve(3, (input, weight, bias), (stride, padding, dilation, groups), options)
-
-
-def explain(
-    function: str,
-    input_shape: Sequence[SupportsIndex],
-    weight_shape: Sequence[SupportsIndex],
-    *,
-    stride: Size = 1,
-    padding: Padding = 0,
-    dilation: Size = 1,
-    groups: SupportsIndex = 1,
-    layout: str = "NCHW",
-    algorithm: str = "auto",
-    dtype: DTypeLike = np.float32,
-) -> dict[str, Any]:
-    """Tell what a convolution of these shapes would run, and why.
-
-    Parameters
-    ----------
-    function : {"conv1d", "conv2d", "conv3d"}
-        The function that would be called.
-    input_shape, weight_shape : sequence of int
-        Shapes of its arrays, the input's in the given layout.
-    stride, padding, dilation, groups, layout, algorithm : optional
-        Its other arguments, as in `conv2d`.
-    dtype : dtype_like, default numpy.float32
-        What the arrays are promoted to: float32 or float64.
-
-    Returns
-    -------
-    dict
-        ``function``, ``output_shape``, and what the plan says, among it ``algorithm``, ``reason``, ``isa``,
-        ``tile``, ``threads``, ``workspace_bytes`` and ``flops`` (two for each product).
-
-    Raises
-    ------
-    TypeError, ValueError
-        Where the function itself would raise; also for an empty batch, for which nothing runs.
-
-    Examples
-    --------
-    >>> import fastconv as fc
-    >>> plan = fc.explain("conv2d", (1, 64, 56, 56), (64, 64, 3, 3), padding=1, algorithm="direct")
-    >>> plan["algorithm"], plan["output_shape"], plan["flops"]
-    ('direct', (1, 64, 56, 56), 231211008)
-    """
-    if not isinstance(function, str):
-        raise TypeError(f"function must be a name, got {type(function).__name__}")
-    if function not in _RANKS:
-        raise ValueError(f"function={function!r} is unknown: it must be one of {', '.join(_RANKS)}")
-    rank = _RANKS[function]
-    last = arguments.channels_last(layout)
-    itemsize = arrays.float_dtype(dtype, "dtype").itemsize
-    x_shape = arguments.shape(input_shape, "input_shape")
-    first = arrays.shape_channels_first(x_shape, rank, last, "input_shape")
-    kernel_shape = arguments.shape(weight_shape, "weight_shape")
-    given = (stride, padding, dilation, groups)
-    shape, native_window, count = window.convolution(first, kernel_shape, given)
-    if shape[0] == 0:
-        raise ValueError(f"input_shape={x_shape} has an empty batch: nothing would run")
-    plan = native.conv_plan(
-        first,
-        kernel_shape,
-        (itemsize, last),
-        native_window,
-        count,
-        arguments.algorithm(algorithm, kernel_shape[1]),
-        native_run(),
-    )
-    return {"function": function, "output_shape": arrays.in_layout(shape, len(x_shape), last), **plan}

@@ -36,6 +36,8 @@ static void to_blocked(const fc_transpose *t)
         for (int64_t p = 0; p < t->pixels; p += LANES) {
             const int64_t left = t->pixels - p;
             vreal x[LANES];
+            if (t->ahead)
+                for (int i = 0; i < LANES && i < present; i++) fetch_near(rows + i * t->plane_stride + p * REAL_BYTES + t->ahead);
             if (left >= LANES && present >= LANES) {
                 UNROLLED for (int i = 0; i < LANES; i++) x[i] = load(rows + i * t->plane_stride + p * REAL_BYTES);
             } else {

@@ -1,12 +1,12 @@
 /* A convolution call: plan it, take the workspace, hand it to its algorithm.
  *
- *   workspace:  | shared: packed filter or laid-out input | step offsets | padded bias | thread 0 | thread 1 | ...
+ *   workspace:  | shared: packed filter or laid-out input | phases | step offsets | padded bias | thread 0 | thread 1 | ...
  */
 #include "conv.h"
 
 #include <string.h>
 
-#include "filter.h"
+#include "../plan/transposed.h"
 #include "pool.h"
 #include "../sizes.h"
 
@@ -26,12 +26,17 @@ static void join_rows(fc_conv *conv, const fc_view *input, const fc_view *output
 static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_view *output)
 {
     fc_conv same = *conv;
-    same.window = fc_simplified(&conv->window);
+    if (conv->transposed) {
+        same.spread = fc_simplified_spread(&conv->window);
+        same.window = fc_gathered(&same.spread);
+    } else {
+        same.window = fc_simplified(&conv->window);
+    }
     if (input) {
         same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
         same.strided_rows = conv->window.in[2] > 1 && input->stride[4] != conv->item_bytes;
     }
-    join_rows(&same, input, output);
+    if (!conv->transposed) join_rows(&same, input, output);
     return same;
 }
 
@@ -41,34 +46,17 @@ fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *
     return fc_plan_conv(&same, run, plan);
 }
 
-/* Steps of channel blocks go through the lanes; steps of planes through one row of the kernel where the walk can. */
-static void prepare_reduction(fc_conv_job *job)
-{
-    const fc_conv_plan *plan = job->plan;
-    const fc_window *w = &job->conv->window;
-    const int blocked = plan->form == FC_BLOCKED;
-    const int64_t full = plan->group_in / plan->kernels->block, tail = plan->group_in % plan->kernels->block;
-    const int64_t row = plan->form == FC_PLANES && plan->walk != FC_WALK_STRIDED ? w->kernel[2] : 1;
-    fc_reduction *r = &job->reduction;
-    *r = (fc_reduction){.kernels = plan->kernels, .walk = plan->walk, .offset = job->offset,
-                        .px_stride = fc_px_step(&job->scratch), .row_stride = fc_row_step(&job->scratch),
-                        .k_stride = w->dilation[2] * job->conv->item_bytes};
-    r->steps = (blocked ? full : plan->group_in) * plan->taps / row;
-    r->depth = blocked ? plan->kernels->block : row;
-    r->tail_steps = blocked && tail ? plan->taps : 0;
-    r->tail_depth = tail;
-    ptrdiff_t *offset = job->offset;
-    for (int64_t g = 0; g < (blocked ? plan->in_blocks : plan->group_in); g++)
-        for (int64_t d = 0; d < w->kernel[0]; d++)
-            for (int64_t h = 0; h < w->kernel[1]; h++)
-                for (int64_t v = 0; v < w->kernel[2]; v += row)
-                    *offset++ = g * job->scratch.group_bytes + fc_tap_offset(&job->scratch, (const int64_t[]){d, h, v});
-}
-
 static size_t offset_bytes(const fc_conv_plan *plan)
 {
     const int64_t steps = (plan->form == FC_BLOCKED ? plan->in_blocks : plan->group_in) * plan->taps;
     return fc_aligned((size_t)steps * sizeof(ptrdiff_t));
+}
+
+static size_t phase_bytes(const fc_conv_plan *plan) { return fc_aligned((size_t)plan->phases * sizeof(fc_phase)); }
+
+static size_t place_bytes(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    return conv->transposed ? fc_aligned((size_t)plan->taps * sizeof(fc_tap_place)) : 0;
 }
 
 static size_t bias_bytes(const fc_conv *conv, const fc_conv_plan *plan)
@@ -78,17 +66,19 @@ static size_t bias_bytes(const fc_conv *conv, const fc_conv_plan *plan)
 
 size_t fc_conv_fixed_bytes(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    return offset_bytes(plan) + bias_bytes(conv, plan);
+    return phase_bytes(plan) + offset_bytes(plan) + place_bytes(conv, plan) + bias_bytes(conv, plan);
 }
 
 void fc_conv_prepare(fc_conv_job *job, char *memory)
 {
     const fc_conv *conv = job->conv;
     const fc_conv_plan *plan = job->plan;
-    job->offset = (ptrdiff_t *)memory;
-    job->bias = memory + offset_bytes(plan);
-    job->threads = memory + fc_conv_fixed_bytes(conv, plan);
-    if (plan->method != FC_COLUMNS) prepare_reduction(job);
+    job->phase = (fc_phase *)memory;
+    job->offset = (ptrdiff_t *)(memory + phase_bytes(plan));
+    job->place = (fc_tap_place *)((char *)job->offset + offset_bytes(plan));
+    job->bias = (char *)job->place + place_bytes(conv, plan);
+    job->threads = job->bias + bias_bytes(conv, plan);
+    if (plan->method != FC_COLUMNS) fc_conv_prepare_phases(job);
     memset(job->bias, 0, bias_bytes(conv, plan));
     if (!job->epilogue.bias) return;
     const size_t a_group = (size_t)(plan->group_out * conv->item_bytes);
@@ -143,6 +133,25 @@ fc_piece fc_piece_of(const fc_conv_job *job, int64_t task)
     };
 }
 
+fc_range fc_outputs_of(const fc_conv_job *job, const fc_range *piece, int64_t slice)
+{
+    if (!job->conv->transposed) return *piece;
+    const int64_t *step = job->plan->step, *out = job->conv->spread.out;
+    fc_range outputs = {.first = {piece->first[0] * step[0] + slice}, .count = {1}};
+    if (outputs.first[0] >= out[0]) outputs.count[0] = 0;
+    for (int i = 1; i < FC_SPATIAL; i++) {
+        outputs.first[i] = piece->first[i] * step[i];
+        outputs.count[i] = fc_min(piece->count[i] * step[i], out[i] - outputs.first[i]);
+    }
+    return outputs;
+}
+
+int64_t fc_phase_count(const fc_conv_job *job, const fc_phase *phase, const fc_range *outputs, int axis)
+{
+    const int64_t left = outputs->count[axis] - phase->first[axis];
+    return left > 0 ? fc_ceil_div(left, job->plan->step[axis]) : 0;
+}
+
 fc_source fc_source_of(const fc_conv_job *job, int64_t sample, int64_t channel, void *row)
 {
     fc_source source = {.kernels = job->plan->kernels, .input = job->input, .row = row};
@@ -189,13 +198,20 @@ const void *fc_panel_bias(const fc_conv_job *job, int64_t group, int64_t tile)
     return job->bias + (group * job->plan->out_blocks + tile * job->plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
 }
 
+void fc_pack_one_panel(const fc_conv_job *job, int64_t group, int64_t tile, void *panel)
+{
+    const int item_bytes = job->conv->item_bytes;
+    if (job->conv->transposed)
+        fc_pack_transposed_panel(job->plan, item_bytes, job->weight, job->place, group, tile, panel);
+    else fc_pack_panel(job->plan, item_bytes, job->weight, group, tile, panel);
+}
+
 static void pack_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
     const int64_t group = task / job->plan->tiles, tile = task % job->plan->tiles;
     (void)thread;
-    fc_pack_panel(job->plan, job->conv->item_bytes, job->weight, group, tile,
-                  job->shared + fc_panel_at(job->plan, group, tile));
+    fc_pack_one_panel(job, group, tile, job->shared + fc_panel_at(job->plan, group, tile));
 }
 
 fc_status fc_pack_filter(fc_conv_job *job)

@@ -3,9 +3,17 @@
 #define FASTCONV_OPS_CONV_H
 
 #include "../plan/conv.h"
+#include "filter.h"
 #include "layout.h"
 #include "store.h"
 #include "sweep.h"
+
+/* The outputs first + plan->step * t, which all take the same steps; `before` products of other phases stand before theirs in
+ * a panel. */
+typedef struct {
+    int64_t first[FC_SPATIAL], taps, before;
+    fc_reduction reduction;
+} fc_phase;
 
 typedef struct {
     const fc_conv *conv;
@@ -15,9 +23,12 @@ typedef struct {
     fc_epilogue epilogue;
     fc_team team;
     fc_scratch scratch;
-    fc_reduction reduction;
-    ptrdiff_t *offset; /* the reduction's */
-    char *bias;        /* padded to whole blocks, group after group */
+    fc_phase *phase; /* an ordinary convolution has one */
+    int64_t phases;
+    int gaps;            /* some outputs belong to no phase: no tap reaches them */
+    ptrdiff_t *offset;   /* the reductions', phase after phase */
+    fc_tap_place *place; /* transposed: of every tap of the weight */
+    char *bias;          /* padded to whole blocks, group after group */
     char *shared, *threads;
     size_t thread_bytes; /* of scratch, for each thread */
 } fc_conv_job;
@@ -31,13 +42,16 @@ fc_status fc_conv_depthwise(fc_conv_job *job);
 size_t fc_conv_fixed_bytes(const fc_conv *conv, const fc_conv_plan *plan);
 void fc_conv_prepare(fc_conv_job *job, char *memory);
 
+/* Fill phase, offset and place, whose memory is there. */
+void fc_conv_prepare_phases(fc_conv_job *job);
+
 /* The part of the workspace that belongs to one thread. */
 static inline char *fc_thread_scratch(const fc_conv_job *job, int thread)
 {
     return job->threads + (size_t)thread * job->thread_bytes;
 }
 
-/* The outputs of one task: sample, group, and a range of the output plane. Tasks count through n, g, d, band. */
+/* The outputs of one task: sample, group, and for each phase a range of its outputs. Tasks count through n, g, d, band. */
 typedef struct {
     int64_t sample, group;
     fc_range range;
@@ -45,20 +59,28 @@ typedef struct {
 fc_piece fc_piece_of(const fc_conv_job *job, int64_t task);
 int64_t fc_pieces(const fc_conv_job *job);
 
+/* The range of outputs of all phases of the slice `slice` (below plan->step[0]) of a piece; its count[0] is 0 where there is none. */
+fc_range fc_outputs_of(const fc_conv_job *job, const fc_range *piece, int64_t slice);
+
+/* How many rows and columns of them belong to a phase. */
+int64_t fc_phase_count(const fc_conv_job *job, const fc_phase *phase, const fc_range *outputs, int axis);
+
 /* The input positioned at a sample and a channel. */
 fc_source fc_source_of(const fc_conv_job *job, int64_t sample, int64_t channel, void *row);
 
 /* Lay out the whole input of a piece's group. row: scratch for a gathered row. */
 void fc_lay_out_piece(const fc_conv_job *job, const fc_piece *piece, void *row, void *input);
 
-/* Store the channel blocks of a panel from scratch: the piece's pixels one block apart, `block_bytes` between blocks. */
+/* Store the channel blocks of a panel from scratch: the pixels of piece->range, here of outputs, one block apart, `block_bytes`
+ * between blocks. */
 void fc_store_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *scratch,
                     ptrdiff_t block_bytes);
 
 /* Where the padded bias of a panel starts. */
 const void *fc_panel_bias(const fc_conv_job *job, int64_t group, int64_t tile);
 
-/* Pack every panel of the filter into the shared workspace. */
+/* Pack one panel, or every panel into the shared workspace. */
+void fc_pack_one_panel(const fc_conv_job *job, int64_t group, int64_t tile, void *panel);
 fc_status fc_pack_filter(fc_conv_job *job);
 
 #endif

@@ -55,7 +55,7 @@ static void split_work(fc_blocked_job *job)
 static fc_reduction slab_of(const fc_blocked_job *job, int64_t first)
 {
     const int64_t taps = job->base.plan->taps, blocks = job->base.plan->in_blocks, end = first + job->slab;
-    fc_reduction r = job->base.reduction;
+    fc_reduction r = job->base.phase[0].reduction;
     if (job->slab >= blocks) return r;
     r.offset += first * taps;
     r.steps = fc_min(r.steps, end * taps) - first * taps;
@@ -127,7 +127,7 @@ static void prepare_blocked_reduction(fc_blocked_job *job)
 {
     const fc_conv_plan *plan = job->base.plan;
     const fc_window *w = &job->base.conv->window;
-    fc_reduction *r = &job->base.reduction;
+    fc_reduction *r = &job->base.phase[0].reduction;
     ptrdiff_t *offset = job->base.offset;
     for (int64_t b = 0; b < plan->in_blocks; b++)
         for (int64_t d = 0; d < w->kernel[0]; d++)

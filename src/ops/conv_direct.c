@@ -6,7 +6,6 @@
  * Georganas et al. 2018; Zhang, Franchetti & Low 2018.
  */
 #include "conv.h"
-#include "filter.h"
 
 /* Whether the tiles of a panel can write the caller's array themselves: channels last, and no half-empty block. */
 static int stores_in_place(const fc_conv_job *job, int64_t tile)
@@ -17,28 +16,66 @@ static int stores_in_place(const fc_conv_job *job, int64_t tile)
         && tile * plan->kernels->tile_blocks * plan->kernels->block + channels <= plan->group_out;
 }
 
-static void sweep_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *input, const void *filter,
+/* The phases of one slice of outputs, into `target`, which stands at the first of them. */
+static void sweep_phases(const fc_conv_job *job, const fc_panel *panel, const fc_target *target, const fc_range *outputs,
+                         const void *input)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t slice = outputs->first[0] % plan->step[0];
+    if (job->gaps) {
+        const fc_phase *any = job->phase;
+        fc_reduction nothing = any->reduction;
+        nothing.steps = nothing.tail_steps = 0;
+        fc_sweep(&nothing, input, panel, target, outputs->count[1], outputs->count[2]);
+    }
+    for (const fc_phase *phase = job->phase; phase < job->phase + job->phases; phase++) {
+        const int64_t rows = fc_phase_count(job, phase, outputs, 1), cols = fc_phase_count(job, phase, outputs, 2);
+        if (phase->first[0] != slice || !rows || !cols) continue;
+        const ptrdiff_t at = phase->first[1] * target->row + phase->first[2] * target->px;
+        fc_panel own = *panel;
+        fc_target every = *target;
+        own.filter = (const char *)panel->filter + phase->before * plan->group_in * panel->blocks * FC_BLOCK_BYTES;
+        every.data = (char *)target->data + at;
+        if (target->residual) every.residual = (const char *)target->residual + at;
+        every.row *= plan->step[1];
+        every.px *= plan->step[2];
+        fc_sweep(&phase->reduction, input, &own, &every, rows, cols);
+    }
+}
+
+static void sweep_slice(const fc_conv_job *job, const fc_piece *outputs, int64_t tile, const void *input, const void *filter,
                         void *scratch)
 {
     const fc_conv_plan *plan = job->plan;
-    const fc_range *range = &piece->range;
-    fc_panel panel = {.filter = filter, .bias = fc_panel_bias(job, piece->group, tile), .blocks = fc_panel_blocks(plan, tile)};
+    const fc_range *range = &outputs->range;
+    fc_panel panel = {.filter = filter, .bias = fc_panel_bias(job, outputs->group, tile), .blocks = fc_panel_blocks(plan, tile)};
     fc_target target;
     if (stores_in_place(job, tile)) {
         const ptrdiff_t *stride = job->output.stride;
-        const int64_t channel = piece->group * plan->group_out + tile * plan->kernels->tile_blocks * plan->kernels->block;
-        const ptrdiff_t at = piece->sample * stride[0] + channel * stride[1] + range->first[0] * stride[2]
+        const int64_t channel = outputs->group * plan->group_out + tile * plan->kernels->tile_blocks * plan->kernels->block;
+        const ptrdiff_t at = outputs->sample * stride[0] + channel * stride[1] + range->first[0] * stride[2]
                            + range->first[1] * stride[3] + range->first[2] * stride[4];
         panel.activation = job->epilogue.activation;
         target = (fc_target){.data = (char *)job->output.data + at, .px = stride[4], .row = stride[3], .block = FC_BLOCK_BYTES,
                              .residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL};
-        fc_sweep(&job->reduction, input, &panel, &target, range->count[1], range->count[2]);
+        sweep_phases(job, &panel, &target, range, input);
         return;
     }
     const ptrdiff_t row = range->count[2] * FC_BLOCK_BYTES;
     target = (fc_target){.data = scratch, .px = FC_BLOCK_BYTES, .row = row, .block = range->count[1] * row};
-    fc_sweep(&job->reduction, input, &panel, &target, range->count[1], range->count[2]);
-    fc_store_panel(job, piece, tile, scratch, target.block);
+    sweep_phases(job, &panel, &target, range, input);
+    fc_store_panel(job, outputs, tile, scratch, target.block);
+}
+
+static void sweep_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *input, const void *filter,
+                        void *scratch)
+{
+    for (int64_t slice = 0; slice < job->plan->step[0]; slice++) {
+        fc_piece outputs = *piece;
+        outputs.range = fc_outputs_of(job, &piece->range, slice);
+        if (!outputs.range.count[0]) return;
+        sweep_slice(job, &outputs, tile, input, filter, scratch);
+    }
 }
 
 static void band_task(void *context, int64_t task, int thread)
@@ -79,7 +116,7 @@ static void channel_task(void *context, int64_t task, int thread)
     const fc_conv_plan *plan = job->plan;
     const int64_t group = task / plan->tiles, tile = task % plan->tiles, planes = job->conv->window.out[0];
     char *panel = fc_thread_scratch(job, thread), *output = panel + plan->panel_bytes;
-    fc_pack_panel(plan, job->conv->item_bytes, job->weight, group, tile, panel);
+    fc_pack_one_panel(job, group, tile, panel);
     for (int64_t sample = 0; sample < job->conv->batch; sample++)
         for (int64_t d = 0; d < planes; d++) {
             const int64_t at = (sample * job->conv->groups + group) * planes + d;

@@ -2,6 +2,7 @@
  * over the taps first, a blocked panel over the lanes first, so every transposed line goes to a place of its own.
  */
 #include "filter.h"
+#include "../sizes.h"
 
 int fc_panel_blocks(const fc_conv_plan *plan, int64_t tile)
 {
@@ -15,6 +16,7 @@ size_t fc_panel_at(const fc_conv_plan *plan, int64_t group, int64_t tile)
     return (size_t)(blocks * plan->depth) * FC_BLOCK_BYTES;
 }
 
+enum { LINES_AHEAD = 8 };
 enum { PIECE = 128 }; /* columns of the weight matrix transposed at once: their offsets stay on the stack */
 
 void fc_pack_panel(const fc_conv_plan *plan, int item_bytes, const void *weight, int64_t group, int64_t tile, void *panel)
@@ -46,4 +48,34 @@ void fc_pack_panel(const fc_conv_plan *plan, int item_bytes, const void *weight,
             }
         }
     }
+}
+
+/* One line of the weight holds the taps of one input and one output channel; lines of neighbouring output channels are
+ * transposed together. */
+void fc_pack_transposed_panel(const fc_conv_plan *plan, int item_bytes, const void *weight, const fc_tap_place *place,
+                              int64_t group, int64_t tile, void *panel)
+{
+    const int blocks = fc_panel_blocks(plan, tile), block = plan->kernels->block;
+    const ptrdiff_t line = (ptrdiff_t)blocks * FC_BLOCK_BYTES, tap_bytes = plan->taps * item_bytes;
+    for (int b = 0; b < blocks; b++)
+        for (int64_t in = 0; in < plan->group_in; in++) {
+            const int64_t channel = (tile * plan->kernels->tile_blocks + b) * block, lane = in % block;
+            const int64_t lanes = fc_min(block, plan->group_in - (in - lane));
+            const char *rows = (const char *)weight + ((group * plan->group_in + in) * plan->group_out + channel) * tap_bytes;
+            /* Lines of neighbouring input channels lie on different pages: no hardware fetches them ahead. */
+            const int64_t ahead = fc_min(LINES_AHEAD, plan->group_in - 1 - in);
+            fc_transpose t = {.plane_stride = tap_bytes, .ahead = ahead * plan->group_out * tap_bytes, .channels = fc_min(block, plan->group_out - channel),
+                              .blocked = (char *)panel + b * FC_BLOCK_BYTES};
+            for (int64_t first = 0; first < plan->taps; first += PIECE) {
+                ptrdiff_t at[PIECE];
+                t.planar = (void *)(rows + first * item_bytes);
+                t.pixels = fc_min(PIECE, plan->taps - first);
+                t.block_offset = at;
+                for (int64_t i = 0; i < t.pixels; i++) {
+                    const fc_tap_place *p = &place[first + i];
+                    at[i] = (p->before * plan->group_in + (in - lane) * p->taps + p->index * lanes + lane) * line;
+                }
+                plan->kernels->to_blocked(&t);
+            }
+        }
 }

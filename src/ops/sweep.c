@@ -71,6 +71,8 @@ typedef struct {
 static fc_fetch start_fetching(fc_tile *tile, int64_t bytes, int64_t tiles)
 {
     const int64_t steps = tile->steps + tile->tail_steps;
+    tile->ahead_lines = 0;
+    if (!bytes) return (fc_fetch){0};
     tile->ahead_lines = (int)fc_ceil_div(bytes, steps * tiles * FC_BLOCK_BYTES);
     return (fc_fetch){bytes, steps * tile->ahead_lines * FC_BLOCK_BYTES};
 }

@@ -4,6 +4,7 @@
  * them, nor the number of threads or samples, changes the order of a sum.
  */
 #include "conv.h"
+#include "transposed.h"
 #include "../sizes.h"
 
 enum {
@@ -40,12 +41,12 @@ fc_axis fc_axis_of(const fc_window *window, int axis, int64_t outputs, fc_form f
     return (fc_axis){1, 1, (outputs - 1) * stride + reach + 1};
 }
 
-static double flops_of(const fc_conv *conv)
+/* Each phase of a transposed convolution has as many outputs as the gathered window, and all of them together every tap. */
+static double flops_of(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
     double pixels = (double)conv->batch * (double)w->out[0] * (double)w->out[1] * (double)w->out[2];
-    return 2 * pixels * (double)conv->c_out * (double)(conv->c_in / conv->groups) * (double)w->kernel[0]
-         * (double)w->kernel[1] * (double)w->kernel[2];
+    return 2 * pixels * (double)conv->c_out * (double)plan->depth;
 }
 
 /* Whether 64 bits hold every size that follows from a plane with its padding; in doubles, which do not wrap. */
@@ -60,15 +61,41 @@ static int sizes_fit(const fc_conv *conv)
     return bytes * (double)conv->batch * (double)w->out[0] < 0x1p62 && filter < 0x1p62;
 }
 
+/* Where outputs stand, and how many products each has. */
+static void set_taps(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const fc_window *w = conv->transposed ? &conv->spread : &conv->window;
+    plan->phases = plan->taps = 1;
+    for (int i = 0; i < FC_SPATIAL; i++) {
+        plan->taps *= w->kernel[i];
+        plan->step[i] = conv->transposed ? w->stride[i] : 1;
+        if (conv->transposed) plan->phases *= fc_axis_phases(w, i);
+    }
+    plan->depth = plan->taps * plan->group_in;
+}
+
 /* Rows so wide that vectors along them, whose last is partial, beat the two transpositions that channel blocks need. */
 static int has_wide_rows(const fc_conv *conv)
 {
     return !conv->strided_rows && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
 }
 
+static fc_status choose_transposed(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const int depthwise = plan->group_in == 1 && plan->group_out == 1 && conv->groups > 1;
+    plan->algorithm = conv->algorithm != FC_AUTO ? conv->algorithm : depthwise ? FC_DEPTHWISE : FC_DIRECT;
+    if (plan->algorithm == FC_IM2COL || (plan->algorithm == FC_DEPTHWISE && (plan->group_in != 1 || plan->group_out != 1)))
+        return FC_UNSUPPORTED;
+    plan->method = plan->algorithm == FC_DEPTHWISE ? FC_CHANNELS : FC_TILES;
+    plan->reason = depthwise ? "one channel a group: vectors along the channels, a phase of the stride after the other"
+                             : "tiles read channel blocks with a halo, a phase of the stride after the other";
+    return FC_OK;
+}
+
 /* Set algorithm, method and the reason for them. */
 static fc_status choose(const fc_conv *conv, fc_conv_plan *plan)
 {
+    if (conv->transposed) return choose_transposed(conv, plan);
     const int depthwise = plan->group_in == 1 && conv->groups > 1;
     const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= FEW_CHANNELS;
     plan->algorithm = conv->algorithm;
@@ -104,13 +131,19 @@ static size_t input_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int6
     return (size_t)(plan->in_blocks * pixels) * FC_BLOCK_BYTES;
 }
 
+/* How many outputs of all phases `count` outputs of each are. */
+static int64_t outputs_of(const fc_conv *conv, const fc_conv_plan *plan, int axis, int64_t count)
+{
+    return conv->transposed ? fc_min(count * plan->step[axis], conv->spread.out[axis]) : count;
+}
+
 static size_t output_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
 {
     if (plan->method == FC_ROWS) {
         const fc_axis w = fc_axis_of(&conv->window, 2, cols, FC_PHASES);
         return fc_aligned((size_t)(rows * w.length * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
     }
-    return (size_t)(rows * cols * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
+    return (size_t)(outputs_of(conv, plan, 1, rows) * outputs_of(conv, plan, 2, cols) * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
 }
 
 int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads)
@@ -191,7 +224,8 @@ static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
     plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
     plan->input_bytes = input_bytes_of(conv, plan, plan->band_rows, plan->band_cols);
     plan->panel_bytes = (size_t)plan->taps * FC_BLOCK_BYTES;
-    plan->output_bytes = (size_t)(plan->band_rows * plan->band_cols) * FC_BLOCK_BYTES;
+    plan->output_bytes = (size_t)(outputs_of(conv, plan, 1, plan->band_rows) * outputs_of(conv, plan, 2, plan->band_cols))
+                       * FC_BLOCK_BYTES;
 }
 
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
@@ -215,13 +249,12 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     const fc_kernels *k = fc_kernels_for(run->isa, conv->item_bytes);
     if (!sizes_fit(conv)) return FC_NO_MEMORY;
     *plan = (fc_conv_plan){.kernels = k, .group_in = conv->c_in / conv->groups, .group_out = conv->c_out / conv->groups};
-    plan->taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
-    plan->depth = plan->taps * plan->group_in;
-    plan->threads = flops_of(conv) < 2 * FC_SERIAL_WORK ? 1 : run->team.threads;
+    set_taps(conv, plan);
+    plan->threads = flops_of(conv, plan) < 2 * FC_SERIAL_WORK ? 1 : run->team.threads;
     const fc_status status = choose(conv, plan);
     if (status != FC_OK) return status;
     plan->form = plan->method == FC_ROWS ? FC_PHASES
-               : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS ? FC_PLANES : FC_BLOCKED;
+               : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS && !conv->transposed ? FC_PLANES : FC_BLOCKED;
     plan->in_blocks = fc_ceil_div(plan->group_in, k->block);
     plan->out_blocks = fc_ceil_div(plan->group_out, k->block);
     plan->tiles = fc_ceil_div(plan->out_blocks, k->tile_blocks);

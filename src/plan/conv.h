@@ -35,6 +35,8 @@ struct fc_conv_plan {
     fc_split split;
     fc_walk walk;
 
+    int64_t step[FC_SPATIAL];      /* between the outputs of one phase, of which an ordinary convolution has one */
+    int64_t phases;                /* at most; see plan/transposed.h */
     int64_t group_in, group_out;   /* channels of one group */
     int64_t taps, depth;           /* kernel positions; products a sum: taps * group_in */
     int64_t in_blocks, out_blocks; /* channel blocks of one group */
@@ -52,6 +54,7 @@ fc_window fc_simplified(const fc_window *window);
  * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
 int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);
 
+/* conv: simplified, and where it is transposed, gathered. */
 fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan);
 
 /* Positions of one axis of a window in scratch: a source coordinate s = origin + step * i for a one-wide kernel (nothing

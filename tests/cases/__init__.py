@@ -5,7 +5,16 @@ A name says what is special about a case. Sizes are small; the few cases whose n
 """
 
 from cases.conv import CONV_CASES, ConvCase
+from cases.conv_transpose import TRANSPOSED_CASES, TransposedCase
 from cases.data import random_array
 from cases.pool import POOL_CASES, PoolCase
 
-__all__ = ["CONV_CASES", "POOL_CASES", "ConvCase", "PoolCase", "random_array"]
+__all__ = [
+    "CONV_CASES",
+    "POOL_CASES",
+    "TRANSPOSED_CASES",
+    "ConvCase",
+    "PoolCase",
+    "TransposedCase",
+    "random_array",
+]

@@ -9,6 +9,7 @@ from oracle.norm import batch_norm, batch_statistics, channel_vector, linear
 from oracle.window import (
     avg_pool,
     conv,
+    conv_transpose,
     max_pool,
     padding_pairs,
     per_axis,
@@ -26,6 +27,7 @@ __all__ = [
     "batch_statistics",
     "channel_vector",
     "conv",
+    "conv_transpose",
     "linear",
     "max_pool",
     "padding_pairs",

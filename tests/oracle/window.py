@@ -77,6 +77,42 @@ def conv(
     return y if bias is None else y + channel_vector(bias, y.ndim)
 
 
+def conv_transpose(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Size = 1,
+    padding: Padding = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Array:
+    """Spread: ``y[n, o, s i + d t - before] += x[n, c, i] w[c, o, t]``, whatever falls outside left away."""
+    rank = x.ndim - 2
+    s, d, extra = (per_axis(size, rank) for size in (stride, dilation, output_padding))
+    kernel, inside = weight.shape[2:], x.shape[2:]
+    full = tuple(
+        (n - 1) * step + (k - 1) * spread + 1 + more
+        for n, step, k, spread, more in zip(inside, s, kernel, d, extra, strict=True)
+    )
+    batch, per_group = x.shape[0], weight.shape[1]
+    y = np.zeros((batch, groups, per_group, *full))
+    filters = weight.astype(np.float64).reshape(groups, -1, per_group, *kernel)
+    inputs = x.astype(np.float64).reshape(batch, groups, filters.shape[1], *inside)
+    for tap in np.ndindex(*kernel):
+        places: tuple[Any, ...] = tuple(
+            slice(t * spread, t * spread + (n - 1) * step + 1, step)
+            for t, spread, n, step in zip(tap, d, inside, s, strict=True)
+        )
+        y[(..., *places)] += np.einsum("ngc...,gco->ngo...", inputs, filters[(..., *tap)])
+    pairs = padding_pairs(padding, rank)
+    crop: tuple[Any, ...] = tuple(
+        slice(before, n - after) for (before, after), n in zip(pairs, full, strict=True)
+    )
+    y = y.reshape(batch, groups * per_group, *full)[(..., *crop)]
+    return y if bias is None else y + channel_vector(bias, y.ndim)
+
+
 def pooled_size(
     size: int, kernel: int, stride: int, pad: tuple[int, int], dilation: int, ceil_mode: bool
 ) -> int:

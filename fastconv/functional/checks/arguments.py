@@ -165,6 +165,19 @@ def algorithm(value: object, group_channels: int) -> int:
     return code
 
 
+def transposed_algorithm(value: object, group_channels: tuple[int, int]) -> int:
+    """Return the native code of an algorithm for a transposed convolution, by channels a group in and out."""
+    code = algorithm(value, 1)
+    if value == "im2col":
+        raise ValueError("algorithm='im2col' does no transposed convolution: it must be 'auto' or 'direct'")
+    if value == "depthwise" and group_channels != (1, 1):
+        raise ValueError(
+            f"algorithm='depthwise' needs one channel a group, but groups have {group_channels[0]} input and "
+            f"{group_channels[1]} output channels"
+        )
+    return code
+
+
 def channels_last(layout: object) -> bool:
     """Return whether the layout is ``"NHWC"``."""
     if type(layout) is str and layout == "NCHW":

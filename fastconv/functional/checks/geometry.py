@@ -4,6 +4,8 @@ On one axis, with ``span = (kernel - 1) * dilation + 1`` and ``padded = size + b
 
     out = (padded - span) // stride + 1
 
+and of a transposed convolution ``out = (size - 1) * stride + span - before - after + output_padding``.
+
 Pure functions of tuples of exact integers, which is why they may be remembered. Python's integers do not
 overflow; what the compiled module gets is bounded so that its 64-bit products cannot either.
 """
@@ -61,6 +63,58 @@ def convolution(
     if math.prod(shape) * math.prod(weight_shape[1:]) > _MAX_MULTIPLICATIONS:
         raise ValueError(f"input {input_shape} and weight {weight_shape} need more than 2**61 products")
     return shape, _window(tuple(kernel), stride, sides, dilation, out)
+
+
+@lru_cache(maxsize=1024)
+def transposed(
+    input_shape: Shape,
+    weight_shape: Shape,
+    stride: Shape,
+    padding: tuple[Shape, Shape],
+    dilation: Shape,
+    groups: int,
+) -> tuple[Shape, Window]:
+    """Check a transposed convolution, its `padding` the sides and what `output_padding` adds behind."""
+    rank = len(input_shape) - 2
+    if len(weight_shape) != rank + 2:
+        raise ValueError(
+            f"weight has shape {weight_shape}: it must have {rank + 2} axes, (C_in, C_out/groups, *kernel)"
+        )
+    _check_input(input_shape)
+    if min(weight_shape) == 0:
+        raise ValueError(f"weight has shape {weight_shape}: no axis may be empty")
+    if input_shape[1] != weight_shape[0]:
+        raise ValueError(
+            f"input has {input_shape[1]} channels: weight of shape {weight_shape} takes {weight_shape[0]}"
+        )
+    if weight_shape[0] % groups:
+        raise ValueError(f"groups={groups} must divide the {weight_shape[0]} input channels")
+    sides, extra = padding
+    kernel = weight_shape[2:]
+    out: list[int] = []
+    for axis, size in enumerate(input_shape[2:]):
+        if extra[axis] >= max(stride[axis], dilation[axis]):
+            raise ValueError(
+                f"output_padding={extra[axis]} on spatial axis {axis} must be below stride {stride[axis]} "
+                f"or dilation {dilation[axis]}"
+            )
+        full = (size - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1 + extra[axis]
+        if full > _MAX_ELEMENTS:
+            raise ValueError(
+                f"stride={stride[axis]} and dilation={dilation[axis]} spread spatial axis {axis} over {full} "
+                f"elements: it must be at most 2**55"
+            )
+        before, after = sides[2 * axis : 2 * axis + 2]
+        if before + after >= full:
+            raise ValueError(
+                f"padding of {before} and {after} on spatial axis {axis} leaves nothing of {full} elements"
+            )
+        out.append(full - before - after)
+    shape = (input_shape[0], weight_shape[1] * groups, *out)
+    _check_bounds(input_shape, (0,) * (2 * rank), shape)
+    if math.prod(input_shape) * math.prod(weight_shape[1:]) > _MAX_MULTIPLICATIONS:
+        raise ValueError(f"input {input_shape} and weight {weight_shape} need more than 2**61 products")
+    return shape, (kernel, stride, sides, dilation)
 
 
 @lru_cache(maxsize=1024)

@@ -13,6 +13,8 @@ from fastconv.functional.checks.geometry import Shape, Window
 
 # As a caller gave them: stride, padding, dilation, groups.
 Convolution = tuple[object, object, object, object]
+# stride, padding, output_padding, dilation, groups.
+Transposed = tuple[object, object, object, object, object]
 # kernel_size, stride, padding, dilation, ceil_mode.
 Pool = tuple[object, object, object, object, object]
 
@@ -35,6 +37,32 @@ def _convolution(input_shape: Shape, weight_shape: Shape, given: Convolution) ->
         weight_shape,
         arguments.per_axis(stride, rank, "stride", 1),
         arguments.padding(padding, rank),
+        arguments.per_axis(dilation, rank, "dilation", 1),
+        count,
+    )
+    return shape, window, count
+
+
+def transposed(input_shape: Shape, weight_shape: Shape, given: Transposed) -> tuple[Shape, Window, int]:
+    """Return the output's shape and the window, both channels first, and the number of groups."""
+    if all(type(entry) is int for entry in given):
+        return _remembered_transposed(input_shape, weight_shape, given)
+    return _transposed(input_shape, weight_shape, given)
+
+
+def _transposed(input_shape: Shape, weight_shape: Shape, given: Transposed) -> tuple[Shape, Window, int]:
+    stride, padding, output_padding, dilation, groups = given
+    rank = len(input_shape) - 2
+    count = arguments.integer(groups, "groups", 1)
+    if isinstance(padding, str):
+        raise ValueError(f"padding={padding!r} is no padding of a transposed convolution: it must be numbers")
+    sides = arguments.padding(padding, rank)
+    assert not isinstance(sides, str)
+    shape, window = geometry.transposed(
+        input_shape,
+        weight_shape,
+        arguments.per_axis(stride, rank, "stride", 1),
+        (sides, arguments.per_axis(output_padding, rank, "output_padding", 0)),
         arguments.per_axis(dilation, rank, "dilation", 1),
         count,
     )
@@ -68,4 +96,5 @@ def _pooling(input_shape: Shape, given: Pool) -> tuple[Shape, Window]:
 
 
 _remembered_convolution = lru_cache(maxsize=1024)(_convolution)
+_remembered_transposed = lru_cache(maxsize=1024)(_transposed)
 _remembered_pooling = lru_cache(maxsize=1024)(_pooling)
