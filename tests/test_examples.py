@@ -1,4 +1,4 @@
-"""The examples in the docstrings run and print what they say."""
+"""The examples in the docstrings, in the README and on the pages of docs/ run and print what they say."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ import doctest
 import importlib
 import importlib.util
 import pkgutil
+import re
+from pathlib import Path
 
+import contents
+import numpy as np
 import pytest
 
 import fastconv as fc
 
+ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages(fc.__path__, "fastconv."))
 # What the extras bring; a module that imports one at its head is tested where it is installed.
 OPTIONAL = ("matplotlib", "sklearn", "tqdm")
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+FENCE = re.compile(r"^```.*$", re.MULTILINE)
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def load(name: str) -> object:
@@ -26,10 +34,16 @@ def load(name: str) -> object:
         pytest.skip(f"needs {error.name}")
 
 
+def failures(text: str, name: str) -> int:
+    """Run the examples of a page in one session; of Markdown's fences only the lines' numbers are left."""
+    test = doctest.DocTestParser().get_doctest(FENCE.sub("", text), {}, name, name, 0)
+    with np.printoptions():
+        return doctest.DocTestRunner(optionflags=FLAGS).run(test).failed
+
+
 @pytest.mark.parametrize("name", ["fastconv", *MODULES])
 def test_examples(name: str) -> None:
-    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    failed, _ = doctest.testmod(load(name), optionflags=flags)  # type: ignore[arg-type]
+    failed, _ = doctest.testmod(load(name), optionflags=FLAGS)  # type: ignore[arg-type]
     assert failed == 0
 
 
@@ -37,3 +51,24 @@ def test_examples(name: str) -> None:
 def test_everything_public_has_an_example(name: str) -> None:
     examples = doctest.DocTestFinder(recurse=False).find(getattr(fc, name), name)
     assert any(test.examples for test in examples)
+
+
+@pytest.mark.parametrize("page", contents.pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_page(page: Path) -> None:
+    if lacking := contents.lacking(page, fc):
+        pytest.skip(f"needs {', '.join(lacking)}")
+    text = page.read_text(encoding="utf-8")
+    assert not PYTHON_BLOCK.findall(text), "an example that nothing runs: write it with >>>"
+    assert failures(text, str(page)) == 0
+
+
+def test_wrong_example_of_a_page_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failures("# Page\n\n```pycon\n>>> 1 + 1\n3\n```\n\n```pycon\n>>> 2\n2\n```\n", "page.md") == 1
+    assert 'File "page.md", line 4' in capsys.readouterr().out
+
+
+def test_readme() -> None:
+    blocks = PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})

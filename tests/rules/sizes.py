@@ -11,7 +11,7 @@ from rules.sources import c_files, functions
 
 MAX_FILE = 400
 MAX_FUNCTION = 60
-FOLDERS = ("fastconv", "src", "tests", "bench")
+FOLDERS = ("fastconv", "src", "tests", "bench", "docs")
 SUFFIXES = {".py", ".pyi", ".pyx", ".pxi", ".pxd", ".c", ".h"}
 EMPTY_WORDS = {"util", "utils", "helper", "helpers", "common", "manager", "misc"}
 CYTHON_FUNCTION = re.compile(r"([ ]*)(?:def|cdef|cpdef)\b[^=]*?(\w+)\(")

@@ -1,0 +1,53 @@
+"""The site: ``python -m sphinx -W --keep-going -n docs build/docs``."""
+
+import sys
+from pathlib import Path
+
+import fastconv as fc
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS))
+
+import contents  # noqa: E402
+
+project = "fastconv"
+author = "The fastconv developers"
+project_copyright = author
+version = release = fc.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
+# Pages of functions that this version does not have wait for them.
+exclude_patterns = [
+    "figures/*.md",
+    *(str(page.relative_to(DOCS)) for page in contents.pages() if contents.lacking(page, fc)),
+]
+
+default_role = "autolink"
+primary_domain = "py"
+smartquotes = False  # quotes belong to values here
+myst_heading_anchors = 3
+numpydoc_show_class_members = False
+# numpydoc's sections say the types, with shapes and meanings.
+autodoc_typehints = "none"
+
+html_title = f"fastconv {release}"
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "Convolution, pooling and normalisation of NumPy arrays",
+    "fixed_sidebar": True,
+    "page_width": "68rem",
+    "body_max_width": "none",
+}
+html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
+html_copy_source = False
+html_show_sphinx = False
+
+# Written anew by each build, as far as it changes: Sphinx looks at the time of a page.
+REFERENCE = DOCS / "reference"
+REFERENCE.mkdir(exist_ok=True)
+for page in REFERENCE.glob(f"{fc.__name__}.*.rst"):
+    if page.stem.rpartition(".")[2] not in contents.public_names(fc):
+        page.unlink()
+index = REFERENCE / "index.rst"
+if not index.exists() or index.read_text(encoding="utf-8") != contents.reference(fc):
+    index.write_text(contents.reference(fc), encoding="utf-8")

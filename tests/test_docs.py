@@ -1,0 +1,83 @@
+"""The pages under docs/: the reference has every public name once, and no page says what nobody measured."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import bounds
+import contents
+import pytest
+
+import fastconv as fc
+
+ROOT = Path(__file__).resolve().parent.parent
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+# A row of the table of errors: products, median, 99th percentile, largest error, bound.
+ERRORS = re.compile(r"\| (\d+) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
+ENTRY = re.compile(r"^   (\w+)$", re.MULTILINE)
+
+
+def package(*names: str) -> ModuleType:
+    """Make a package that exports functions of these names."""
+    module = ModuleType("made_up")
+    module.__dict__.update({"__all__": list(names), **dict.fromkeys(names, len)})
+    return module
+
+
+def numbers_of_its_own(page: str, source: str) -> set[str]:
+    """Return the numbers of a page that are not in its source."""
+    return set(NUMBER.findall(page)) - set(NUMBER.findall(source))
+
+
+@pytest.mark.parametrize("name", sorted({*contents.public_names(fc), *contents.public_names(fc.functional)}))
+def test_every_public_name_has_one_group(name: str) -> None:
+    assert hasattr(fc, name), f"{name} is in fastconv.functional and not in fastconv"
+    assert len(contents.homes(name)) == 1, f"{name} belongs to {contents.homes(name) or 'no group'}"
+
+
+def test_reference_lists_every_public_name_once() -> None:
+    assert sorted(ENTRY.findall(contents.reference(fc))) == sorted(contents.public_names(fc))
+
+
+def test_new_function_of_a_known_kind_is_in_the_reference() -> None:
+    assert ENTRY.findall(contents.reference(package("conv_transpose2d", "softmax"))) == [
+        "conv_transpose2d",
+        "softmax",
+    ]
+
+
+def test_new_kind_of_function_is_noticed() -> None:
+    assert contents.homes("fourier2d") == []
+
+
+@pytest.mark.parametrize("page", contents.pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_waits_for_public_names_only(page: Path) -> None:
+    names = contents.lacking(page, package())
+    assert all(len(contents.homes(name)) == 1 for name in names)
+
+
+def test_page_waits_for_what_is_lacking(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("---\nneeds: pad fold\n---\n# Page\n")
+    assert contents.lacking(page, package("pad")) == ["fold"]
+    assert contents.lacking(page, package("pad", "fold")) == []
+
+
+def test_performance_has_no_number_of_its_own() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    results = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
+    assert numbers_of_its_own(page, results) == set()
+
+
+def test_number_of_its_own_is_noticed() -> None:
+    assert numbers_of_its_own("2.5 times, 1,024 channels", "of 1,024 channels 2 took 5.2") == {"2.5"}
+
+
+def test_table_of_errors_has_the_bound_that_tests_hold() -> None:
+    rows = ERRORS.findall((ROOT / "docs" / "figures" / "accuracy.md").read_text(encoding="utf-8"))
+    assert rows
+    for terms, largest, bound in rows:
+        assert bound == f"{bounds.CONVOLUTION['direct'](int(terms)):.1f}"
+        assert float(largest) < float(bound)
