@@ -230,6 +230,8 @@ typedef struct {
 
     /* dst[i] = src[first + i * step], 0 <= i < count; src_stride in bytes. */
     void (*gather)(void *dst, const void *src, ptrdiff_t src_stride, int64_t count);
+    /* dst[i * step] = src[i], 0 <= i < count; dst_stride in bytes. */
+    void (*scatter)(void *dst, ptrdiff_t dst_stride, const void *src, int64_t count);
 
     double (*fma_peak)(int64_t rounds);                                /* FLOP done; reads the tile's own instruction mix */
     void (*copy_past_cache)(void *dst, const void *src, size_t bytes); /* both 64-byte aligned, bytes a multiple of 64 */

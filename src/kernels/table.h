@@ -36,6 +36,7 @@ const fc_kernels FASTCONV_TABLE = {
     .moments_channels = moments_channels,
     .activate = activate_row,
     .gather = gather,
+    .scatter = scatter,
     .fma_peak = fma_peak,
     .copy_past_cache = copy_past_cache,
 };

@@ -98,4 +98,11 @@ static void gather(void *dst, const void *src, ptrdiff_t src_stride, int64_t cou
     }
 }
 
+static void scatter(void *dst, ptrdiff_t dst_stride, const void *src, int64_t count)
+{
+    const REAL *in = src;
+    char *out = dst;
+    for (int64_t i = 0; i < count; i++) *(REAL *)(out + i * dst_stride) = in[i];
+}
+
 #endif

@@ -48,8 +48,7 @@ fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *
 
 static size_t offset_bytes(const fc_conv_plan *plan)
 {
-    const int64_t steps = (plan->form == FC_BLOCKED ? plan->in_blocks : plan->group_in) * plan->taps;
-    return fc_aligned((size_t)steps * sizeof(ptrdiff_t));
+    return fc_aligned((size_t)(fc_layout_units(plan) * plan->taps) * sizeof(ptrdiff_t));
 }
 
 static size_t phase_bytes(const fc_conv_plan *plan) { return fc_aligned((size_t)plan->phases * sizeof(fc_phase)); }

@@ -45,6 +45,12 @@ void fc_conv_prepare(fc_conv_job *job, char *memory);
 /* Fill phase, offset and place, whose memory is there. */
 void fc_conv_prepare_phases(fc_conv_job *job);
 
+/* What the input of a group is laid out in: channel blocks, or planes of a channel. */
+static inline int64_t fc_layout_units(const fc_conv_plan *plan)
+{
+    return plan->form == FC_BLOCKED ? plan->in_blocks : plan->group_in;
+}
+
 /* The part of the workspace that belongs to one thread. */
 static inline char *fc_thread_scratch(const fc_conv_job *job, int thread)
 {

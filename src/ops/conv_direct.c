@@ -89,17 +89,12 @@ static void band_task(void *context, int64_t task, int thread)
         sweep_panel(job, &piece, tile, input, job->shared + fc_panel_at(job->plan, piece.group, tile), output);
 }
 
-static int64_t layout_units(const fc_conv_job *job)
-{
-    return job->plan->form == FC_BLOCKED ? job->plan->in_blocks : job->plan->group_in;
-}
-
 /* One block (or plane) of one piece of the input. */
 static void layout_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
-    const int64_t units = layout_units(job), unit = task % units;
+    const int64_t units = fc_layout_units(job->plan), unit = task % units;
     const fc_piece piece = fc_piece_of(job, task / units);
     const int64_t step = plan->form == FC_BLOCKED ? plan->kernels->block : 1, first = unit * step;
     char *row = fc_thread_scratch(job, thread) + plan->panel_bytes + plan->output_bytes;
@@ -129,7 +124,7 @@ fc_status fc_conv_direct(fc_conv_job *job)
 {
     fc_status status;
     if (job->plan->split == FC_BY_CHANNELS) {
-        status = fc_parallel(&job->team, fc_pieces(job) * layout_units(job), layout_task, job);
+        status = fc_parallel(&job->team, fc_pieces(job) * fc_layout_units(job->plan), layout_task, job);
         if (status != FC_OK) return status;
         return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, channel_task, job);
     }

@@ -5,10 +5,13 @@
  * copied out:
  *
  *   7 wide, pitch 9:   v v v v v v v . . v v v v v v v . . v v v ...     . computed and dropped
+ *
+ * The phases of a transposed convolution are computed in the same way and meet in rows of scratch.
  */
 #include <string.h>
 
 #include "conv.h"
+#include "../sizes.h"
 
 /* The planar kernel on `count` pixels of the first `channels` output channels from `channel` on. */
 static fc_planar planar_of(const fc_conv_job *job, const fc_piece *piece, const char *input, int64_t channel)
@@ -50,7 +53,7 @@ static void rows_in_place(const fc_conv_job *job, const fc_piece *piece, const c
 }
 
 /* One row of one channel from scratch to the output: contiguous, or item by item into channels last. */
-static void store_row(const fc_conv_job *job, const char *scratch, ptrdiff_t at, int64_t count)
+static void store_row(const fc_conv_job *job, char *scratch, ptrdiff_t at, int64_t count)
 {
     const fc_kernels *k = job->plan->kernels;
     const int item = job->conv->item_bytes;
@@ -59,6 +62,11 @@ static void store_row(const fc_conv_job *job, const char *scratch, ptrdiff_t at,
     const char *residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;
     if (px == item) {
         k->activate(out, scratch, residual, count, &job->epilogue.activation, 0);
+        return;
+    }
+    if (!residual) {
+        k->activate(scratch, scratch, NULL, count, &job->epilogue.activation, 0);
+        k->scatter(out, px, scratch, count);
         return;
     }
     for (int64_t i = 0; i < count; i++)
@@ -91,4 +99,91 @@ static void planes_task(void *context, int64_t task, int thread)
     else rows_joined(job, &piece, input, output);
 }
 
-fc_status fc_conv_planar(fc_conv_job *job) { return fc_parallel(&job->team, fc_pieces(job), planes_task, job); }
+/* The filter of a transposed convolution, [c_out][phase][c_in / groups][tap of the phase]. */
+static void pack_channel(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_conv_plan *plan = job->plan;
+    const int item = job->conv->item_bytes;
+    const int64_t group = task / plan->group_out, channel = task % plan->group_out;
+    char *filter = job->shared + task * plan->depth * item;
+    (void)thread;
+    for (int64_t in = 0; in < plan->group_in; in++) {
+        const int64_t line = ((group * plan->group_in + in) * plan->group_out + channel) * plan->taps;
+        for (int64_t tap = 0; tap < plan->taps; tap++) {
+            const fc_tap_place *p = &job->place[tap];
+            memcpy(filter + (p->before * plan->group_in + in * p->taps + p->index) * item, job->weight + (line + tap) * item,
+                   (size_t)item);
+        }
+    }
+}
+
+/* The outputs of one channel in every step[1]-th row, from `first` of the slice on, into `rows`; `scratch` holds one phase. */
+static void join_phases(const fc_conv_job *job, const fc_range *outputs, int64_t first, fc_planar t, char *rows)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int item = job->conv->item_bytes;
+    const ptrdiff_t pitch = fc_row_step(&job->scratch), row_bytes = outputs->count[2] * item;
+    char *scratch = t.output;
+    const char *filter = t.filter;
+    const int64_t slice = outputs->first[0] % plan->step[0];
+    for (const fc_phase *phase = job->phase; phase < job->phase + job->phases; phase++) {
+        const int64_t height = fc_phase_count(job, phase, outputs, 1), width = fc_phase_count(job, phase, outputs, 2);
+        if (phase->first[0] != slice || phase->first[1] != first || !height || !width) continue;
+        t.offset = phase->reduction.offset;
+        t.steps = phase->taps * plan->group_in;
+        t.filter = filter + phase->before * plan->group_in * item;
+        t.count = (height - 1) * pitch / item + width;
+        plan->kernels->planar(&t);
+        for (int64_t r = 0; r < height; r++)
+            plan->kernels->scatter(rows + r * row_bytes + phase->first[2] * item, plan->step[2] * item, scratch + r * pitch, width);
+    }
+}
+
+/* One slice of outputs of one channel. */
+static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, int64_t channel, const char *input, char *scratch)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_range *range = &outputs->range;
+    const int item = job->conv->item_bytes;
+    const int64_t all = outputs->group * plan->group_out + channel, width = range->count[2];
+    const int64_t height = fc_min(plan->step[1], range->count[1]);
+    char *rows = scratch + fc_aligned((size_t)(fc_ceil_div(range->count[1], plan->step[1]) * fc_row_step(&job->scratch)))
+               + 3 * FC_BLOCK_BYTES;
+    fc_planar t = {.input = input, .channels = 1, .output = scratch, .filter = job->shared + all * plan->depth * item,
+                   .bias = job->epilogue.bias ? (const char *)job->epilogue.bias + all * item : NULL};
+    for (int64_t first = 0; first < height; first++) {
+        const int64_t count = fc_ceil_div(range->count[1] - first, plan->step[1]);
+        if (job->gaps) {
+            fc_planar nothing = t;
+            nothing.output = rows;
+            nothing.count = count * width;
+            plan->kernels->planar(&nothing);
+        }
+        join_phases(job, range, first, t, rows);
+        for (int64_t r = 0; r < count; r++)
+            store_row(job, rows + r * width * item, output_at(job, outputs, channel, first + r * plan->step[1]), width);
+    }
+}
+
+static void transposed_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_piece piece = fc_piece_of(job, task);
+    char *input = fc_thread_scratch(job, thread), *output = input + job->plan->input_bytes;
+    fc_lay_out_piece(job, &piece, output + job->plan->output_bytes, input);
+    for (int64_t slice = 0; slice < job->plan->step[0]; slice++) {
+        fc_piece outputs = piece;
+        outputs.range = fc_outputs_of(job, &piece.range, slice);
+        if (!outputs.range.count[0]) return;
+        for (int64_t channel = 0; channel < job->plan->group_out; channel++)
+            transposed_slice(job, &outputs, channel, input, output);
+    }
+}
+
+fc_status fc_conv_planar(fc_conv_job *job)
+{
+    if (!job->conv->transposed) return fc_parallel(&job->team, fc_pieces(job), planes_task, job);
+    const fc_status status = fc_parallel(&job->team, job->conv->c_out, pack_channel, job);
+    return status == FC_OK ? fc_parallel(&job->team, fc_pieces(job), transposed_task, job) : status;
+}

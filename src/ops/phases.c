@@ -32,14 +32,14 @@ static void prepare_ordinary(fc_conv_job *job)
     job->phases = 1;
     job->phase[0] = (fc_phase){.taps = plan->taps, .reduction = r};
     ptrdiff_t *offset = job->offset;
-    for (int64_t g = 0; g < (blocked ? plan->in_blocks : plan->group_in); g++)
+    for (int64_t g = 0; g < fc_layout_units(plan); g++)
         for (int64_t d = 0; d < w->kernel[0]; d++)
             for (int64_t h = 0; h < w->kernel[1]; h++)
                 for (int64_t v = 0; v < w->kernel[2]; v += row)
                     *offset++ = g * job->scratch.group_bytes + fc_tap_offset(&job->scratch, (const int64_t[]){d, h, v});
 }
 
-/* The taps of one phase: where they read, block after block, and where the weight's stand in a panel. */
+/* The taps of one phase: where they read, block after block or channel after channel, and where the weight's stand in a panel. */
 static void prepare_phase(const fc_conv_job *job, const fc_axis_phase axis[FC_SPATIAL], const fc_phase *phase, ptrdiff_t *offset)
 {
     const int64_t *kernel = job->conv->spread.kernel;
@@ -53,8 +53,8 @@ static void prepare_phase(const fc_conv_job *job, const fc_axis_phase axis[FC_SP
                     read[a] = axis[a].read - i[a] * axis[a].read_step;
                 }
                 const ptrdiff_t at = fc_tap_offset(&job->scratch, read);
-                for (int64_t b = 0; b < job->plan->in_blocks; b++)
-                    offset[b * phase->taps + index] = b * job->scratch.group_bytes + at;
+                for (int64_t g = 0; g < fc_layout_units(job->plan); g++)
+                    offset[g * phase->taps + index] = g * job->scratch.group_bytes + at;
                 job->place[tap] = (fc_tap_place){phase->before, phase->taps, index};
             }
 }
@@ -88,7 +88,7 @@ static void prepare_transposed(fc_conv_job *job)
                 }
                 phase->reduction = blocked_reduction(job, phase->taps, offset);
                 prepare_phase(job, axis, phase, offset);
-                offset += job->plan->in_blocks * phase->taps;
+                offset += fc_layout_units(job->plan) * phase->taps;
                 before += phase->taps;
             }
 }

@@ -86,9 +86,10 @@ static fc_status choose_transposed(const fc_conv *conv, fc_conv_plan *plan)
     plan->algorithm = conv->algorithm != FC_AUTO ? conv->algorithm : depthwise ? FC_DEPTHWISE : FC_DIRECT;
     if (plan->algorithm == FC_IM2COL || (plan->algorithm == FC_DEPTHWISE && (plan->group_in != 1 || plan->group_out != 1)))
         return FC_UNSUPPORTED;
-    plan->method = plan->algorithm == FC_DEPTHWISE ? FC_CHANNELS : FC_TILES;
-    plan->reason = depthwise ? "one channel a group: vectors along the channels, a phase of the stride after the other"
-                             : "tiles read channel blocks with a halo, a phase of the stride after the other";
+    plan->method = plan->algorithm == FC_DEPTHWISE ? FC_CHANNELS : plan->group_out <= FEW_CHANNELS ? FC_ROWS : FC_TILES;
+    plan->reason = plan->method == FC_CHANNELS ? "one channel a group: vectors along the channels, phase after phase of the stride"
+                 : plan->method == FC_ROWS     ? "few output channels: vectors along the rows, phase after phase of the stride"
+                                               : "tiles read channel blocks with a halo, phase after phase of the stride";
     return FC_OK;
 }
 
@@ -141,7 +142,10 @@ static size_t output_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int
 {
     if (plan->method == FC_ROWS) {
         const fc_axis w = fc_axis_of(&conv->window, 2, cols, FC_PHASES);
-        return fc_aligned((size_t)(rows * w.length * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
+        const size_t row = fc_aligned((size_t)(rows * w.length * conv->item_bytes)) + 3 * FC_BLOCK_BYTES;
+        if (!conv->transposed) return row;
+        /* Where the phases along the rows meet. */
+        return row + fc_aligned((size_t)(rows * outputs_of(conv, plan, 2, cols) * conv->item_bytes));
     }
     return (size_t)(outputs_of(conv, plan, 1, rows) * outputs_of(conv, plan, 2, cols) * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
 }
@@ -261,6 +265,7 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     plan->panel_bytes = (size_t)(plan->depth * k->tile_blocks) * FC_BLOCK_BYTES;
     plan->filter_bytes = (size_t)(conv->groups * plan->depth * plan->out_blocks) * FC_BLOCK_BYTES;
     if (plan->method == FC_ROWS || plan->method == FC_CHANNELS) plan->filter_bytes = 0; /* read as it is */
+    if (plan->method == FC_ROWS && conv->transposed) plan->filter_bytes = (size_t)(conv->c_out * plan->depth * conv->item_bytes);
     plan->walk = walk_of(conv, plan);
     if (plan->method == FC_COLUMNS) plan_im2col(conv, plan);
     else if (plan->method == FC_CHANNELS) plan_channel_blocks(conv, plan);
