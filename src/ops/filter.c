@@ -16,8 +16,8 @@ size_t fc_panel_at(const fc_conv_plan *plan, int64_t group, int64_t tile)
     return (size_t)(blocks * plan->depth) * FC_BLOCK_BYTES;
 }
 
-enum { LINES_AHEAD = 8 };
-enum { PIECE = 128 }; /* columns of the weight matrix transposed at once: their offsets stay on the stack */
+enum { LINES_AHEAD = 8 }; /* input channels of a transposed filter, fetched before they are packed */
+enum { PIECE = 128 };     /* columns of the weight matrix transposed at once: their offsets stay on the stack */
 
 void fc_pack_panel(const fc_conv_plan *plan, int item_bytes, const void *weight, int64_t group, int64_t tile, void *panel)
 {
@@ -38,6 +38,8 @@ void fc_pack_panel(const fc_conv_plan *plan, int item_bytes, const void *weight,
                 ptrdiff_t place[PIECE];
                 t.planar = (void *)(rows + (first + piece) * item_bytes);
                 t.pixels = columns - piece < PIECE ? columns - piece : PIECE;
+                /* A block's rows are more streams than the hardware fetches ahead by itself. */
+                t.ahead = first + piece + t.pixels + PIECE <= plan->depth ? PIECE * item_bytes : 0;
                 t.blocked = out;
                 t.block_offset = place;
                 for (int64_t i = 0, lane = piece / taps, tap = piece % taps; i < t.pixels; i++) {
