@@ -119,6 +119,15 @@ typedef struct {
     fc_activation activation;
 } fc_depthwise;
 
+/* One output by itself: out = act(bias + residual + sum over s of input[in[s]] * weight[at[s]]), offsets in bytes. */
+typedef struct {
+    const void *input, *weight, *bias, *residual; /* the last two may be NULL */
+    const ptrdiff_t *in, *at;
+    int64_t count;
+    void *output;
+    fc_activation activation;
+} fc_plain_sum;
+
 /* Pooling along a row of pixels that hold their channels side by side:
  *   out[p][c] = reduction over s of in[offset[s] + p][c],   0 <= p < px, 0 <= c < channels.
  * The maximum takes the first of equal values and any NaN. taps (max only, may be NULL): the winning s as integers as wide
@@ -216,6 +225,8 @@ typedef struct {
     void (*copy_blocks)(const fc_transpose *, ptrdiff_t px_stride);
     void (*planar)(const fc_planar *);
     void (*depthwise)(const fc_depthwise *);
+    void (*plain_sum)(const fc_plain_sum *);
+    int (*holds_nan)(const void *item);
     void (*max_pool)(const fc_pool_row *);
     void (*avg_pool)(const fc_pool_row *);
     void (*max_pool_plane)(const fc_pool_plane *);

@@ -189,6 +189,23 @@ def test_special_inputs_spread_through_the_filter_alone(
         np.testing.assert_array_equal(np.isfinite(y), ~reached)
 
 
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("case", [c for c in TRANSPOSED_CASES if c.reduction < 200], ids=str)
+def test_special_weight_makes_no_product_with_a_missing_input(
+    case: TransposedCase, layout: str, special: float, isa: str
+) -> None:
+    x, w, b = case.arrays(np.float32, integer=True)
+    given = channels_last(x) if layout == "NHWC" else x
+    for place in {0, w.size // 2, w.size - 1}:
+        bad = w.copy()
+        bad.flat[place] = special
+        with np.errstate(invalid="ignore"):
+            expected = oracle.conv_transpose(x, bad, b, **case.options)
+        y = convolve_transposed(case, given, bad, b, layout=layout)
+        np.testing.assert_array_equal(channels_first(y) if layout == "NHWC" else y, expected)
+
+
 def test_explain_names_the_plan() -> None:
     plan = fc.explain("conv_transpose2d", (1, 64, 14, 14), (64, 32, 2, 2), stride=2)
     assert plan["output_shape"] == (1, 32, 28, 28)

@@ -3,6 +3,7 @@
 #include "affine.h"
 #include "depthwise.h"
 #include "peak.h"
+#include "plain_sum.h"
 #include "planar.h"
 #include "pool.h"
 #include "pool_plane.h"
@@ -24,6 +25,8 @@ const fc_kernels FASTCONV_TABLE = {
     .copy_blocks = copy_blocks,
     .planar = planar,
     .depthwise = depthwise,
+    .plain_sum = plain_sum,
+    .holds_nan = holds_nan,
     .max_pool = max_pool,
     .avg_pool = avg_pool,
     .max_pool_plane = max_pool_plane,

@@ -108,6 +108,7 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     case FC_ROWS: status = fc_conv_planar(&job); break;
     case FC_CHANNELS: status = fc_conv_depthwise(&job); break;
     }
+    if (status == FC_OK && conv.transposed) status = fc_mend_border(&job);
     fc_block_release(block);
     return status;
 }

@@ -38,6 +38,9 @@ fc_status fc_conv_im2col(fc_conv_job *job);
 fc_status fc_conv_planar(fc_conv_job *job);
 fc_status fc_conv_depthwise(fc_conv_job *job);
 
+/* Take back what weights that are not finite did to outputs of a transposed convolution where an input is missing. */
+fc_status fc_mend_border(const fc_conv_job *job);
+
 /* Step offsets and padded bias: the bytes they take, and filling them into `memory`, with the threads' scratch behind. */
 size_t fc_conv_fixed_bytes(const fc_conv *conv, const fc_conv_plan *plan);
 void fc_conv_prepare(fc_conv_job *job, char *memory);
