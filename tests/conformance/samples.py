@@ -26,7 +26,7 @@ Function = Callable[..., Any]
 # channels of 3 x 3 x 3 elements. Of the value itself. Of the largest value, or of 1.
 SUM = 2 * (summation(27 * 27) + 2)
 ELEMENTWISE = 2 * 8
-NORMALISED = 2 * 32
+LARGEST = 2 * 32
 
 
 def changed(call: Call, change: Callable[[Any], Any]) -> Call:
@@ -109,7 +109,7 @@ def bound_of(row: Operator, call: Call, expected: Array) -> Any:
         return SUM * eps * abs(function_of(row)(*sizes.args, **sizes.options).numpy())
     if row.bound == "elementwise":
         return ELEMENTWISE * eps * abs(expected) + np.finfo(expected.dtype).tiny
-    return NORMALISED * eps * max(1.0, abs(expected).max())
+    return LARGEST * eps * max(1.0, abs(expected).max())
 
 
 def results(value: Any) -> list[Any]:
@@ -133,4 +133,4 @@ def assert_agree(row: Operator, call: Call, ours: Function) -> None:
         assert_within(one, other, bound_of(row, reference, other))
     for one, other in zip(arrays_in(given), arrays_in(as_arrays(row, reference)), strict=True):
         eps = 0.0 if one.dtype.kind == "i" else np.finfo(one.dtype).eps
-        np.testing.assert_allclose(one, other, rtol=NORMALISED * eps)
+        np.testing.assert_allclose(one, other, rtol=LARGEST * eps)
