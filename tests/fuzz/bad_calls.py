@@ -15,6 +15,8 @@ from fuzz.valid_calls import GENERATORS, Arguments
 SENTINEL = -77.0
 # What a refused call must leave as it is; more than any array here has that is not a broadcast one.
 MAX_SNAPSHOT = 2**16
+# What a message names, if not an argument of the function: Python's words, and the array that has the shape.
+OTHER_CAUSES = ("argument", "output", "input", "weight")
 
 
 class Attempt(NamedTuple):
@@ -51,7 +53,7 @@ def with_output(function: str, arguments: Arguments) -> Arguments:
     return {**arguments, "out": np.full(values.shape, SENTINEL, values.dtype)}
 
 
-def hostile(rng: Random, name: str, arguments: Arguments) -> Any:
+def hostile(rng: Random, function: str, name: str, arguments: Arguments) -> Any:
     """Draw a value for an argument: of its own, of any other, or any."""
     value = arguments.get(name)
     kind = rng.random()
@@ -61,6 +63,8 @@ def hostile(rng: Random, name: str, arguments: Arguments) -> Any:
         return hostile_values.of_out(rng, value, arguments)
     if name in hostile_values.ARRAYS:
         return hostile_values.of_array(rng, value)
+    if (function[:-2], name) in hostile_values.ENLARGING:
+        return hostile_values.LARGER(rng)
     return hostile_values.OWN[name](rng)
 
 
@@ -87,7 +91,7 @@ def attempt(function: str, number: int) -> Attempt:
     else:
         count = rng.choice((1, 1, 1, 1, 2, 2, 3))
         for name in rng.sample(names, min(count, len(names))):
-            arguments[name] = hostile(rng, name, arguments)
+            arguments[name] = hostile(rng, function, name, arguments)
     return Attempt(function, arguments)
 
 
@@ -108,6 +112,9 @@ def finding(tried: Attempt) -> tuple[bool, str]:
     except (TypeError, ValueError, MemoryError) as error:
         if snapshot(tried.arguments) != before:
             return True, f"{tried}: an array was written before {type(error).__name__}: {error}"
+        names = (*PARAMETERS[tried.function], *OTHER_CAUSES)
+        if not isinstance(error, MemoryError) and not any(name in str(error) for name in names):
+            return True, f"{tried}: no argument is named in {type(error).__name__}: {error}"
         return True, ""
     except Exception as error:
         return True, f"{tried}: {type(error).__name__}: {error}"

@@ -72,7 +72,13 @@ ANYTHING: tuple[Any, ...] = (
     *(np.datetime64("2024-02-29"), np.timedelta64(3), np.ones(3, np.longdouble)),
     *(np.array(2), np.array([2, 2]), np.array([]), np.array("x"), np.array([None]), np.ma.ones(3)),
     *(np.array([2j]), np.array([(1, 2.0)], "i4,f4"), np.array([b"ab"]), BadArray(), BadCapsule()),
-    *(BadIndex("2"), BadIndex(2.0), BadIndex(TypeError("no")), BadIndex(ValueError("no")), BadIndex(-7)),
+    *(
+        BadIndex("2"),
+        BadIndex(2.0),
+        BadIndex(TypeError("argument")),
+        BadIndex(ValueError("argument")),
+        BadIndex(-7),
+    ),
 )
 # Sizes that only make outputs smaller, or none; sizes that make them larger.
 ENDS = (2**62, 2**63 - 1, 2**63, 2**64, 10**400, np.int64(2**62), np.uint64(2**63), 7)
@@ -185,6 +191,11 @@ OWN: dict[str, Callable[[Random], Any]] = {
     **dict.fromkeys(("layout", "algorithm", "mode", "function"), WORDS),
     "activation": lambda rng: rng.choice((*ACTIVATIONS, *NAMES)),
     "dtype": lambda rng: rng.choice(DTYPES),
+}
+# Family and argument: here they make the output larger.
+ENLARGING = {
+    *(("conv_transpose", name) for name in ("stride", "dilation")),
+    *(("max_unpool", name) for name in ("stride", "kernel_size")),
 }
 ARRAYS = (
     *("input", "weight", "bias", "residual", "indices", "running_mean", "running_var"),

@@ -132,7 +132,10 @@ def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return a new C-contiguous array, aligned to 64 bytes, of undefined contents."""
     nbytes = math.prod(shape) * dtype.itemsize
     if nbytes == 0:
-        return np.empty(shape, dtype)
+        try:
+            return np.empty(shape, dtype)
+        except ValueError as error:
+            raise ValueError(f"cannot make an output of shape {shape}: {error}") from None
     try:
         if nbytes > _MAX_BYTES:
             raise MemoryError
