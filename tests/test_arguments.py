@@ -326,3 +326,8 @@ def test_bad_argument_is_named_and_nothing_is_written(row: Bad) -> None:
 def test_valid_call_is_valid(function: str) -> None:
     """The rows above change a call that works."""
     call(function, valid(function))
+
+
+def test_output_without_elements_that_numpy_cannot_hold() -> None:
+    with pytest.raises(ValueError, match=r"output of shape \(0, 1, "):
+        fc.conv2d(np.ones((0, 1, 3, 3)), np.ones((1, 1, 1, 1)), padding=2**55)

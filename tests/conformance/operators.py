@@ -42,8 +42,6 @@ class Operator(NamedTuple):
     # Samples that the package refuses, and error inputs that it takes, both by its interface.
     refused: tuple[Apart, ...] = ()
     taken: tuple[Apart, ...] = ()
-    # Keyword of torch, name of the same argument in the package.
-    renamed: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.function}-{self.variant}" if self.variant else self.function

@@ -49,16 +49,15 @@ def described(call: Call) -> str:
     return ", ".join(parts + [f"{name}={text(value)}" for name, value in call.options.items()])
 
 
-def as_arrays(row: Operator, call: Call) -> Call:
-    """Return the call of the package: arrays on the memory of the tensors, its own names of arguments."""
-    names = dict(row.renamed)
+def as_arrays(call: Call) -> Call:
+    """Return the call of the package: arrays on the memory of the tensors."""
 
     def plain(value: Any) -> Any:
         if torch.is_tensor(value):
             return value.detach().numpy()
         return tuple(value) if isinstance(value, torch.Size) else value
 
-    options = {names.get(name, name): plain(value) for name, value in call.options.items()}
+    options = {name: plain(value) for name, value in call.options.items()}
     return Call(tuple(plain(value) for value in call.args), options)
 
 
@@ -124,13 +123,13 @@ def arrays_in(call: Call) -> list[Array]:
 
 def assert_agree(row: Operator, call: Call, ours: Function) -> None:
     """Require equal types, shapes and indices, values within the bound, arguments left alike."""
-    reference, given = changed(call, torch.clone), as_arrays(row, call)
+    reference, given = changed(call, torch.clone), as_arrays(call)
     expected = results(function_of(row)(*reference.args, **reference.options))
     actual = results(ours(*given.args, **given.options))
     assert len(actual) == len(expected)
     for one, other in zip(actual, [tensor.numpy() for tensor in expected], strict=True):
         assert one.dtype == other.dtype
         assert_within(one, other, bound_of(row, reference, other))
-    for one, other in zip(arrays_in(given), arrays_in(as_arrays(row, reference)), strict=True):
+    for one, other in zip(arrays_in(given), arrays_in(as_arrays(reference)), strict=True):
         eps = 0.0 if one.dtype.kind == "i" else np.finfo(one.dtype).eps
         np.testing.assert_allclose(one, other, rtol=LARGEST * eps)

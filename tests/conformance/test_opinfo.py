@@ -34,7 +34,7 @@ def test_samples(row: Operator, dtype: str) -> None:
     refused: Counter[str] = Counter()
     agreed = 0
     for call in samples.calls(row, COMPLEX[dtype] if row.variant == "complex" else dtype):
-        given = samples.as_arrays(row, call)
+        given = samples.as_arrays(call)
         try:
             if reason := apart(call, row.refused):
                 refused[reason.reason] += 1
@@ -58,7 +58,7 @@ def test_error_inputs(row: Operator) -> None:
     taken: Counter[str] = Counter()
     calls = [samples.call_of(error.sample_input) for error in samples.operator_of(row).error_inputs("cpu")]
     for call in calls:
-        given = samples.as_arrays(row, call)
+        given = samples.as_arrays(call)
         try:
             if reason := apart(call, row.taken):
                 taken[reason.reason] += 1
