@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, "linear", *ACTIVATIONS)
 FUSING = (*CONVOLUTIONS, *NORMS, "linear")
 LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS)
 VECTORS = ("running_mean", "running_var", "weight", "bias")
+# Python does not print it.
+LISTS_IN_LISTS: list[Any] = reduce(lambda inner, _: [inner], range(5000), [])
 EITHER = (TypeError, ValueError)
 TOO_LARGE = (ValueError, MemoryError)
 

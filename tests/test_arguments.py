@@ -15,6 +15,7 @@ from bad_arguments import (
     EITHER,
     FUSING,
     LAID_OUT,
+    LISTS_IN_LISTS,
     MAX_POOLS,
     NORMS,
     POOLS,
@@ -261,6 +262,17 @@ OTHER_ROWS = [
         TypeError,
         "dtype",
     ),
+    *of(
+        ("explain",),
+        {
+            "open_bracket": {"dtype": "f4,("},
+            "negative": {"dtype": ("f4", -1)},
+            "twice": {"dtype": [("a", "f4"), ("a", "f4")]},
+            "lists_in_lists": {"dtype": LISTS_IN_LISTS},
+        },
+        TypeError,
+        "dtype",
+    ),
     *of(("explain",), {"winograd": {"algorithm": "winograd"}}, ValueError, "algorithm"),
 ]
 
@@ -285,6 +297,7 @@ SHARED_ROWS = [
     *of(FUSING, {"clip_of_strings": {"activation": ("clip", "0", "1")}}, TypeError, "activation"),
     *of(LAID_OUT, {"unknown": {"layout": "NWHC"}, "small": {"layout": "nhwc"}}, ValueError, "layout"),
     *of(LAID_OUT, {"none": {"layout": None}, "array": {"layout": ones(2)}}, TypeError, "layout"),
+    *of(LAID_OUT, {"lists_in_lists": {"layout": LISTS_IN_LISTS}}, TypeError, "layout"),
 ]
 
 ROWS = [*CONVOLUTION_ROWS, *POOLING_ROWS, *NORM_ROWS, *OTHER_ROWS, *SHARED_ROWS]
@@ -313,3 +326,8 @@ def test_bad_argument_is_named_and_nothing_is_written(row: Bad) -> None:
 def test_valid_call_is_valid(function: str) -> None:
     """The rows above change a call that works."""
     call(function, valid(function))
+
+
+def test_output_without_elements_that_numpy_cannot_hold() -> None:
+    with pytest.raises(ValueError, match=r"output of shape \(0, 1, "):
+        fc.conv2d(np.ones((0, 1, 3, 3)), np.ones((1, 1, 1, 1)), padding=2**55)

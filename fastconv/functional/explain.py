@@ -67,7 +67,7 @@ def explain(
         raise ValueError(f"function={function!r} is unknown: it must be one of {', '.join(_RANKS)}")
     rank = _RANKS[function]
     last = arguments.channels_last(layout)
-    itemsize = arrays.float_dtype(dtype, "dtype").itemsize
+    itemsize = arguments.itemsize(dtype, "dtype")
     x_shape = arguments.shape(input_shape, "input_shape")
     first = arrays.shape_channels_first(x_shape, rank, last, "input_shape")
     kernel_shape = arguments.shape(weight_shape, "weight_shape")

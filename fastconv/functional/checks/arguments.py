@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from fastconv._native import core as native
+from fastconv.functional.checks.annotations import DTypeLike
 
 INT64_MAX = 2**63 - 1
 PADDING_NAMES = ("valid", "same", "same_upper", "same_lower")
@@ -124,6 +125,18 @@ def finite(value: object, name: str) -> float:
     return number
 
 
+def itemsize(dtype: DTypeLike, name: str) -> int:
+    """Return the bytes of an item of float32 or float64, however NumPy lets them be named."""
+    try:
+        # None is NumPy's word for float64, here it is a mistake.
+        kind = np.dtype(np.void if dtype is None else dtype)
+    except (RecursionError, SyntaxError, TypeError, ValueError):  # NumPy parses some names as Python
+        kind = np.dtype(np.void)
+    if kind not in (np.float32, np.float64):
+        raise TypeError(f"{name}={_short(dtype)} must be float32 or float64")
+    return kind.itemsize
+
+
 def activation(value: object) -> ActivationCode:
     """Return the native code of an activation and its two parameters."""
     if value is None:
@@ -156,7 +169,8 @@ def algorithm(value: object, group_channels: int) -> int:
     code = _ALGORITHM_CODE.get(value)
     if code is None:
         raise ValueError(
-            f"algorithm={value!r} is not available in this version, which has {', '.join(native.ALGORITHMS)}"
+            f"algorithm={_short(value)} is not available in this version, "
+            f"which has {', '.join(native.ALGORITHMS)}"
         )
     if value == "depthwise" and group_channels != 1:
         raise ValueError(
@@ -185,7 +199,7 @@ def channels_last(layout: object) -> bool:
     if not isinstance(layout, str):
         raise TypeError(f"layout must be a name, got {_short(layout)}")
     if layout not in ("NCHW", "NHWC"):
-        raise ValueError(f"layout={layout!r} is unknown: it must be 'NCHW' or 'NHWC'")
+        raise ValueError(f"layout={_short(layout)} is unknown: it must be 'NCHW' or 'NHWC'")
     return layout == "NHWC"
 
 
@@ -201,6 +215,6 @@ def _short(value: object) -> str:
         return repr(value)
     try:
         text = repr(value) if isinstance(value, (str, tuple, list)) else ""
-    except ValueError:  # an entry has more digits than Python prints
+    except (ValueError, RecursionError):  # more digits than Python prints, or entries in entries in entries
         text = ""
     return text if 0 < len(text) <= 60 else f"a value of type {type(value).__name__}"

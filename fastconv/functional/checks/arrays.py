@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._native import core
-from fastconv.functional.checks.annotations import Array, DTypeLike
+from fastconv.functional.checks.annotations import Array
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
@@ -69,18 +69,6 @@ def promoted(array: Array, other: Array | None = None) -> np.dtype[Any]:
     if first is second and (first is FLOAT32 or first is FLOAT64):
         return first
     return FLOAT64 if np.result_type(FLOAT32, first, second).itemsize == 8 else FLOAT32
-
-
-def float_dtype(value: DTypeLike, name: str) -> np.dtype[Any]:
-    """Return float32 or float64 from anything that NumPy takes for one of them."""
-    try:
-        # None is NumPy's word for float64, here it is a mistake.
-        dtype = np.dtype(np.void if value is None else value)
-    except TypeError:
-        dtype = np.dtype(np.void)
-    if dtype not in (FLOAT32, FLOAT64):
-        raise TypeError(f"{name}={value!r} must be float32 or float64")
-    return dtype
 
 
 def as_native(array: Array, dtype: np.dtype[Any]) -> Array:
@@ -144,7 +132,10 @@ def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return a new C-contiguous array, aligned to 64 bytes, of undefined contents."""
     nbytes = math.prod(shape) * dtype.itemsize
     if nbytes == 0:
-        return np.empty(shape, dtype)
+        try:
+            return np.empty(shape, dtype)
+        except ValueError as error:
+            raise ValueError(f"cannot make an output of shape {shape}: {error}") from None
     try:
         if nbytes > _MAX_BYTES:
             raise MemoryError

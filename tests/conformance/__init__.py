@@ -1,0 +1,1 @@
+"""The package against the data that PyTorch and ONNX test themselves with."""

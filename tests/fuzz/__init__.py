@@ -1,0 +1,1 @@
+"""Random calls of every function: valid ones, and what makes them bad."""
