@@ -5,7 +5,10 @@ from fastconv.functional.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from fastconv.functional.conv import conv1d, conv2d, conv3d, explain
 from fastconv.functional.linear import linear
 from fastconv.functional.max_pool import max_pool1d, max_pool2d, max_pool3d
+from fastconv.functional.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from fastconv.functional.norm import batch_norm, fold_batch_norm
+from fastconv.functional.pad import pad
+from fastconv.functional.unfold import fold, unfold
 
 __all__ = [
     "avg_pool1d",
@@ -16,6 +19,7 @@ __all__ = [
     "conv2d",
     "conv3d",
     "explain",
+    "fold",
     "fold_batch_norm",
     "hardswish",
     "leaky_relu",
@@ -23,9 +27,14 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "pad",
     "relu",
     "relu6",
     "sigmoid",
     "silu",
     "tanh",
+    "unfold",
 ]

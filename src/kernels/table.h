@@ -7,6 +7,7 @@
 #include "pool.h"
 #include "pool_plane.h"
 #include "pool_whole.h"
+#include "rows.h"
 #include "tile.h"
 #include "transpose.h"
 
@@ -36,6 +37,9 @@ const fc_kernels FASTCONV_TABLE = {
     .moments_channels = moments_channels,
     .activate = activate_row,
     .gather = gather,
+    .copy_rows = copy_rows,
+    .add_rows = add_rows,
+    .interleave = interleave,
     .fma_peak = fma_peak,
     .copy_past_cache = copy_past_cache,
 };
