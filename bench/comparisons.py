@@ -19,6 +19,7 @@ from targets import (
     conv_targets,
     depthwise_targets,
     pool_targets,
+    rearrange_targets,
 )
 
 import fastconv as fc
@@ -32,7 +33,7 @@ from fastconv.benchmark.contenders import (
     operands,
 )
 from fastconv.benchmark.interleave import Contender, interleave, require_agreement
-from fastconv.benchmark.layers import AnyLayer, ConvLayer, Layer, PoolLayer
+from fastconv.benchmark.layers import AnyLayer, ConvLayer, Layer, PoolLayer, RearrangeLayer
 from fastconv.benchmark.machine import current_machine, peak_probe
 from fastconv.benchmark.report import figure, markdown_table, percent
 from fastconv.benchmark.results import Budget, Result, contender_names, measure, results_table, warning
@@ -64,6 +65,11 @@ def pool(args: argparse.Namespace) -> None:
 def batch_norm(args: argparse.Namespace) -> None:
     """Batch normalisation, with given and with training statistics."""
     compare_layers(args, shapes.matching(shapes.NORMS, args.layers or ""), batch_norm_targets)
+
+
+def rearrange(args: argparse.Namespace) -> None:
+    """Padding, im2col, col2im and unpooling."""
+    compare_layers(args, shapes.matching(shapes.REARRANGEMENTS, args.layers or ""), rearrange_targets)
 
 
 def compare_layers(
@@ -98,7 +104,7 @@ def layer_contenders(args: argparse.Namespace, layer: Layer, data: Operands) -> 
     if isinstance(layer, ConvLayer):
         wanted = [name for name in args.algorithms.split(",") if name != "auto"]
         contenders += [fastconv_contender(layer, data, algorithm=name) for name in wanted]
-    if not args.no_nhwc:
+    if not (args.no_nhwc or isinstance(layer, RearrangeLayer)):
         contenders.append(fastconv_contender(layer, data, layout="NHWC"))
     return [*contenders, *peer_contenders(layer, data, args.threads, args.peers)]
 
@@ -210,6 +216,7 @@ COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "depthwise": depthwise,
     "pool": pool,
     "batch_norm": batch_norm,
+    "rearrange": rearrange,
     "tiny": tiny,
     "blocked": blocked,
     "import": import_time,

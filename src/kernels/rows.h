@@ -67,12 +67,17 @@ ALWAYS_INLINE void fill_stretch(char *out, ireal item, int64_t count, int beyond
     if (at < bytes) store(out + bytes - VECTOR_BYTES, x);
 }
 
-/* Literal steps let the compiler vectorise the common ones. */
+/* A few items one by one; literal steps let the compiler vectorise the others where it can. */
 ALWAYS_INLINE void gather_stretch(char *out, const char *in, ptrdiff_t step, int64_t count)
 {
     ireal *item = (ireal *)out;
     const ireal *from = (const ireal *)in;
-    if (step == -(ptrdiff_t)REAL_BYTES) {
+    if (count < LANES) {
+        do {
+            *item++ = bits_of(in);
+            in += step;
+        } while (--count);
+    } else if (step == -(ptrdiff_t)REAL_BYTES) {
         for (int64_t i = 0; i < count; i++) item[i] = from[-i];
     } else if (step == 2 * REAL_BYTES) {
         for (int64_t i = 0; i < count; i++) item[i] = from[2 * i];
@@ -81,28 +86,31 @@ ALWAYS_INLINE void gather_stretch(char *out, const char *in, ptrdiff_t step, int
     }
 }
 
-ALWAYS_INLINE void put_rows(const fc_rows *t, int past_cache)
+/* What is asked of every row again stays in registers only in a copy that no store can change. */
+ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
 {
-    const REAL value = (REAL)t->fill;
+    const fc_rows t = *given;
+    const REAL value = (REAL)t.fill;
     const ireal fill = bits_of(&value);
-    char *row = t->output;
-    for (int64_t r = 0; r < t->rows; r++, row += t->out_row) {
-        const int beyond = row + t->cols * REAL_BYTES + VECTOR_BYTES <= (const char *)t->end;
-        if (!t->row || t->row[r] == FC_NO_ROW) {
-            fill_stretch(row, fill, t->cols, beyond, past_cache);
+    const char *last_beyond = (const char *)t.end - t.cols * REAL_BYTES - VECTOR_BYTES;
+    char *row = t.output;
+    for (int64_t r = 0; r < t.rows; r++, row += t.out_row) {
+        const int beyond = t.end && row <= last_beyond;
+        if (!t.row || t.row[r] == FC_NO_ROW) {
+            fill_stretch(row, fill, t.cols, beyond, past_cache);
             continue;
         }
-        const char *source = (const char *)t->source + t->row[r];
+        const char *source = (const char *)t.source + t.row[r];
         char *out = row;
-        for (int i = 0; i < FC_STRETCHES; i++) {
-            const fc_stretch *s = &t->stretch[i];
-            if (s->count == 0) continue;
-            const char *in = source + s->offset;
-            if (s->filled) fill_stretch(out, fill, s->count, beyond, past_cache);
-            else if (s->step == REAL_BYTES) copy_stretch(out, in, s->count, beyond, past_cache);
-            else if (s->step == 0) fill_stretch(out, bits_of(in), s->count, beyond, past_cache);
-            else gather_stretch(out, in, s->step, s->count);
-            out += s->count * REAL_BYTES;
+        UNROLLED for (int i = 0; i < FC_STRETCHES; i++) {
+            const fc_stretch s = t.stretch[i];
+            if (s.count == 0) continue;
+            const char *in = source + s.offset;
+            if (s.filled) fill_stretch(out, fill, s.count, beyond, past_cache);
+            else if (s.step == REAL_BYTES) copy_stretch(out, in, s.count, beyond, past_cache);
+            else if (s.step == 0) fill_stretch(out, bits_of(in), s.count, beyond, past_cache);
+            else gather_stretch(out, in, s.step, s.count);
+            out += s.count * REAL_BYTES;
         }
     }
     if (past_cache) fence_past_cache();

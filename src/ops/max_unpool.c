@@ -129,16 +129,17 @@ static void channels_task(void *context, int64_t task, int thread)
     const fc_unpool_job *job = context;
     const int64_t groups = fc_ceil_div(job->map->channels, job->together), sample = task / groups, *size = job->map->size;
     const int64_t channel = task % groups * job->together;
-    const ptrdiff_t in = plane_at(&job->input, sample, channel), index = plane_at(&job->indices, sample, channel);
-    fc_scatter s = {.in_step = job->input.stride[1], .index_step = job->indices.stride[1],
+    const ptrdiff_t item = job->map->item_bytes, *in = job->input.stride, *index = job->indices.stride;
+    fc_scatter s = {.in_step = in[1], .index_step = index[1],
                     .out = (char *)job->output.data + plane_at(&job->output, sample, channel),
-                    .out_step = job->map->item_bytes, .out_px = job->map->channels * job->map->item_bytes,
+                    .out_step = item, .out_px = job->map->channels * item,
                     .count = fc_min(job->together, job->map->channels - channel), .places = job->places};
     (void)thread;
-    for (int64_t pixel = 0; pixel < size[0] * size[1] * size[2]; pixel++) {
-        s.in = (const char *)job->input.data + in + pixel_at(job, &job->input, pixel);
-        s.index = (const char *)job->indices.data + index + pixel_at(job, &job->indices, pixel);
-        scatter(&s, job->map->item_bytes);
+    for (int64_t row = 0; row < size[0] * size[1]; row++) {
+        const int64_t d = row / size[1], h = row % size[1];
+        s.in = (const char *)job->input.data + plane_at(&job->input, sample, channel) + d * in[2] + h * in[3];
+        s.index = (const char *)job->indices.data + plane_at(&job->indices, sample, channel) + d * index[2] + h * index[3];
+        for (int64_t w = 0; w < size[2]; w++, s.in += in[4], s.index += index[4]) scatter(&s, (int)item);
     }
 }
 
@@ -176,7 +177,9 @@ fc_status fc_max_unpool(const fc_map *map, const fc_view *input, const fc_view *
     fc_team team = run->team;
     if ((double)job.planes * (double)job.places < FC_SERIAL_WORK / 4) team.threads = 1;
     if (map->channels > 1 && output->stride[1] == map->item_bytes && job.places > 1) {
-        job.together = FC_BLOCK_BYTES / map->item_bytes;
+        /* Whole cache lines of channels, in no more parts of a sample than keep the threads busy. */
+        const int64_t line = FC_BLOCK_BYTES / map->item_bytes, parts = fc_ceil_div(2 * team.threads, map->batch);
+        job.together = fc_ceil_div(fc_ceil_div(map->channels, parts), line) * line;
         const fc_status status = fc_parallel(&team, fc_ceil_div(job.planes * job.plane_bytes, STAGE_BYTES), zero_task, &job);
         if (status != FC_OK) return status;
         return fc_parallel(&team, map->batch * fc_ceil_div(map->channels, job.together), channels_task, &job);

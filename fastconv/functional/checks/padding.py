@@ -95,6 +95,6 @@ def fill(value: object, mode: object, dtype: np.dtype[Any]) -> float:
     number = arguments.floating(0.0 if value is None else value, "value")
     if mode != "constant" and number != 0.0:
         raise ValueError(f"value={number} must be 0 or None unless mode is 'constant'")
-    if math.isfinite(number) and abs(number) > np.finfo(dtype).max:
+    if math.isfinite(number) and abs(number) > float(np.finfo(dtype).max):
         raise ValueError(f"value={number} is out of range: {dtype} does not hold it")
     return number
