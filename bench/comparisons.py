@@ -33,7 +33,7 @@ from fastconv.benchmark.contenders import (
     operands,
 )
 from fastconv.benchmark.interleave import Contender, interleave, require_agreement
-from fastconv.benchmark.layers import AnyLayer, ConvLayer, Layer, PoolLayer, RearrangeLayer
+from fastconv.benchmark.layers import AnyLayer, ConvLayer, Layer, PoolLayer
 from fastconv.benchmark.machine import current_machine, peak_probe
 from fastconv.benchmark.report import figure, markdown_table, percent
 from fastconv.benchmark.results import Budget, Result, contender_names, measure, results_table, warning
@@ -104,7 +104,7 @@ def layer_contenders(args: argparse.Namespace, layer: Layer, data: Operands) -> 
     if isinstance(layer, ConvLayer):
         wanted = [name for name in args.algorithms.split(",") if name != "auto"]
         contenders += [fastconv_contender(layer, data, algorithm=name) for name in wanted]
-    if not (args.no_nhwc or isinstance(layer, RearrangeLayer)):
+    if not args.no_nhwc:
         contenders.append(fastconv_contender(layer, data, layout="NHWC"))
     return [*contenders, *peer_contenders(layer, data, args.threads, args.peers)]
 

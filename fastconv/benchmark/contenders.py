@@ -50,6 +50,13 @@ def fastconv_contender(
     """Call the public function on a plain array of the layout; packing the filter is part of every call."""
     notes = [note for note, usual in ((layout, "NCHW"), (algorithm, "auto")) if note != usual]
     name = " ".join(["fastconv", *notes])
+    if isinstance(layer, RearrangeLayer):
+        last = layout == "NHWC"
+        return (
+            rearranging_channels_last(name, layer, data)
+            if last
+            else Contender(name, rearranging(fc, layer, data))
+        )
     view = channels_first if layout == "NHWC" else np.asarray
     x = np.ascontiguousarray(np.moveaxis(data.input, 1, -1)) if layout == "NHWC" else data.input
     if isinstance(layer, ConvLayer):
@@ -63,8 +70,6 @@ def fastconv_contender(
             ceil = layer.ceil_mode
             return Contender(name, lambda: fc.max_pool2d(x, *sizes, ceil_mode=ceil, layout=layout), view)
         return Contender(name, lambda: fc.avg_pool2d(x, *sizes, layout=layout), view)
-    if isinstance(layer, RearrangeLayer):
-        return Contender(name, rearranging(fc, layer, data), view)
     training, parameters = layer.training, copied(data)
     return Contender(name, lambda: fc.batch_norm(x, *parameters, training, layout=layout), view)
 
@@ -99,6 +104,20 @@ def rearranging(package: Any, layer: RearrangeLayer, data: Operands) -> Callable
         return lambda: package.fold(x, size, *window)
     (indices,) = data.parameters
     return lambda: package.max_unpool2d(x, indices, layer.kernel, layer.stride)
+
+
+def rearranging_channels_last(name: str, layer: RearrangeLayer, data: Operands) -> Contender:
+    """Call on channels-last images; what has no such form gets a view of them, columns are columns."""
+    if layer.kind == "fold":
+        return Contender(name, rearranging(fc, layer, data))
+    x, *indices = (np.ascontiguousarray(np.moveaxis(a, 1, -1)) for a in (data.input, *data.parameters))
+    if layer.kind == "max_unpool":
+        sizes = (layer.kernel, layer.stride)
+        return Contender(name, lambda: fc.max_unpool2d(x, indices[0], *sizes, layout="NHWC"), channels_first)
+    if layer.mode == "constant" and layer.kind == "pad":
+        sides = (0, 0, *(layer.padding,) * 4)
+        return Contender(name, lambda: fc.pad(x, sides), channels_first)
+    return Contender(name, rearranging(fc, layer, Operands(channels_first(x))))
 
 
 def rearranging_in_numpy(layer: RearrangeLayer, data: Operands) -> Callable[[], Array]:
