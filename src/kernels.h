@@ -209,7 +209,7 @@ typedef struct {
  *   row r is at `source` + row[r], or all fill where row[r] is FC_NO_ROW or `row` is NULL.
  * end: NULL, or where rows follow each other and are written in their order, the first byte that must be left alone: a row
  * that ends a vector or more before it may be written beyond its end. Nothing but the stretches is read.
- * past_cache: as in fc_affine, for long rows.
+ * streamed: as in fc_pool_plane. past_cache: as in fc_affine, for long rows.
  */
 enum { FC_STRETCHES = 3 };
 #define FC_NO_ROW PTRDIFF_MIN
@@ -222,7 +222,7 @@ typedef struct {
     void *output;
     ptrdiff_t out_row;
     const void *end;
-    int past_cache;
+    int streamed, past_cache;
 } fc_rows;
 
 /* sum[r][i] += in[r][i], 0 <= r < rows, 0 <= i < count; strides in bytes. The items of a vector from the last one of a row of

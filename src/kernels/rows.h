@@ -102,6 +102,8 @@ ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
         }
         const char *source = (const char *)t.source + t.row[r];
         char *out = row;
+        if (t.streamed)
+            for (int64_t at = 0; at < t.cols * REAL_BYTES; at += BLOCK_BYTES) fetch_near(source + at + AHEAD_BYTES);
         UNROLLED for (int i = 0; i < FC_STRETCHES; i++) {
             const fc_stretch s = t.stretch[i];
             if (s.count == 0) continue;

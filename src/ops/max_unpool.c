@@ -71,7 +71,8 @@ static inline void scatter_items(const fc_scatter *s, size_t item)
     for (int64_t i = 0; i < s->count; i++) {
         int64_t place;
         memcpy(&place, s->index + i * s->index_step, sizeof place);
-        if ((uint64_t)place < (uint64_t)s->places) memcpy(s->out + i * s->out_step + place * s->out_px, s->in + i * s->in_step, item);
+        if ((uint64_t)place >= (uint64_t)s->places) continue;
+        memcpy(s->out + i * s->out_step + place * s->out_px, s->in + i * s->in_step, item);
     }
 }
 

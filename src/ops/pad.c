@@ -111,7 +111,7 @@ static void write_patch(const void *context, const fc_patch *patch)
     const int64_t height = job->axis[job->axes - 2].out;
     int64_t plane = patch->first_row / height, row = patch->first_row % height;
     fc_rows t = {.cols = patch->cols, .fill = job->value, .output = patch->out, .out_row = patch->out_row,
-                 .end = patch->end, .past_cache = patch->past_cache};
+                 .end = patch->end, .streamed = patch->streamed, .past_cache = patch->past_cache};
     fc_cut_stretches(job->axis[job->axes - 1].stretch, patch->first_col, patch->cols, t.stretch);
     for (int64_t left = patch->rows; left > 0; left -= t.rows, plane++, row = 0) {
         const ptrdiff_t offset = plane_of(job, plane);

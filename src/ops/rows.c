@@ -29,7 +29,7 @@ static void write_staged(const fc_row_job *job, int64_t first, int64_t rows, cha
     const ptrdiff_t row_bytes = bytes_of_row(w);
     for (int64_t done = 0; done < rows; done += job->stage_rows) {
         const int64_t now = fc_min(job->stage_rows, rows - done);
-        const fc_patch patch = {first + done, now, 0, w->cols, stage, row_bytes, stage + job->stage_bytes, 0};
+        const fc_patch patch = {first + done, now, 0, w->cols, stage, row_bytes, stage + job->stage_bytes, 1, 0};
         w->write(w->context, &patch);
         const size_t bytes = (size_t)(now * row_bytes), lines = bytes / FC_ALIGNMENT * FC_ALIGNMENT;
         char *out = w->output + (first + done) * row_bytes;
@@ -51,7 +51,7 @@ static void band_task(void *context, int64_t task, int thread)
     const ptrdiff_t row_bytes = bytes_of_row(w);
     char *out = w->output + first_row * row_bytes;
     const fc_patch patch = {first_row, rows, first_col, cols, out + first_col * w->kernels->item_bytes, row_bytes,
-                            job->pieces == 1 ? out + rows * row_bytes : NULL, job->past_cache};
+                            job->pieces == 1 ? out + rows * row_bytes : NULL, 0, job->past_cache};
     w->write(w->context, &patch);
 }
 

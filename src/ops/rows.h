@@ -5,13 +5,13 @@
 #include "../fastconv.h"
 
 /* Rows [first_row, first_row + rows) and columns [first_col, first_col + cols) of the output, at `out`; `out_row` bytes between
- * rows. end and past_cache: as in fc_rows. */
+ * rows. end, streamed and past_cache: as in fc_rows. */
 typedef struct {
     int64_t first_row, rows, first_col, cols;
     char *out;
     ptrdiff_t out_row;
     const void *end;
-    int past_cache;
+    int streamed, past_cache;
 } fc_patch;
 
 typedef void fc_write_patch(const void *context, const fc_patch *patch);

@@ -1,4 +1,4 @@
-/* im2col: a row of the output is a row of the input, shifted by the tap of the kernel that it shows, zero where that is outside.
+/* im2col: a row of the output is a row of the input, shifted by the tap of the kernel that it shows, zero outside.
  *
  *   columns[n][(c, i, j)][(y, x)] = input[n][c][y*stride - pad + i*dilation][x*stride - pad + j*dilation]
  *
@@ -99,46 +99,67 @@ fc_status fc_unfold(const fc_unfolding *unfolding, const fc_view *input, void *o
     return status;
 }
 
+/* Which columns of windows a column of the kernel adds to a row of sums, and how far into it. */
+typedef struct {
+    int64_t from, count;
+    ptrdiff_t sum;
+} fc_fold_cols;
+
 typedef struct {
     const fc_unfolding *unfolding;
     const fc_kernels *kernels;
     fc_view input;
     char *output, *sums;
+    fc_fold_cols *cols; /* [kernel column] */
     int64_t phases, band_rows, bands;
     ptrdiff_t phase_bytes, row_bytes; /* of sums */
     size_t band_bytes;
 } fc_fold_job;
 
-/* Add what tap (i, j) shows to the sums of rows [first, first + rows) of a plane. */
-static void add_tap(const fc_fold_job *job, const char *source, const int64_t tap[2], const fc_span *band, char *sums)
+static void prepare_cols(const fc_fold_job *job)
 {
     const fc_window *w = &job->unfolding->window;
-    const fc_span y = within(w, 1, tap[0], band->from, band->to), x = within(w, 2, tap[1], 0, w->in[2]);
-    if (y.from == y.to || x.from == x.to) return;
-    const int64_t row = first_place(w, 1, tap[0], y.from) - band->from, col = first_place(w, 2, tap[1], x.from);
-    const ptrdiff_t px = job->input.stride[4], item = job->kernels->item_bytes;
-    const fc_row_sum t = {
-        .sum = sums + row * job->row_bytes + col % w->stride[2] * job->phase_bytes + col / w->stride[2] * item,
-        .input = source + (tap[0] * w->kernel[2] + tap[1]) * job->input.stride[1] + (y.from * w->out[2] + x.from) * px,
-        .sum_row = w->stride[1] * job->row_bytes, .in_row = w->out[2] * px, .in_px = px,
-        .rows = y.to - y.from, .count = x.to - x.from,
-    };
-    job->kernels->add_rows(&t);
+    for (int64_t j = 0; j < w->kernel[2]; j++) {
+        const fc_span x = within(w, 2, j, 0, w->in[2]);
+        fc_fold_cols *cols = &job->cols[j];
+        *cols = (fc_fold_cols){.from = x.from, .count = x.to - x.from};
+        if (cols->count == 0) continue;
+        const int64_t col = first_place(w, 2, j, x.from);
+        cols->sum = col % w->stride[2] * job->phase_bytes + col / w->stride[2] * job->kernels->item_bytes;
+    }
+}
+
+/* Add what row `i` of the kernel shows, its taps in turn, to the sums of a band of rows. */
+static void add_kernel_row(const fc_fold_job *job, const char *source, int64_t i, const fc_span *band, char *sums)
+{
+    const fc_window *w = &job->unfolding->window;
+    const fc_span y = within(w, 1, i, band->from, band->to);
+    if (y.from == y.to) return;
+    const ptrdiff_t px = job->input.stride[4], in_row = w->out[2] * px;
+    fc_row_sum t = {.sum_row = w->stride[1] * job->row_bytes, .in_row = in_row, .in_px = px, .rows = y.to - y.from};
+    sums += (first_place(w, 1, i, y.from) - band->from) * job->row_bytes;
+    source += i * w->kernel[2] * job->input.stride[1] + y.from * in_row;
+    for (int64_t j = 0; j < w->kernel[2]; j++, source += job->input.stride[1]) {
+        const fc_fold_cols *cols = &job->cols[j];
+        t.sum = sums + cols->sum;
+        t.input = source + cols->from * px;
+        t.count = cols->count;
+        if (t.count) job->kernels->add_rows(&t);
+    }
 }
 
 static void fold_task(void *context, int64_t task, int thread)
 {
     const fc_fold_job *job = context;
     const fc_window *w = &job->unfolding->window;
-    const int64_t plane = task / job->bands, channel = plane % job->unfolding->channels, sample = plane / job->unfolding->channels;
+    const int64_t plane = task / job->bands, channels = job->unfolding->channels;
     const int64_t first = task % job->bands * job->band_rows;
     const fc_span band = {first, fc_min(first + job->band_rows, w->in[1])};
-    const char *source = (const char *)job->input.data + sample * job->input.stride[0]
-                       + channel * w->kernel[1] * w->kernel[2] * job->input.stride[1];
+    const char *source = (const char *)job->input.data + plane / channels * job->input.stride[0]
+                       + plane % channels * w->kernel[1] * w->kernel[2] * job->input.stride[1];
     char *sums = job->sums + thread * job->band_bytes;
     memset(sums, 0, job->band_bytes);
-    for (int64_t i = 0; i < w->kernel[1]; i++)
-        for (int64_t j = 0; j < w->kernel[2]; j++) add_tap(job, source, (int64_t[]){i, j}, &band, sums);
+    for (int64_t i = 0; i < w->kernel[1]; i++) add_kernel_row(job, source, i, &band, sums);
     const ptrdiff_t out_row = w->in[2] * job->kernels->item_bytes;
     char *out = job->output + (plane * w->in[1] + first) * out_row;
     for (int64_t y = band.from; y < band.to; y++, out += out_row, sums += job->row_bytes)
@@ -161,9 +182,12 @@ fc_status fc_fold(const fc_unfolding *unfolding, const fc_view *input, void *out
     const int64_t planes = unfolding->batch * unfolding->channels;
     fc_team team = run->team;
     if ((double)planes * (double)(w->kernel[1] * w->kernel[2] * w->out[1] * w->out[2]) < FC_SERIAL_WORK / 4) team.threads = 1;
-    fc_block block = fc_block_acquire((size_t)team.threads * job.band_bytes);
+    const size_t cols_bytes = fc_aligned((size_t)w->kernel[2] * sizeof(fc_fold_cols));
+    fc_block block = fc_block_acquire(cols_bytes + (size_t)team.threads * job.band_bytes);
     if (!block.data) return FC_NO_MEMORY;
-    job.sums = block.data;
+    job.cols = block.data;
+    job.sums = (char *)block.data + cols_bytes;
+    prepare_cols(&job);
     const fc_status status = fc_parallel(&team, planes * job.bands, fold_task, &job);
     fc_block_release(block);
     return status;
