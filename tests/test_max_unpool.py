@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastconv as fc
+from fastconv._native import core
+from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
 
@@ -148,6 +150,19 @@ def test_index_in_a_large_array(isa: str) -> None:
         indices.flat[place] -= 1
         assert fc.max_unpool2d(x, indices, 2).shape == (2, 100, 80, 82)
         indices.flat[place] = 0
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_index_that_changes_after_the_check_is_left_out(layout: str, dtype: Any) -> None:
+    """Another thread may write to the indices at any time: what is called after the check sees bad ones."""
+    x, indices = random_array("x", (2, 3, 4, 5), dtype), places((2, 3, 4, 5), 80)
+    bad = indices.copy()
+    bad[:, :, 1::2] = [-1, 80, 2**62, -(2**63), 2**31]
+    expected = oracle.max_unpool(x[:, :, ::2], indices[:, :, ::2], (8, 10))
+    y = np.full((2, 8, 10, 3) if layout == "NHWC" else (2, 3, 8, 10), np.nan, dtype)
+    view = y.transpose(0, 3, 1, 2) if layout == "NHWC" else y
+    core.max_unpool(x, bad, view, native_run())
+    np.testing.assert_array_equal(view, expected)
 
 
 def test_output_sizes() -> None:

@@ -92,10 +92,10 @@ ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
     const fc_rows t = *given;
     const REAL value = (REAL)t.fill;
     const ireal fill = bits_of(&value);
-    const char *last_beyond = (const char *)t.end - t.cols * REAL_BYTES - VECTOR_BYTES;
+    const char *last_beyond = t.end ? (const char *)t.end - t.cols * REAL_BYTES - VECTOR_BYTES : NULL;
     char *row = t.output;
     for (int64_t r = 0; r < t.rows; r++, row += t.out_row) {
-        const int beyond = t.end && row <= last_beyond;
+        const int beyond = row <= last_beyond;
         if (!t.row || t.row[r] == FC_NO_ROW) {
             fill_stretch(row, fill, t.cols, beyond, past_cache);
             continue;

@@ -47,6 +47,8 @@ def _padded(shape: Shape, pad: Shape, mode: str) -> tuple[Shape, Shape, int]:
         before[axis] = sides[0]
         if mode != "reflect":  # what is cropped or added beyond this makes no difference
             before[axis] = min(max(sides[0], -shape[axis]), out[axis])
+    if math.prod(shape) > _MAX_ELEMENTS:
+        raise ValueError(f"input has shape {shape}: it must have at most 2**55 elements")
     if max(out, default=0) > _MAX_ELEMENTS or math.prod(out) > _MAX_ELEMENTS:
         raise MemoryError(f"pad makes an array of shape {shape} one of more than 2**55 elements")
     return tuple(out), tuple(before), _CODE[mode]
