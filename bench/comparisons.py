@@ -19,6 +19,7 @@ from targets import (
     conv_targets,
     depthwise_targets,
     pool_targets,
+    rearrange_targets,
 )
 
 import fastconv as fc
@@ -64,6 +65,11 @@ def pool(args: argparse.Namespace) -> None:
 def batch_norm(args: argparse.Namespace) -> None:
     """Batch normalisation, with given and with training statistics."""
     compare_layers(args, shapes.matching(shapes.NORMS, args.layers or ""), batch_norm_targets)
+
+
+def rearrange(args: argparse.Namespace) -> None:
+    """Padding, im2col, col2im and unpooling."""
+    compare_layers(args, shapes.matching(shapes.REARRANGEMENTS, args.layers or ""), rearrange_targets)
 
 
 def compare_layers(
@@ -210,6 +216,7 @@ COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "depthwise": depthwise,
     "pool": pool,
     "batch_norm": batch_norm,
+    "rearrange": rearrange,
     "tiny": tiny,
     "blocked": blocked,
     "import": import_time,

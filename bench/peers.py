@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.benchmark.contenders import Operands, copied
+from fastconv.benchmark.contenders import Operands, copied, rearranging
 from fastconv.benchmark.interleave import Array, Contender
-from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer
+from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer, RearrangeLayer
 
 Call = Callable[[], Any]
 
@@ -43,7 +43,9 @@ def peers_ready(threads: int) -> Iterator[None]:
         yield
 
 
-def torch_call(layer: Layer, data: Operands, threads: int, memory_format: str = "contiguous_format") -> Call:
+def torch_call(
+    layer: Layer, data: Operands, threads: int, memory_format: str = "contiguous_format"
+) -> Call | None:
     """``torch.nn.functional`` on tensors that are stored, weights included, in a memory format."""
     torch: Any = importlib.import_module("torch")
     functional: Any = importlib.import_module("torch.nn.functional")
@@ -51,7 +53,11 @@ def torch_call(layer: Layer, data: Operands, threads: int, memory_format: str = 
     def tensor(array: Array) -> Any:
         return torch.from_numpy(array).to(memory_format=getattr(torch, memory_format))
 
+    if data.input.ndim != 4 and memory_format != "contiguous_format":
+        return None
     x = tensor(data.input)
+    if isinstance(layer, RearrangeLayer):
+        return rearranging(functional, layer, Operands(x, tuple(map(tensor, data.parameters))))
     if isinstance(layer, ConvLayer):
         weight = tensor(*data.parameters)
         window = (layer.stride, layer.padding, 1, layer.groups)
@@ -66,7 +72,7 @@ def torch_call(layer: Layer, data: Operands, threads: int, memory_format: str = 
 
 def onnxruntime_call(layer: Layer, data: Operands, threads: int) -> Call | None:
     """Run a session with a model of one node; training statistics are not in its inference build."""
-    if isinstance(layer, NormLayer) and layer.training:
+    if isinstance(layer, RearrangeLayer) or (isinstance(layer, NormLayer) and layer.training):
         return None
     runtime: Any = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
@@ -101,6 +107,7 @@ def onnx_model(layer: Layer, data: Operands) -> Any:
 
 
 def _onnx_node(layer: Layer) -> tuple[str, dict[str, Any]]:
+    assert not isinstance(layer, RearrangeLayer)
     if isinstance(layer, NormLayer):
         return "BatchNormalization", {"epsilon": 1e-5}
     window: dict[str, Any] = {

@@ -122,6 +122,46 @@ typedef struct {
 fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const fc_view *input, const fc_view *output,
                         const fc_epilogue *epilogue, const fc_run *run);
 
+/* Where an axis takes what lies beyond its input from: a value, or the input mirrored about its ends (which are not repeated),
+ * its end, or the part of it that is not cropped, from the other end on. */
+typedef enum { FC_PAD_CONSTANT, FC_PAD_REFLECT, FC_PAD_REPLICATE, FC_PAD_CIRCULAR, FC_PAD_MODES } fc_pad_mode;
+const char *fc_pad_mode_name(fc_pad_mode mode);
+
+/* An array of any number of axes (none included). before: what stands in front of the input on each axis, negative where the
+ * axis is cropped, from -in to out (FC_PAD_REFLECT: above -2 * in and below in); the rest of `out` stands behind it. Strides in bytes, of the input; the output is
+ * contiguous. */
+enum { FC_AXES = 64 };
+typedef struct {
+    int axes, item_bytes;
+    int64_t in[FC_AXES], out[FC_AXES], before[FC_AXES];
+    ptrdiff_t stride[FC_AXES];
+    fc_pad_mode mode;
+    double value;
+} fc_padding;
+fc_status fc_pad(const fc_padding *padding, const void *input, void *output, const fc_run *run);
+
+/* Windows of images as columns: (N, C, H, W) <-> (N, C * K_h * K_w, H_out * W_out), axes 1 and 2 of the window. */
+typedef struct {
+    int64_t batch, channels;
+    fc_window window;
+    int item_bytes;
+} fc_unfolding;
+
+/* im2col: the output is contiguous. */
+fc_status fc_unfold(const fc_unfolding *unfolding, const fc_view *input, void *output, const fc_run *run);
+
+/* col2im: every pixel is the sum of its places in the columns, in their order. input: strides of n, c and, the last one, of the
+ * window's place. The output is contiguous. */
+fc_status fc_fold(const fc_unfolding *unfolding, const fc_view *input, void *output, const fc_run *run);
+
+/* The index that is furthest from being one: the largest of all taken as unsigned, so a negative one if there is any. */
+fc_status fc_worst_index(int64_t count, const int64_t *indices, const fc_run *run, int64_t *worst);
+
+/* A zero map of `plane` sizes with input[i] at the flat place indices[i] of each plane; of equal places the last one counts.
+ * Indices out of range are left out. The output is contiguous, channels first or last. */
+fc_status fc_max_unpool(const fc_map *map, const fc_view *input, const fc_view *indices, const fc_map *plane,
+                        const fc_view *output, const fc_run *run);
+
 /* y = act(x + residual) over `count` contiguous items. */
 fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *epilogue,
                       const fc_run *run);

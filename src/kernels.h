@@ -208,6 +208,42 @@ typedef struct {
     double *sum, *square;
 } fc_moments;
 
+/* `count` items of an output row: item i is at `offset` + i * `step` bytes of the source row, or it is the fill. */
+typedef struct {
+    int64_t count;
+    ptrdiff_t offset, step;
+    int filled;
+} fc_stretch;
+
+/* Rows of `cols` items, `out_row` bytes apart, each put together of the same stretches of its source row:
+ *   row r is at `source` + row[r], or all fill where row[r] is FC_NO_ROW or `row` is NULL.
+ * end: NULL, or where rows follow each other and are written in their order, the first byte that must be left alone: a row
+ * that ends a vector or more before it may be written beyond its end. Nothing but the stretches is read.
+ * streamed: as in fc_pool_plane. past_cache: as in fc_affine, for long rows.
+ */
+enum { FC_STRETCHES = 3 };
+#define FC_NO_ROW PTRDIFF_MIN
+typedef struct {
+    const void *source;
+    const ptrdiff_t *row;
+    int64_t rows, cols;
+    fc_stretch stretch[FC_STRETCHES];
+    double fill;
+    void *output;
+    ptrdiff_t out_row;
+    const void *end;
+    int streamed, past_cache;
+} fc_rows;
+
+/* sum[r][i] += in[r][i], 0 <= r < rows, 0 <= i < count; strides in bytes. The items of a vector from the last one of a row of
+ * sums on are read and written too, unchanged if they are not -0.0. */
+typedef struct {
+    void *sum;
+    const void *input;
+    ptrdiff_t sum_row, in_row, in_px;
+    int64_t rows, count;
+} fc_row_sum;
+
 typedef struct {
     const char *isa;
     int item_bytes, lanes, block;
@@ -243,6 +279,11 @@ typedef struct {
     void (*gather)(void *dst, const void *src, ptrdiff_t src_stride, int64_t count);
     /* dst[i * step] = src[i], 0 <= i < count; dst_stride in bytes. */
     void (*scatter)(void *dst, ptrdiff_t dst_stride, const void *src, int64_t count);
+
+    void (*copy_rows)(const fc_rows *);
+    void (*add_rows)(const fc_row_sum *);
+    /* out[i] = phases[i % step][i / step], 0 <= i < count; `phase_bytes` between phases. */
+    void (*interleave)(void *out, const void *phases, ptrdiff_t phase_bytes, int64_t step, int64_t count);
 
     double (*fma_peak)(int64_t rounds);                                /* FLOP done; reads the tile's own instruction mix */
     void (*copy_past_cache)(void *dst, const void *src, size_t bytes); /* both 64-byte aligned, bytes a multiple of 64 */

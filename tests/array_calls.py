@@ -15,12 +15,20 @@ CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 POOLS = ("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d")
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-FUNCTIONS = (*CONVOLUTIONS, *TRANSPOSED, *POOLS, "batch_norm", "linear", *ACTIVATIONS)
+UNPOOLS = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
+REARRANGING = ("pad", "unfold", "fold", *UNPOOLS)
+FUNCTIONS = (*CONVOLUTIONS, *TRANSPOSED, *POOLS, "batch_norm", "linear", *ACTIVATIONS, *REARRANGING)
 
 
 def integers(*shape: int, dtype: Any = np.float32) -> Array:
     """Return integers 0..3, which every type can hold, the same for the same shape."""
     return (np.arange(int(np.prod(shape))) * 7 % 11 % 4).astype(dtype).reshape(shape)
+
+
+def places(*shape: int) -> Array:
+    """Return indices for planes of 2**rank times as many items, different ones in a plane."""
+    size = int(np.prod(shape[2:]))
+    return np.broadcast_to(np.arange(size).reshape(shape[2:]) * 2, shape)
 
 
 def call_of(function: str) -> tuple[Callable[..., Any], dict[str, Array], dict[str, Any]]:
@@ -37,6 +45,20 @@ def call_of(function: str) -> tuple[Callable[..., Any], dict[str, Array], dict[s
     if function in POOLS:
         x = integers(2, 4, *[6] * int(function[-2]))
         return getattr(fc, function), {"input": x}, {"kernel_size": 2}
+    if function in UNPOOLS:
+        shape = (2, 4, *[3] * int(function[-2]))
+        return (
+            getattr(fc, function),
+            {"input": integers(*shape)},
+            {"kernel_size": 2, "indices": places(*shape)},
+        )
+    if function == "pad":
+        return fc.pad, {"input": integers(2, 4, 3, 5)}, {"pad": (1, 2, 2, 0), "mode": "reflect"}
+    if function == "unfold":
+        return fc.unfold, {"input": integers(2, 3, 5, 6)}, {"kernel_size": 3, "padding": 1, "stride": 2}
+    if function == "fold":
+        options = {"output_size": (4, 5), "kernel_size": 2}
+        return fc.fold, {"input": integers(2, 12, 12)}, options
     if function == "batch_norm":
         vectors = {name: integers(4) for name in ("running_mean", "running_var", "weight", "bias")}
         return fc.batch_norm, {"input": integers(2, 4, 3, 5), **vectors, "residual": integers(2, 4, 3, 5)}, {}

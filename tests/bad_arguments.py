@@ -20,9 +20,12 @@ AVG_POOLS = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
 POOLS = MAX_POOLS + AVG_POOLS
 NORMS = ("batch_norm", "batch_norm_training")
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
-WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, "linear", *ACTIVATIONS)
+UNPOOLS = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
+COLUMNS = ("unfold", "fold")
+REARRANGING = ("pad", *COLUMNS, *UNPOOLS)
+WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, "linear", *ACTIVATIONS, *REARRANGING)
 FUSING = (*CONVOLUTIONS, *NORMS, "linear")
-LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS)
+LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, *UNPOOLS)
 VECTORS = ("running_mean", "running_var", "weight", "bias")
 # Python does not print it.
 LISTS_IN_LISTS: list[Any] = reduce(lambda inner, _: [inner], range(5000), [])
@@ -44,8 +47,8 @@ class Bad(NamedTuple):
 
 
 def rank_of(function: str) -> int:
-    """Return the number of spatial axes, the digit in a function's name."""
-    return int(function[-2])
+    """Return the number of spatial axes: the digit in a function's name, or two for columns of images."""
+    return 2 if function in COLUMNS else int(function[-2])
 
 
 def ones(*shape: int) -> Any:
@@ -63,6 +66,15 @@ def valid(function: str) -> dict[str, Any]:
     if function in NORMS:
         vectors = {"running_mean": ones(4), "running_var": ones(4), "weight": ones(4), "bias": ones(4)}
         return {"input": ones(2, 4, 7), **vectors, "training": function == "batch_norm_training"}
+    if function in UNPOOLS:
+        shape = (2, 4, *[3] * rank_of(function))
+        return {"input": ones(*shape), "indices": np.zeros(shape, np.int64), "kernel_size": 3, "padding": 1}
+    if function == "pad":
+        return {"input": ones(2, 4, 5, 7), "pad": (1, 2, 0, 1), "mode": "reflect"}
+    if function == "unfold":
+        return {"input": ones(2, 4, 5, 7), "kernel_size": 3}
+    if function == "fold":
+        return {"input": ones(2, 36, 15), "output_size": (5, 7), "kernel_size": 3}
     if function == "fold_batch_norm":
         return {"weight": ones(4, 3), "bias": None, "running_mean": ones(4), "running_var": ones(4)}
     if function == "linear":

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from calls import algorithms, avg_pool, channels_last, convolve, convolve_transposed, max_pool
-from cases import CONV_CASES, POOL_CASES, TRANSPOSED_CASES, ConvCase, random_array
+from cases import CONV_CASES, PAD_CASES, POOL_CASES, TRANSPOSED_CASES, UNFOLD_CASES, ConvCase, random_array
 
 import fastconv as fc
 
@@ -67,20 +67,26 @@ LARGEST = 1 << 18
 MEMORY = [GuardedMemory(LARGEST) for _ in range(6)]
 
 
-def check(name: str, call: Callable[..., Any], arrays: list[Array], out: Array) -> None:
+def check(
+    name: str,
+    call: Callable[..., Any],
+    arrays: list[Array],
+    out: Array,
+    memories: list[GuardedMemory] = MEMORY,
+) -> None:
     """Call with all arrays at one end, then the other, and with the output in one of both kinds of place."""
     print(name, flush=True)
     expected = call(*arrays).tobytes()
     for at_end in (True, False):
-        placed = [memory.place(a, at_end=at_end) for memory, a in zip(MEMORY, arrays, strict=False)]
-        target = MEMORY[-1].place(np.full_like(out, np.nan), at_end=at_end)
+        placed = [memory.place(a, at_end=at_end) for memory, a in zip(memories, arrays, strict=False)]
+        target = memories[-1].place(np.full_like(out, np.nan), at_end=at_end)
         result = call(*placed, out=target)
         if result.tobytes() != expected:
             raise AssertionError("other bits on guarded memory")
-        for memory, array in zip(MEMORY, arrays, strict=False):
+        for memory, array in zip(memories, arrays, strict=False):
             if not memory.surroundings_intact() or memory.bytes()[memory.used].tobytes() != array.tobytes():
                 raise AssertionError("wrote to an input or beside it")
-        if not MEMORY[-1].surroundings_intact():
+        if not memories[-1].surroundings_intact():
             raise AssertionError("wrote beside the output")
 
 
@@ -185,12 +191,55 @@ def guard_linear(dtype: Any) -> None:
             check(f"{function.__name__} of {size}", function, [x], x)
 
 
+def guard_rearranging(dtype: Any) -> None:
+    """Padding, columns both ways and unpooling in both layouts, and outputs that go past the caches."""
+    for case in PAD_CASES:
+        x = random_array(case.name, case.input, dtype)
+        call = bind(fc.pad, pad=case.pad, mode=case.mode, value=case.value)
+        if x.size and fits(x.shape, (y := call(x)).shape) and y.size:
+            check(f"{case} padded", call, [x], y)
+    for window in UNFOLD_CASES:
+        x = random_array(window.name, window.input, dtype)
+        columns = fc.unfold(x, window.kernel, **window.window)
+        if x.size and fits(x.shape, columns.shape):
+            call = bind(fc.unfold, kernel_size=window.kernel, **window.window)
+            check(f"{window} unfolded", call, [x], columns)
+            call = bind(fc.fold, output_size=x.shape[2:], kernel_size=window.kernel, **window.window)
+            check(f"{window} folded", call, [columns], x)
+    for shape in [*((2, c, 3, 4) for c in range(1, 34)), (1, 1, 1, 1), (2, 3, 1, 40), (1, 2, 40, 1)]:
+        x, indices = random_array("x", shape, dtype), np.arange(np.prod(shape[2:])).reshape(shape[2:])
+        places = np.ascontiguousarray(np.broadcast_to(4 * indices + 3, shape))
+        for layout in ("NCHW", "NHWC"):
+            arrays = [channels_last(x), channels_last(places)] if layout == "NHWC" else [x, places]
+            call = bind(fc.max_unpool2d, kernel_size=2, layout=layout)
+            check(f"{shape} unpooled {layout}", call, arrays, call(*arrays))
+    guard_large_outputs(dtype)
+
+
+def guard_large_outputs(dtype: Any) -> None:
+    """Rows in a stage, long rows, and planes in a stage."""
+    memories = [GuardedMemory(18 << 20) for _ in range(3)]
+    for shape in [(3, 30, 150, 101), (5, 1500, 7, 7), (1, 2, 700, 801)]:
+        x = random_array("x", shape, dtype)
+        for mode in ("constant", "reflect"):
+            call = bind(fc.pad, pad=(1, 2, 2, 1), mode=mode)
+            check(f"{shape} padded {mode}", call, [x], call(x), memories)
+    x = random_array("x", (1, 6, 150, 151), dtype)
+    call = bind(fc.unfold, kernel_size=3, padding=1)
+    check("large columns", call, [x], call(x), memories)
+    places = np.ascontiguousarray(np.broadcast_to(np.arange(90 * 91).reshape(90, 91), (1, 40, 90, 91)))
+    call = bind(fc.max_unpool2d, kernel_size=2)
+    arrays = [random_array("x", places.shape, dtype), places]
+    check("large planes", call, arrays, call(*arrays), memories)
+
+
 OPERATIONS = {
     "convolution": guard_convolution,
     "transposed": guard_transposed,
     "pooling": guard_pooling,
     "batch_norm": guard_batch_norm,
     "linear": guard_linear,
+    "rearranging": guard_rearranging,
 }
 
 if __name__ == "__main__":

@@ -15,11 +15,15 @@ from bounds import assert_same_bits
 from calls import algorithms, avg_pool, channels_last, convolve, convolve_transposed, max_pool
 from cases import (
     CONV_CASES,
+    PAD_CASES,
     POOL_CASES,
     TRANSPOSED_CASES,
+    UNFOLD_CASES,
     ConvCase,
+    PadCase,
     PoolCase,
     TransposedCase,
+    UnfoldCase,
     random_array,
 )
 
@@ -33,7 +37,9 @@ MEGABYTE = 1 << 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
-@pytest.mark.parametrize("operation", ["convolution", "transposed", "pooling", "batch_norm", "linear"])
+@pytest.mark.parametrize(
+    "operation", ["convolution", "transposed", "pooling", "batch_norm", "linear", "rearranging"]
+)
 def test_nothing_outside_the_arrays_is_touched(
     operation: str, dtype: Any, isa: str, fresh_python: FreshPython
 ) -> None:
@@ -133,6 +139,38 @@ def test_batch_norm_linear_and_activations_in_poisoned_memory(dtype: Any, isa: s
         assert_blind_to_poison(fc.linear, (x[:, :, 0, 0].copy(), w))
         for function in (fc.relu, fc.sigmoid, fc.tanh, fc.silu):
             assert_blind_to_poison(function, (x,))
+
+
+@pytest.mark.parametrize("case", [case for case in PAD_CASES[::3] if np.isfinite(case.value)], ids=str)
+def test_padding_in_poisoned_memory(case: PadCase, dtype: Any, isa: str) -> None:
+    def call(x: Array, **options: Any) -> Array:
+        return fc.pad(x, case.pad, case.mode, case.value, **options)
+
+    assert_blind_to_poison(call, (random_array(case.name, case.input, dtype),))
+
+
+@pytest.mark.parametrize("case", UNFOLD_CASES[::3], ids=str)
+def test_columns_in_poisoned_memory(case: UnfoldCase, dtype: Any, isa: str) -> None:
+    def unfold(x: Array, **options: Any) -> Array:
+        return fc.unfold(x, case.kernel, **case.window, **options)
+
+    def fold(x: Array, **options: Any) -> Array:
+        return fc.fold(x, case.input[2:], case.kernel, **case.window, **options)
+
+    x = random_array(case.name, case.input, dtype)
+    assert_blind_to_poison(unfold, (x,))
+    assert_blind_to_poison(fold, (unfold(x),))
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_unpooling_in_poisoned_memory(layout: str, dtype: Any, isa: str) -> None:
+    for shape in ((2, 3, 4, 5), (1, 33, 7, 7), (2, 40, 80, 90)):
+        indices = np.zeros(shape, np.int64)
+
+        def call(x: Array, places: Array = indices, **options: Any) -> Array:
+            return fc.max_unpool2d(x, places, 2, layout=layout, **options)
+
+        assert_blind_to_poison(call, (random_array("x", shape, dtype),))
 
 
 @pytest.fixture

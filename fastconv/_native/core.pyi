@@ -127,5 +127,25 @@ def batch_norm(
 def activation(input: Array, out: Array, epilogue: Epilogue, run: Run, /) -> None:
     """Apply an activation elementwise; any rank, both C-contiguous."""
 
+PAD_MODES: Final[tuple[str, ...]]  # ("constant", "reflect", "replicate", "circular"): a code is an index
+
+def pad(input: Array, out: Array, before: tuple[int, ...], mode: int, value: float, run: Run, /) -> None:
+    """Pad; any rank, ``out`` C-contiguous.
+
+    ``before``: what stands in front of the input on each axis, negative where it is cropped.
+    """
+
+def unfold(input: Array, out: Array, window: Window, blocks: tuple[int, int], run: Run, /) -> None:
+    """Fill the C-contiguous ``(N, C*K_h*K_w, L)`` from images; ``blocks``: ``(H_out, W_out)``."""
+
+def fold(input: Array, out: Array, window: Window, blocks: tuple[int, int], run: Run, /) -> None:
+    """Sum ``(N, C*K_h*K_w, L)`` of any strides to C-contiguous images."""
+
+def worst_index(indices: Array, run: Run, /) -> int:
+    """Return the least of C-contiguous int64 ``indices`` if that is negative, or the largest."""
+
+def max_unpool(input: Array, indices: Array, out: Array, run: Run, /) -> None:
+    """Scatter; ``indices`` is int64, ``out`` C-contiguous or the channels-first view of such an array."""
+
 def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float]:
     """Return (float32 FMA peak in FLOP/s, memory copy bandwidth in B/s: bytes read plus bytes written)."""

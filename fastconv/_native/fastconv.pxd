@@ -76,6 +76,28 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_moments_of(const fc_map *, const fc_view *input, double *mean, double *variance, const fc_run *)
     fc_status fc_batch_norm(const fc_map *, const fc_normalisation *, const fc_view *input, const fc_view *output,
                             const fc_epilogue *, const fc_run *)
+
+    ctypedef int fc_pad_mode
+    int FC_AXES, FC_PAD_MODES
+    const char *fc_pad_mode_name(fc_pad_mode mode)
+    ctypedef struct fc_padding:
+        int axes, item_bytes
+        int64_t[64] in_ "in"
+        int64_t[64] out, before
+        Py_ssize_t[64] stride
+        fc_pad_mode mode
+        double value
+    ctypedef struct fc_unfolding:
+        int64_t batch, channels
+        fc_window window
+        int item_bytes
+    fc_status fc_pad(const fc_padding *, const void *input, void *output, const fc_run *)
+    fc_status fc_unfold(const fc_unfolding *, const fc_view *input, void *output, const fc_run *)
+    fc_status fc_fold(const fc_unfolding *, const fc_view *input, void *output, const fc_run *)
+    fc_status fc_worst_index(int64_t count, const int64_t *indices, const fc_run *, int64_t *worst)
+    fc_status fc_max_unpool(const fc_map *, const fc_view *input, const fc_view *indices, const fc_map *plane,
+                            const fc_view *output, const fc_run *)
+
     fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *, const fc_run *)
     fc_status fc_measure_peak(const fc_run *, double seconds, double *flops, double *bandwidth)
 

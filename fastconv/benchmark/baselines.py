@@ -1,4 +1,4 @@
-"""Convolution, pooling and batch normalisation as one would write them in NumPy, to compare fastconv with.
+"""Operators as one would write them in NumPy, to compare fastconv with.
 
 All take channels-first batches ``(N, C, H, W)`` and keep the dtype, so in float64 they are a reference.
 Products go to the BLAS that NumPy is linked with.
@@ -124,6 +124,38 @@ def _shifted_planes(padded: Array, out: int, kernel: int, stride: int) -> list[A
         for i in range(kernel)
         for j in range(kernel)
     ]
+
+
+def pad(x: Array, padding: int, mode: str = "constant") -> Array:
+    """Surround each plane; NumPy calls replicate ``edge`` and circular ``wrap``."""
+    pair = (padding, padding)
+    kind: Any = {"replicate": "edge", "circular": "wrap"}.get(mode, mode)
+    return np.pad(x, ((0, 0), (0, 0), pair, pair), kind)
+
+
+def unfold(x: Array, kernel: int, padding: int, stride: int) -> Array:
+    """Copy a sliding view of square windows into columns."""
+    view = windows(pad_plane(x, padding, padding), (kernel, kernel), stride).transpose(0, 1, 4, 5, 2, 3)
+    return view.reshape(x.shape[0], x.shape[1] * kernel**2, -1)
+
+
+def fold(columns: Array, size: int, kernel: int, padding: int, stride: int) -> Array:
+    """Add the columns tap by tap to shifted, strided planes."""
+    out = (size + 2 * padding - kernel) // stride + 1
+    batch, channels = columns.shape[0], columns.shape[1] // kernel**2
+    parts = columns.reshape(batch, channels, kernel, kernel, out, out)
+    padded = np.zeros((batch, channels, size + 2 * padding, size + 2 * padding), columns.dtype)
+    for tap, plane in enumerate(_shifted_planes(padded, out, kernel, stride)):
+        plane += parts[:, :, tap // kernel, tap % kernel]
+    return np.ascontiguousarray(padded[:, :, padding : padding + size, padding : padding + size])
+
+
+def max_unpool2d(x: Array, indices: Array, size: int) -> Array:
+    """Assign by index to planes of zeros."""
+    batch, channels = x.shape[:2]
+    out = np.zeros((batch, channels, size * size), x.dtype)
+    np.put_along_axis(out, indices.reshape(batch, channels, -1), x.reshape(batch, channels, -1), axis=2)
+    return out.reshape(batch, channels, size, size)
 
 
 def batch_norm(x: Array, statistics: Normalisation, eps: float = 1e-5) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,11 +13,11 @@ import fastconv as fc
 from fastconv.benchmark import baselines
 from fastconv.benchmark.baselines import Normalisation
 from fastconv.benchmark.interleave import Array, Contender
-from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer
+from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer, RearrangeLayer
 
 
 class Operands(NamedTuple):
-    """Arrays of a layer; ``parameters`` are a convolution's ``(weight,)`` or a `Normalisation`."""
+    """Arrays of a layer; ``parameters`` are ``(weight,)``, ``(indices,)`` or a `Normalisation`."""
 
     input: Array
     parameters: tuple[Array, ...] = ()
@@ -31,6 +32,10 @@ def operands(layer: Layer) -> Operands:
     if isinstance(layer, NormLayer):
         vectors = rng.uniform(0.5, 1.5, (len(Normalisation._fields), layer.channels)).astype(np.float32)
         return Operands(x, Normalisation(*vectors))
+    if isinstance(layer, RearrangeLayer) and layer.kind == "max_unpool":
+        images = rng.standard_normal(layer.output_shape, np.float32)
+        maxima, indices = fc.max_pool2d(images, layer.kernel, layer.stride, return_indices=True)
+        return Operands(maxima, (indices,))
     return Operands(x)
 
 
@@ -45,6 +50,13 @@ def fastconv_contender(
     """Call the public function on a plain array of the layout; packing the filter is part of every call."""
     notes = [note for note, usual in ((layout, "NCHW"), (algorithm, "auto")) if note != usual]
     name = " ".join(["fastconv", *notes])
+    if isinstance(layer, RearrangeLayer):
+        last = layout == "NHWC"
+        return (
+            rearranging_channels_last(name, layer, data)
+            if last
+            else Contender(name, rearranging(fc, layer, data))
+        )
     view = channels_first if layout == "NHWC" else np.asarray
     x = np.ascontiguousarray(np.moveaxis(data.input, 1, -1)) if layout == "NHWC" else data.input
     if isinstance(layer, ConvLayer):
@@ -73,9 +85,52 @@ def numpy_contender(layer: Layer, data: Operands) -> Contender:
         pool = baselines.max_pool2d if layer.mode == "max" else baselines.avg_pool2d
         sizes = _pool_sizes(layer)
         return Contender("numpy", lambda: pool(x, *sizes))
+    if isinstance(layer, RearrangeLayer):
+        return Contender("numpy", rearranging_in_numpy(layer, data))
     normalise = baselines.batch_norm_training if layer.training else baselines.batch_norm
     parameters = copied(data)
     return Contender("numpy", lambda: normalise(x, parameters))
+
+
+def rearranging(package: Any, layer: RearrangeLayer, data: Operands) -> Callable[[], Any]:
+    """Call a function that fastconv and torch spell alike."""
+    window = (layer.kernel, 1, layer.padding, layer.stride)
+    x, size = data.input, layer.image_shape[2:]
+    if layer.kind == "pad":
+        return lambda: package.pad(x, (layer.padding,) * 4, layer.mode)
+    if layer.kind == "unfold":
+        return lambda: package.unfold(x, *window)
+    if layer.kind == "fold":
+        return lambda: package.fold(x, size, *window)
+    (indices,) = data.parameters
+    return lambda: package.max_unpool2d(x, indices, layer.kernel, layer.stride)
+
+
+def rearranging_channels_last(name: str, layer: RearrangeLayer, data: Operands) -> Contender:
+    """Call on channels-last images; what has no such form gets a view of them, columns are columns."""
+    if layer.kind == "fold":
+        return Contender(name, rearranging(fc, layer, data))
+    x, *indices = (np.ascontiguousarray(np.moveaxis(a, 1, -1)) for a in (data.input, *data.parameters))
+    if layer.kind == "max_unpool":
+        sizes = (layer.kernel, layer.stride)
+        return Contender(name, lambda: fc.max_unpool2d(x, indices[0], *sizes, layout="NHWC"), channels_first)
+    if layer.mode == "constant" and layer.kind == "pad":
+        sides = (0, 0, *(layer.padding,) * 4)
+        return Contender(name, lambda: fc.pad(x, sides), channels_first)
+    return Contender(name, rearranging(fc, layer, Operands(channels_first(x))))
+
+
+def rearranging_in_numpy(layer: RearrangeLayer, data: Operands) -> Callable[[], Array]:
+    """Call the baseline of the kind."""
+    x, window = data.input, (layer.kernel, layer.padding, layer.stride)
+    if layer.kind == "pad":
+        return lambda: baselines.pad(x, layer.padding, layer.mode)
+    if layer.kind == "unfold":
+        return lambda: baselines.unfold(x, *window)
+    if layer.kind == "fold":
+        return lambda: baselines.fold(x, layer.size, *window)
+    (indices,) = data.parameters
+    return lambda: baselines.max_unpool2d(x, indices, layer.size)
 
 
 def numpy_by_tap_contender(layer: PoolLayer, data: Operands) -> Contender:

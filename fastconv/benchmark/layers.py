@@ -1,4 +1,4 @@
-"""Shapes that are timed: the distinct layers of five published networks, and some that exceed any cache.
+"""Shapes that are timed: the distinct layers of published networks, and some that exceed any cache.
 
 A layer knows its arrays' shapes, its floating-point operations (a multiply-add is two) and the bytes that a
 perfect implementation moves: every input, weight and output element once, in float32.
@@ -12,7 +12,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-ITEMSIZE = 4
+from fastconv.benchmark.rearrange import ITEMSIZE, REARRANGEMENTS, RearrangeLayer
+
+__all__ = [
+    "CONVOLUTIONS",
+    "ITEMSIZE",
+    "NORMS",
+    "POOLS",
+    "REARRANGEMENTS",
+    "TINY",
+    "AnyLayer",
+    "ConvLayer",
+    "Layer",
+    "NormLayer",
+    "PoolLayer",
+    "RearrangeLayer",
+    "matching",
+]
 
 
 @dataclass(frozen=True)
@@ -131,7 +147,7 @@ class NormLayer:
         return ITEMSIZE * math.prod(self.input_shape) * (3 if self.training else 2)
 
 
-Layer = ConvLayer | PoolLayer | NormLayer
+Layer = ConvLayer | PoolLayer | NormLayer | RearrangeLayer
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 

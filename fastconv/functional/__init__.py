@@ -7,7 +7,10 @@ from fastconv.functional.conv_transpose import conv_transpose1d, conv_transpose2
 from fastconv.functional.explain import explain
 from fastconv.functional.linear import linear
 from fastconv.functional.max_pool import max_pool1d, max_pool2d, max_pool3d
+from fastconv.functional.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from fastconv.functional.norm import batch_norm, fold_batch_norm
+from fastconv.functional.pad import pad
+from fastconv.functional.unfold import fold, unfold
 
 __all__ = [
     "avg_pool1d",
@@ -21,6 +24,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "explain",
+    "fold",
     "fold_batch_norm",
     "hardswish",
     "leaky_relu",
@@ -28,9 +32,14 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "pad",
     "relu",
     "relu6",
     "sigmoid",
     "silu",
     "tanh",
+    "unfold",
 ]

@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "pool_plane.h"
 #include "pool_whole.h"
+#include "rows.h"
 #include "tile.h"
 #include "transpose.h"
 
@@ -40,6 +41,9 @@ const fc_kernels FASTCONV_TABLE = {
     .activate = activate_row,
     .gather = gather,
     .scatter = scatter,
+    .copy_rows = copy_rows,
+    .add_rows = add_rows,
+    .interleave = interleave,
     .fma_peak = fma_peak,
     .copy_past_cache = copy_past_cache,
 };

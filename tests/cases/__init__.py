@@ -1,4 +1,4 @@
-"""The one list of convolution and pooling cases: tests run them all, benchmarks pick from them.
+"""The one list of cases of every kind of operator: tests run them all, benchmarks pick from them.
 
 A name says what is special about a case. Sizes are small; the few cases whose names end in
 ``_worth_threads`` have enough work to be split over threads.
@@ -8,13 +8,18 @@ from cases.conv import CONV_CASES, ConvCase
 from cases.conv_transpose import TRANSPOSED_CASES, TransposedCase
 from cases.data import random_array
 from cases.pool import POOL_CASES, PoolCase
+from cases.rearrange import PAD_CASES, UNFOLD_CASES, PadCase, UnfoldCase
 
 __all__ = [
     "CONV_CASES",
+    "PAD_CASES",
     "POOL_CASES",
     "TRANSPOSED_CASES",
+    "UNFOLD_CASES",
     "ConvCase",
+    "PadCase",
     "PoolCase",
     "TransposedCase",
+    "UnfoldCase",
     "random_array",
 ]

@@ -6,6 +6,7 @@ written for being read beside the formula; speed only matters as far as the test
 
 from oracle.elementwise import activation
 from oracle.norm import batch_norm, batch_statistics, channel_vector, linear
+from oracle.rearrange import fold, max_unpool, pad, unfold
 from oracle.window import (
     avg_pool,
     conv,
@@ -28,13 +29,17 @@ __all__ = [
     "channel_vector",
     "conv",
     "conv_transpose",
+    "fold",
     "linear",
     "max_pool",
+    "max_unpool",
+    "pad",
     "padding_pairs",
     "per_axis",
     "pooled_size",
     "pooling_windows",
     "same_padding",
+    "unfold",
     "windows",
     "windows_of_padded",
 ]

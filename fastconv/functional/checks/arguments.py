@@ -96,14 +96,19 @@ def flag(value: object, name: str) -> bool:
     return bool(value)
 
 
-def real(value: object, name: str) -> float:
-    """Return a real number that is not NaN."""
+def floating(value: object, name: str) -> float:
+    """Return a real number, NaN and infinities included."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a real number, got {_short(value)}")
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:
         raise ValueError(f"{name}={_short(value)} is too large for a float") from None
+
+
+def real(value: object, name: str) -> float:
+    """Return a real number that is not NaN."""
+    number = floating(value, name)
     if math.isnan(number):
         raise ValueError(f"{name} is NaN: it must be a number")
     return number

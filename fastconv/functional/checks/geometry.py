@@ -156,6 +156,52 @@ def pooling(
     return shape, _window(tuple(clipped), stride, sides, dilation, out)
 
 
+@lru_cache(maxsize=1024)
+def blocks(
+    image_shape: Shape, kernel: Shape, stride: Shape, padding: Padding, dilation: Shape, name: str
+) -> tuple[Shape, Window]:
+    """Check a window that slides over the images of `name`; return its places on each axis and the window."""
+    if min(image_shape[1:]) == 0:
+        raise ValueError(f"{name} has shape {image_shape} (channels first): only the batch may be empty")
+    sides = _resolve(padding, image_shape[2:], kernel, stride, dilation)
+    out: list[int] = []
+    for axis, size in enumerate(image_shape[2:]):
+        span = (kernel[axis] - 1) * dilation[axis] + 1
+        padded = size + sides[2 * axis] + sides[2 * axis + 1]
+        if span > padded:
+            raise ValueError(
+                f"kernel_size={kernel[axis]} with dilation {dilation[axis]} spans {span} elements on spatial "
+                f"axis {axis}: it must fit into the padded {name}'s {padded}"
+            )
+        out.append((padded - span) // stride[axis] + 1)
+    _check_bounds(image_shape, sides, (*image_shape[:2], *kernel, *out))
+    return tuple(out), _window(kernel, stride, sides, dilation, out)
+
+
+@lru_cache(maxsize=1024)
+def unpooling(sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, wanted: Shape | None) -> Shape:
+    """Return the sizes of what was pooled to `sizes`: `wanted`, if a pooling could have come from it.
+
+    Each differs by less than the stride from ``(size - 1) * stride + kernel - 2 * padding``, the default.
+    """
+    result: list[int] = []
+    for axis, size in enumerate(sizes):
+        default = (size - 1) * stride[axis] + kernel[axis] - 2 * padding[axis]
+        chosen = default if wanted is None else wanted[axis]
+        if abs(chosen - default) >= stride[axis]:
+            raise ValueError(
+                f"output_size has {chosen} elements on spatial axis {axis}: it must have more than "
+                f"{default - stride[axis]} and less than {default + stride[axis]}"
+            )
+        if chosen < 1:
+            raise ValueError(
+                f"padding={padding[axis]} leaves an output of {chosen} elements on spatial axis {axis}: "
+                "it must have at least one"
+            )
+        result.append(chosen)
+    return tuple(result)
+
+
 def _check_input(shape: Shape) -> None:
     if min(shape[1:]) == 0:
         raise ValueError(f"input has shape {shape} (channels first): only the batch may be empty")

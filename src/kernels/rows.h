@@ -1,0 +1,166 @@
+/* Rows that are put together of stretches of other rows, and rows that are added up.
+ *
+ *   source      a b c d e
+ *   row     . . a b c d e d c        fill, a copy, a reversal: three stretches with steps of none, 1 and -1 items
+ *
+ * Items are moved as integers, so that no bit of a NaN changes. Where the row is followed by one that is written later, short
+ * stretches are stored as whole vectors: a partial store costs more than all the rest of a short row.
+ */
+#ifndef FASTCONV_KERNELS_ROWS_H
+#define FASTCONV_KERNELS_ROWS_H
+
+#include "../kernels.h"
+#include "../simd.h"
+
+ALWAYS_INLINE ireal bits_of(const void *item)
+{
+    ireal bits;
+    memcpy(&bits, item, sizeof bits);
+    return bits;
+}
+
+/* Store the first `count` < LANES lanes, and the others too where that does no harm. */
+ALWAYS_INLINE void store_start(char *out, vreal x, int64_t count, int beyond)
+{
+    if (beyond) store(out, x);
+    else store_partial(out, x, (int)count);
+}
+
+/* How far from `out` the first whole vector lies. */
+ALWAYS_INLINE int64_t to_boundary(const char *out) { return (int64_t)((0 - (uintptr_t)out) % VECTOR_BYTES); }
+
+ALWAYS_INLINE void copy_stretch(char *out, const char *in, int64_t count, int beyond, int past_cache)
+{
+    const int64_t bytes = count * REAL_BYTES;
+    if (count < LANES) {
+        store_start(out, load_partial(in, (int)count), count, beyond);
+        return;
+    }
+    int64_t at = 0;
+    if (past_cache) {
+        store(out, load(in));
+        for (at = to_boundary(out); at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
+            fetch_near(in + at + AHEAD_BYTES);
+            store_past_cache(out + at, load(in + at));
+        }
+    } else {
+        for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, load(in + at));
+    }
+    if (at < bytes) store(out + bytes - VECTOR_BYTES, load(in + bytes - VECTOR_BYTES));
+}
+
+ALWAYS_INLINE void fill_stretch(char *out, ireal item, int64_t count, int beyond, int past_cache)
+{
+    const vreal x = (vreal)((vint){0} + item);
+    const int64_t bytes = count * REAL_BYTES;
+    if (count < LANES) {
+        store_start(out, x, count, beyond);
+        return;
+    }
+    int64_t at = 0;
+    if (past_cache) {
+        store(out, x);
+        for (at = to_boundary(out); at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store_past_cache(out + at, x);
+    } else {
+        for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, x);
+    }
+    if (at < bytes) store(out + bytes - VECTOR_BYTES, x);
+}
+
+/* A few items one by one; literal steps let the compiler vectorise the others where it can. */
+ALWAYS_INLINE void gather_stretch(char *out, const char *in, ptrdiff_t step, int64_t count)
+{
+    ireal *item = (ireal *)out;
+    const ireal *from = (const ireal *)in;
+    if (count < LANES) {
+        do {
+            *item++ = bits_of(in);
+            in += step;
+        } while (--count);
+    } else if (step == -(ptrdiff_t)REAL_BYTES) {
+        for (int64_t i = 0; i < count; i++) item[i] = from[-i];
+    } else if (step == 2 * REAL_BYTES) {
+        for (int64_t i = 0; i < count; i++) item[i] = from[2 * i];
+    } else {
+        for (int64_t i = 0; i < count; i++) item[i] = bits_of(in + i * step);
+    }
+}
+
+/* What is asked of every row again stays in registers only in a copy that no store can change. */
+ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
+{
+    const fc_rows t = *given;
+    const REAL value = (REAL)t.fill;
+    const ireal fill = bits_of(&value);
+    const char *last_beyond = t.end ? (const char *)t.end - t.cols * REAL_BYTES - VECTOR_BYTES : NULL;
+    char *row = t.output;
+    for (int64_t r = 0; r < t.rows; r++, row += t.out_row) {
+        const int beyond = row <= last_beyond;
+        if (!t.row || t.row[r] == FC_NO_ROW) {
+            fill_stretch(row, fill, t.cols, beyond, past_cache);
+            continue;
+        }
+        const char *source = (const char *)t.source + t.row[r];
+        char *out = row;
+        if (t.streamed)
+            for (int64_t at = 0; at < t.cols * REAL_BYTES; at += BLOCK_BYTES) fetch_near(source + at + AHEAD_BYTES);
+        UNROLLED for (int i = 0; i < FC_STRETCHES; i++) {
+            const fc_stretch s = t.stretch[i];
+            if (s.count == 0) continue;
+            const char *in = source + s.offset;
+            if (s.filled) fill_stretch(out, fill, s.count, beyond, past_cache);
+            else if (s.step == REAL_BYTES) copy_stretch(out, in, s.count, beyond, past_cache);
+            else if (s.step == 0) fill_stretch(out, bits_of(in), s.count, beyond, past_cache);
+            else gather_stretch(out, in, s.step, s.count);
+            out += s.count * REAL_BYTES;
+        }
+    }
+    if (past_cache) fence_past_cache();
+}
+
+static void copy_rows(const fc_rows *t)
+{
+    if (t->past_cache) put_rows(t, 1);
+    else put_rows(t, 0);
+}
+
+static void add_rows(const fc_row_sum *t)
+{
+    char *sum = t->sum;
+    const char *in = t->input;
+    for (int64_t r = 0; r < t->rows; r++, sum += t->sum_row, in += t->in_row) {
+        int64_t i = 0;
+        if (t->in_px == REAL_BYTES) {
+            for (; i + LANES <= t->count; i += LANES)
+                store(sum + i * REAL_BYTES, load(sum + i * REAL_BYTES) + load(in + i * REAL_BYTES));
+            if (i < t->count)
+                store(sum + i * REAL_BYTES, load(sum + i * REAL_BYTES) + load_partial(in + i * REAL_BYTES, (int)(t->count - i)));
+        } else {
+            for (; i < t->count; i++) ((REAL *)sum)[i] += *(const REAL *)(in + i * t->in_px);
+        }
+    }
+}
+
+static void interleave(void *out, const void *phases, ptrdiff_t phase_bytes, int64_t step, int64_t count)
+{
+    REAL *item = out;
+    if (step == 1) {
+        copy_stretch(out, phases, count, 0, 0);
+        return;
+    }
+    if (step == 2) { /* literal, as above */
+        const REAL *even = phases, *odd = (const REAL *)((const char *)phases + phase_bytes);
+        for (int64_t i = 0; i < count / 2; i++) {
+            item[2 * i] = even[i];
+            item[2 * i + 1] = odd[i];
+        }
+        if (count % 2) item[count - 1] = even[count / 2];
+        return;
+    }
+    for (int64_t p = 0; p < step; p++) {
+        const REAL *phase = (const REAL *)((const char *)phases + p * phase_bytes);
+        for (int64_t i = p; i < count; i += step) item[i] = *phase++;
+    }
+}
+
+#endif
