@@ -126,6 +126,8 @@ ALWAYS_INLINE vreal at_most(vreal highest, vreal x)
     return (vreal)_mm512_min_ps((__m512)highest, (__m512)x);
 }
 
+ALWAYS_INLINE vmask first_lanes(int count) { return (vmask)((1u << count) - 1); }
+
 /* p is aligned to the vector. */
 ALWAYS_INLINE void store_past_cache(void *p, vreal x) { _mm512_stream_si512(p, (__m512i)x); }
 
@@ -183,6 +185,10 @@ ALWAYS_INLINE vreal blend(vmask mask, vreal yes, vreal no)
     return (vreal)((mask & (vint)yes) | (~mask & (vint)no));
 }
 #endif
+
+/* The first `count` lanes. */
+#define LANE_NUMBER(l, s) l
+ALWAYS_INLINE vmask first_lanes(int count) { return (vmask)((vint){ALL_LANES(LANE_NUMBER, 0)} < (ireal)count); }
 
 /* Return x where the operands are equal or either is NaN, as the wider instruction sets do: NaN and -0.0 of x survive. */
 ALWAYS_INLINE vreal at_least(vreal lowest, vreal x) { return blend(greater(lowest, x), lowest, x); }

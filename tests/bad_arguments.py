@@ -18,10 +18,12 @@ MAX_POOLS = ("max_pool1d", "max_pool2d", "max_pool3d")
 AVG_POOLS = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
 POOLS = MAX_POOLS + AVG_POOLS
 NORMS = ("batch_norm", "batch_norm_training")
+GROUPED = ("group_norm", "instance_norm")
+SOFTMAXES = ("softmax", "log_softmax")
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
-WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, "linear", *ACTIVATIONS)
-FUSING = (*CONVOLUTIONS, *NORMS, "linear")
-LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS)
+WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, *GROUPED, "layer_norm", "linear", *ACTIVATIONS, *SOFTMAXES)
+FUSING = (*CONVOLUTIONS, *NORMS, *GROUPED, "linear")
+LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, *GROUPED)
 VECTORS = ("running_mean", "running_var", "weight", "bias")
 EITHER = (TypeError, ValueError)
 TOO_LARGE = (ValueError, MemoryError)
@@ -60,6 +62,13 @@ def valid(function: str) -> dict[str, Any]:
     if function in NORMS:
         vectors = {"running_mean": ones(4), "running_var": ones(4), "weight": ones(4), "bias": ones(4)}
         return {"input": ones(2, 4, 7), **vectors, "training": function == "batch_norm_training"}
+    if function == "group_norm":
+        return {"input": ones(2, 4, 7), "num_groups": 2, "weight": ones(4), "bias": ones(4)}
+    if function == "instance_norm":
+        vectors = {"running_mean": ones(4), "running_var": ones(4), "weight": ones(4), "bias": ones(4)}
+        return {"input": ones(2, 4, 7), **vectors}
+    if function == "layer_norm":
+        return {"input": ones(2, 4, 7), "normalized_shape": (4, 7), "weight": ones(4, 7), "bias": ones(4, 7)}
     if function == "fold_batch_norm":
         return {"weight": ones(4, 3), "bias": None, "running_mean": ones(4), "running_var": ones(4)}
     if function == "linear":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,11 +13,11 @@ import fastconv as fc
 from fastconv.benchmark import baselines
 from fastconv.benchmark.baselines import Normalisation
 from fastconv.benchmark.interleave import Array, Contender
-from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer
+from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer, StatisticLayer
 
 
 class Operands(NamedTuple):
-    """Arrays of a layer; ``parameters`` are a convolution's ``(weight,)`` or a `Normalisation`."""
+    """Arrays of a layer; ``parameters`` are ``(weight,)``, ``(weight, bias)`` or a `Normalisation`."""
 
     input: Array
     parameters: tuple[Array, ...] = ()
@@ -31,12 +32,19 @@ def operands(layer: Layer) -> Operands:
     if isinstance(layer, NormLayer):
         vectors = rng.uniform(0.5, 1.5, (len(Normalisation._fields), layer.channels)).astype(np.float32)
         return Operands(x, Normalisation(*vectors))
+    if isinstance(layer, StatisticLayer) and layer.parameter_shape:
+        return Operands(x, tuple(rng.uniform(0.5, 1.5, (2, *layer.parameter_shape)).astype(np.float32)))
     return Operands(x)
 
 
 def channels_first(y: Any) -> Array:
     """View a channels-last result as channels first."""
     return np.moveaxis(np.asarray(y), -1, 1)
+
+
+def has_layouts(layer: Layer) -> bool:
+    """Whether the function has a `layout`; layer norm and softmax know axes only."""
+    return not isinstance(layer, StatisticLayer) or layer.operation == "group_norm"
 
 
 def fastconv_contender(
@@ -58,8 +66,20 @@ def fastconv_contender(
             ceil = layer.ceil_mode
             return Contender(name, lambda: fc.max_pool2d(x, *sizes, ceil_mode=ceil, layout=layout), view)
         return Contender(name, lambda: fc.avg_pool2d(x, *sizes, layout=layout), view)
+    if isinstance(layer, StatisticLayer):
+        return Contender(name, _statistic_call(layer, x, data.parameters, layout), view)
     training, parameters = layer.training, copied(data)
     return Contender(name, lambda: fc.batch_norm(x, *parameters, training, layout=layout), view)
+
+
+def _statistic_call(
+    layer: StatisticLayer, x: Array, parameters: tuple[Array, ...], layout: str
+) -> Callable[[], Array]:
+    function: Any = getattr(fc, layer.operation)
+    if layer.operation == "group_norm":
+        return lambda: function(x, layer.groups, *parameters, layout=layout)
+    part = layer.parameter_shape or layer.axis
+    return lambda: function(x, part, *parameters)
 
 
 def numpy_contender(layer: Layer, data: Operands) -> Contender:
@@ -73,9 +93,14 @@ def numpy_contender(layer: Layer, data: Operands) -> Contender:
         pool = baselines.max_pool2d if layer.mode == "max" else baselines.avg_pool2d
         sizes = _pool_sizes(layer)
         return Contender("numpy", lambda: pool(x, *sizes))
+    if isinstance(layer, StatisticLayer):
+        function, parameters = getattr(baselines, layer.operation), data.parameters
+        if layer.operation == "group_norm":
+            return Contender("numpy", lambda: function(x, layer.groups, *parameters))
+        return Contender("numpy", lambda: function(x, *parameters or (layer.axis,)))
     normalise = baselines.batch_norm_training if layer.training else baselines.batch_norm
-    parameters = copied(data)
-    return Contender("numpy", lambda: normalise(x, parameters))
+    own = copied(data)
+    return Contender("numpy", lambda: normalise(x, own))
 
 
 def numpy_by_tap_contender(layer: PoolLayer, data: Operands) -> Contender:

@@ -2,11 +2,13 @@
 #include "activation.h"
 #include "affine.h"
 #include "depthwise.h"
+#include "layer_norm.h"
 #include "peak.h"
 #include "planar.h"
 #include "pool.h"
 #include "pool_plane.h"
 #include "pool_whole.h"
+#include "softmax.h"
 #include "tile.h"
 #include "transpose.h"
 
@@ -34,6 +36,9 @@ const fc_kernels FASTCONV_TABLE = {
     .affine_channels = affine_channels,
     .moments_planar = moments_planar,
     .moments_channels = moments_channels,
+    .layer_norm = layer_norm,
+    .softmax_rows = softmax_rows,
+    .softmax_columns = softmax_columns,
     .activate = activate_row,
     .gather = gather,
     .fma_peak = fma_peak,

@@ -4,8 +4,16 @@ Arrays are channels first, ``(N, C, *spatial)``, with one to three spatial axes.
 written for being read beside the formula; speed only matters as far as the tests stay short.
 """
 
-from oracle.elementwise import activation
-from oracle.norm import batch_norm, batch_statistics, channel_vector, linear
+from oracle.elementwise import activation, log_softmax, softmax
+from oracle.norm import (
+    batch_norm,
+    batch_statistics,
+    channel_vector,
+    group_norm,
+    group_statistics,
+    layer_norm,
+    linear,
+)
 from oracle.window import (
     avg_pool,
     conv,
@@ -26,13 +34,18 @@ __all__ = [
     "batch_statistics",
     "channel_vector",
     "conv",
+    "group_norm",
+    "group_statistics",
+    "layer_norm",
     "linear",
+    "log_softmax",
     "max_pool",
     "padding_pairs",
     "per_axis",
     "pooled_size",
     "pooling_windows",
     "same_padding",
+    "softmax",
     "windows",
     "windows_of_padded",
 ]
