@@ -195,6 +195,20 @@ ALWAYS_INLINE vreal at_least(vreal lowest, vreal x) { return blend(greater(lowes
 ALWAYS_INLINE vreal at_most(vreal highest, vreal x) { return blend(greater(x, highest), highest, x); }
 #endif
 
+/* DOUBLES items at p, widened to one full vector of doubles. Where registers are scarce, the compiler converts halves of such
+ * a vector and moves one of them through the stack: hence the instruction. */
+enum { DOUBLES = VECTOR_BYTES / 8 };
+typedef double vdouble __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL vnarrow __attribute__((vector_size(DOUBLES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+
+#if VECTOR_BYTES == 64 && defined(FASTCONV_FLOAT32)
+ALWAYS_INLINE vdouble load_wide(const REAL *p) { return (vdouble)_mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+#elif VECTOR_BYTES == 32 && defined(FASTCONV_FLOAT32)
+ALWAYS_INLINE vdouble load_wide(const REAL *p) { return (vdouble)_mm256_cvtps_pd(_mm_loadu_ps(p)); }
+#else
+ALWAYS_INLINE vdouble load_wide(const REAL *p) { return __builtin_convertvector(*(const vnarrow *)p, vdouble); }
+#endif
+
 /* Order the stores past the cache before anything another thread is told afterwards. */
 ALWAYS_INLINE void fence_past_cache(void)
 {

@@ -69,20 +69,20 @@ enum { AFFINE_PIXELS = 4, MOMENT_PIXELS = 8 };
 typedef struct {
     const char *x, *residual;
     char *y;
+    vreal lower, upper;
     int clips, past_cache; /* constants, where this is inlined */
 } affine_run;
 
 /* The vector at byte `at` of each of `pixels` neighbours, its first `left` lanes. */
 ALWAYS_INLINE void affine_column(const fc_affine *t, const affine_run *run, int pixels, ptrdiff_t at, int64_t left)
 {
-    const affine_parameters p = {
-        load_up_to((const char *)t->center + at, left), load_up_to((const char *)t->scale + at, left),
-        load_up_to((const char *)t->shift + at, left), splat(lower_bound(&t->activation)), splat(upper_bound(&t->activation))};
+    const vreal center = load_up_to((const char *)t->center + at, left);
+    const vreal scale = load_up_to((const char *)t->scale + at, left), shift = load_up_to((const char *)t->shift + at, left);
     UNROLLED for (int i = 0; i < pixels; i++) {
         char *y = run->y + i * t->y_stride + at;
-        vreal v = (load_up_to(run->x + i * t->x_stride + at, left) - p.center) * p.scale + p.shift;
+        vreal v = (load_up_to(run->x + i * t->x_stride + at, left) - center) * scale + shift;
         if (run->residual) v += load_up_to(run->residual + i * t->residual_stride + at, left);
-        v = run->clips ? at_most(p.upper, at_least(p.lower, v)) : activate_out_of_line(v, &t->activation);
+        v = run->clips ? at_most(run->upper, at_least(run->lower, v)) : activate_out_of_line(v, &t->activation);
         if (run->past_cache) fetch_near(run->x + i * t->x_stride + at + AHEAD_BYTES);
         if (run->past_cache && left >= LANES) store_past_cache(y, v);
         else store_up_to(y, v, left);
@@ -98,7 +98,8 @@ ALWAYS_INLINE void affine_pixels(const fc_affine *t, affine_run run, int pixels)
 
 ALWAYS_INLINE void affine_every_pixel(const fc_affine *t, int clips, int past_cache)
 {
-    affine_run run = {t->x, t->residual, t->y, clips, past_cache};
+    affine_run run = {t->x, t->residual, t->y, splat(lower_bound(&t->activation)), splat(upper_bound(&t->activation)),
+                      clips, past_cache};
     for (int64_t left = t->count; left > 0;) {
         /* Stores past the cache want one row after the other. */
         const int64_t pixels = past_cache || left < AFFINE_PIXELS ? 1 : AFFINE_PIXELS;
@@ -122,12 +123,7 @@ static void affine_channels(const fc_affine *given)
     if (past_cache) fence_past_cache();
 }
 
-/* DOUBLES items at p, widened to one full vector of doubles. */
-enum { DOUBLES = VECTOR_BYTES / 8, MOMENT_VECTORS = 4 };
-typedef double vdouble __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL vnarrow __attribute__((vector_size(DOUBLES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
-
-ALWAYS_INLINE vdouble load_wide(const REAL *p) { return __builtin_convertvector(*(const vnarrow *)p, vdouble); }
+enum { MOMENT_VECTORS = 4 };
 
 /* Halves on halves, so that the order does not depend on what follows. */
 ALWAYS_INLINE double sum_of_lanes(vdouble x)
