@@ -15,7 +15,7 @@ def softmax(input: ArrayLike, axis: int = -1, *, out: Array | None = None) -> Ar
 
     Computed as ``exp(x - m) / sum(exp(x - m))`` with the maximum ``m``, so that nothing overflows. The
     relative error is at most ``eps * (m - x + K / 2 + 6)`` in sums of K terms, and in practice far below the
-    part with K.
+    part with K; exponentials below the smallest normal number count as 0.
 
     Parameters
     ----------
