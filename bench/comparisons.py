@@ -20,6 +20,7 @@ from targets import (
     depthwise_targets,
     pool_targets,
     rearrange_targets,
+    statistic_targets,
 )
 
 import fastconv as fc
@@ -28,6 +29,7 @@ from fastconv.benchmark import layers as shapes
 from fastconv.benchmark.contenders import (
     Operands,
     fastconv_contender,
+    has_layouts,
     numpy_by_tap_contender,
     numpy_contender,
     operands,
@@ -72,6 +74,21 @@ def rearrange(args: argparse.Namespace) -> None:
     compare_layers(args, shapes.matching(shapes.REARRANGEMENTS, args.layers or ""), rearrange_targets)
 
 
+def group_norm(args: argparse.Namespace) -> None:
+    """Group and instance normalisation."""
+    compare_layers(args, shapes.matching(shapes.GROUP_NORMS, args.layers or ""), statistic_targets)
+
+
+def layer_norm(args: argparse.Namespace) -> None:
+    """Normalisation along rows."""
+    compare_layers(args, shapes.matching(shapes.LAYER_NORMS, args.layers or ""), statistic_targets)
+
+
+def softmax(args: argparse.Namespace) -> None:
+    """Softmax and its logarithm, along rows and across channels."""
+    compare_layers(args, shapes.matching(shapes.SOFTMAXES, args.layers or ""), statistic_targets)
+
+
 def compare_layers(
     args: argparse.Namespace, chosen: Sequence[AnyLayer], targets: Callable[[Sequence[Result]], list[Target]]
 ) -> None:
@@ -104,7 +121,7 @@ def layer_contenders(args: argparse.Namespace, layer: Layer, data: Operands) -> 
     if isinstance(layer, ConvLayer):
         wanted = [name for name in args.algorithms.split(",") if name != "auto"]
         contenders += [fastconv_contender(layer, data, algorithm=name) for name in wanted]
-    if not args.no_nhwc:
+    if has_layouts(layer) and not args.no_nhwc:
         contenders.append(fastconv_contender(layer, data, layout="NHWC"))
     return [*contenders, *peer_contenders(layer, data, args.threads, args.peers)]
 
@@ -217,6 +234,9 @@ COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "pool": pool,
     "batch_norm": batch_norm,
     "rearrange": rearrange,
+    "group_norm": group_norm,
+    "layer_norm": layer_norm,
+    "softmax": softmax,
     "tiny": tiny,
     "blocked": blocked,
     "import": import_time,

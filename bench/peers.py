@@ -17,7 +17,14 @@ import numpy as np
 
 from fastconv.benchmark.contenders import Operands, copied, rearranging
 from fastconv.benchmark.interleave import Array, Contender
-from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer, RearrangeLayer
+from fastconv.benchmark.layers import (
+    ConvLayer,
+    Layer,
+    NormLayer,
+    PoolLayer,
+    RearrangeLayer,
+    StatisticLayer,
+)
 
 Call = Callable[[], Any]
 
@@ -50,6 +57,9 @@ def torch_call(
     torch: Any = importlib.import_module("torch")
     functional: Any = importlib.import_module("torch.nn.functional")
 
+    if isinstance(layer, StatisticLayer):
+        return torch_statistic_call(layer, data, memory_format)
+
     def tensor(array: Array) -> Any:
         return torch.from_numpy(array).to(memory_format=getattr(torch, memory_format))
 
@@ -70,10 +80,28 @@ def torch_call(
     return lambda: functional.batch_norm(x, mean, var, weight, bias, layer.training)
 
 
+def torch_statistic_call(layer: StatisticLayer, data: Operands, memory_format: str) -> Call | None:
+    """Group norm in both memory formats, what works along rows and softmax in the only one."""
+    if layer.operation != "group_norm" and memory_format != "contiguous_format":
+        return None
+    torch: Any = importlib.import_module("torch")
+    functional: Any = importlib.import_module("torch.nn.functional")
+    x = torch.from_numpy(data.input).to(memory_format=getattr(torch, memory_format))
+    parameters = [torch.from_numpy(array) for array in data.parameters]
+    if layer.operation == "group_norm":
+        return lambda: functional.group_norm(x, layer.groups, *parameters)
+    if layer.operation == "layer_norm":
+        return lambda: functional.layer_norm(x, layer.parameter_shape, *parameters)
+    function = getattr(torch, layer.operation)
+    return lambda: function(x, layer.axis)
+
+
 def onnxruntime_call(layer: Layer, data: Operands, threads: int) -> Call | None:
     """Run a session with a model of one node; training statistics are not in its inference build."""
     if isinstance(layer, RearrangeLayer) or (isinstance(layer, NormLayer) and layer.training):
         return None
+    if isinstance(layer, StatisticLayer) and layer.operation == "group_norm":
+        return None  # opset 17 has none
     runtime: Any = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -110,6 +138,10 @@ def _onnx_node(layer: Layer) -> tuple[str, dict[str, Any]]:
     assert not isinstance(layer, RearrangeLayer)
     if isinstance(layer, NormLayer):
         return "BatchNormalization", {"epsilon": 1e-5}
+    if isinstance(layer, StatisticLayer):
+        if layer.operation == "layer_norm":
+            return "LayerNormalization", {"epsilon": 1e-5}
+        return {"softmax": "Softmax", "log_softmax": "LogSoftmax"}[layer.operation], {"axis": layer.axis}
     window: dict[str, Any] = {
         "kernel_shape": [layer.kernel] * 2,
         "strides": [layer.stride] * 2,

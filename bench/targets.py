@@ -75,6 +75,16 @@ def rearrange_targets(results: Sequence[Result]) -> list[Target]:
     ]
 
 
+def statistic_targets(results: Sequence[Result]) -> list[Target]:
+    """Statistics of a part of each sample: NumPy, torch, and the bandwidth on large arrays."""
+    return [
+        *mean_speedup(results, "numpy", 5),
+        *mean_speedup(results, "torch", 1.2),
+        *mean_speedup(results, "torch channels_last", 1.2),
+        *bandwidth_on_large_arrays(results),
+    ]
+
+
 def blocked_targets(shares: Mapping[str, float], stems: Collection[str], isa: str) -> list[Target]:
     """Shares of the peak by layer; ``stems`` names the layers whose 3 channels leave lanes empty."""
     middle = statistics.median(shares.values())

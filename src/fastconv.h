@@ -162,6 +162,39 @@ fc_status fc_worst_index(int64_t count, const int64_t *indices, const fc_run *ru
 fc_status fc_max_unpool(const fc_map *map, const fc_view *input, const fc_view *indices, const fc_map *plane,
                         const fc_view *output, const fc_run *run);
 
+/* A contiguous map, its channels first or last, in `groups` of neighbouring channels. */
+typedef struct {
+    int64_t batch, channels, groups, pixels;
+    int item_bytes, channels_last;
+} fc_grouped;
+
+/* y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual) with mean and biased variance of each sample and
+ * group. weight and bias: an entry a channel, or NULL. mean, variance: batch * groups to be filled, or NULL. */
+typedef struct {
+    const double *weight, *bias;
+    double eps;
+    double *mean, *variance;
+} fc_group_scaling;
+fc_status fc_group_norm(const fc_grouped *map, const fc_group_scaling *norm, const void *x, void *y,
+                        const fc_epilogue *epilogue, const fc_run *run);
+
+/* y = (x - mean) / sqrt(variance + eps) * weight + bias along each of `rows` contiguous rows of `items`; weight and bias: an
+ * entry an item, of the data's type, or NULL. */
+typedef struct {
+    int64_t rows, items;
+    int item_bytes;
+    const void *weight, *bias;
+    double eps;
+} fc_layer;
+fc_status fc_layer_norm(const fc_layer *layer, const void *x, void *y, const fc_run *run);
+
+/* y = exp(x) / sum of exp(x), or its logarithm, along the middle axis of a contiguous (outer, items, inner). */
+typedef struct {
+    int64_t outer, items, inner;
+    int item_bytes, logarithm;
+} fc_softmax;
+fc_status fc_softmax_run(const fc_softmax *softmax, const void *x, void *y, const fc_run *run);
+
 /* y = act(x + residual) over `count` contiguous items. */
 fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *epilogue,
                       const fc_run *run);

@@ -244,6 +244,37 @@ typedef struct {
     int64_t rows, count;
 } fc_row_sum;
 
+/* Rows of `items` contiguous items, one behind the other, each normalised by itself:
+ *   y = (x - mean) / sqrt(variance + eps) * weight + bias,
+ * weight and bias `items` items or NULL. moments: NULL, or mean and biased variance of the one row instead of its own.
+ * y overlaps nothing. past_cache: as in fc_affine.
+ */
+typedef struct {
+    const void *x;
+    void *y;
+    const void *weight, *bias;
+    const double *moments;
+    int64_t rows, items;
+    double eps;
+    int past_cache;
+} fc_layer_rows;
+
+/* y = exp(x - m) / s, or with `logarithm` x - m - log(s), where m is the maximum and s = sum of exp(x - m)
+ *   softmax_rows     along each of `rows` rows of `items` contiguous items, one behind the other
+ *   softmax_columns  down each of `columns` contiguous columns of `items` items, `stride` bytes apart in x and y alike
+ * A maximum that is infinite, and NaN, make all of y NaN.
+ * buffer: scratch, aligned; of a row and a vector, or of items + 2 rows of columns each rounded up to whole cache lines and
+ * one more. past_cache: as in fc_affine, `stride` then whole cache lines.
+ */
+typedef struct {
+    const void *x;
+    void *y;
+    void *buffer;
+    int64_t rows, columns, items;
+    ptrdiff_t stride;
+    int logarithm, past_cache;
+} fc_softmax_piece;
+
 typedef struct {
     const char *isa;
     int item_bytes, lanes, block;
@@ -273,6 +304,9 @@ typedef struct {
     void (*affine_channels)(const fc_affine *);
     void (*moments_planar)(const fc_moments *);
     void (*moments_channels)(const fc_moments *);
+    void (*layer_norm)(const fc_layer_rows *);
+    void (*softmax_rows)(const fc_softmax_piece *);
+    void (*softmax_columns)(const fc_softmax_piece *);
     void (*activate)(void *y, const void *x, const void *residual, int64_t count, const fc_activation *, int past_cache);
 
     /* dst[i] = src[first + i * step], 0 <= i < count; src_stride in bytes. */

@@ -126,6 +126,8 @@ ALWAYS_INLINE vreal at_most(vreal highest, vreal x)
     return (vreal)_mm512_min_ps((__m512)highest, (__m512)x);
 }
 
+ALWAYS_INLINE vmask first_lanes(int count) { return (vmask)((1u << count) - 1); }
+
 /* p is aligned to the vector. */
 ALWAYS_INLINE void store_past_cache(void *p, vreal x) { _mm512_stream_si512(p, (__m512i)x); }
 
@@ -184,9 +186,27 @@ ALWAYS_INLINE vreal blend(vmask mask, vreal yes, vreal no)
 }
 #endif
 
+/* The first `count` lanes. */
+#define LANE_NUMBER(l, s) l
+ALWAYS_INLINE vmask first_lanes(int count) { return (vmask)((vint){ALL_LANES(LANE_NUMBER, 0)} < (ireal)count); }
+
 /* Return x where the operands are equal or either is NaN, as the wider instruction sets do: NaN and -0.0 of x survive. */
 ALWAYS_INLINE vreal at_least(vreal lowest, vreal x) { return blend(greater(lowest, x), lowest, x); }
 ALWAYS_INLINE vreal at_most(vreal highest, vreal x) { return blend(greater(x, highest), highest, x); }
+#endif
+
+/* DOUBLES items at p, widened to one full vector of doubles. Where registers are scarce, the compiler converts halves of such
+ * a vector and moves one of them through the stack: hence the instruction. */
+enum { DOUBLES = VECTOR_BYTES / 8 };
+typedef double vdouble __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL vnarrow __attribute__((vector_size(DOUBLES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+
+#if VECTOR_BYTES == 64 && defined(FASTCONV_FLOAT32)
+ALWAYS_INLINE vdouble load_wide(const REAL *p) { return (vdouble)_mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+#elif VECTOR_BYTES == 32 && defined(FASTCONV_FLOAT32)
+ALWAYS_INLINE vdouble load_wide(const REAL *p) { return (vdouble)_mm256_cvtps_pd(_mm_loadu_ps(p)); }
+#else
+ALWAYS_INLINE vdouble load_wide(const REAL *p) { return __builtin_convertvector(*(const vnarrow *)p, vdouble); }
 #endif
 
 /* Order the stores past the cache before anything another thread is told afterwards. */

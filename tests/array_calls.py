@@ -17,7 +17,18 @@ ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardsw
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 UNPOOLS = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
 REARRANGING = ("pad", "unfold", "fold", *UNPOOLS)
-FUNCTIONS = (*CONVOLUTIONS, *TRANSPOSED, *POOLS, "batch_norm", "linear", *ACTIVATIONS, *REARRANGING)
+NORMS = ("batch_norm", "group_norm", "instance_norm", "layer_norm")
+SOFTMAXES = ("softmax", "log_softmax")
+FUNCTIONS = (
+    *CONVOLUTIONS,
+    *TRANSPOSED,
+    *POOLS,
+    *NORMS,
+    "linear",
+    *ACTIVATIONS,
+    *SOFTMAXES,
+    *REARRANGING,
+)
 
 
 def integers(*shape: int, dtype: Any = np.float32) -> Array:
@@ -62,6 +73,13 @@ def call_of(function: str) -> tuple[Callable[..., Any], dict[str, Array], dict[s
     if function == "batch_norm":
         vectors = {name: integers(4) for name in ("running_mean", "running_var", "weight", "bias")}
         return fc.batch_norm, {"input": integers(2, 4, 3, 5), **vectors, "residual": integers(2, 4, 3, 5)}, {}
+    if function in ("group_norm", "instance_norm"):
+        arrays = {"input": integers(2, 4, 3, 5), "weight": integers(4), "bias": integers(4)}
+        arrays["residual"] = integers(2, 4, 3, 5)
+        return getattr(fc, function), arrays, {"num_groups": 2} if function == "group_norm" else {}
+    if function == "layer_norm":
+        arrays = {"input": integers(2, 3, 4, 5), "weight": integers(4, 5), "bias": integers(4, 5)}
+        return fc.layer_norm, arrays, {"normalized_shape": (4, 5)}
     if function == "linear":
         return fc.linear, {"input": integers(3, 2, 4), "weight": integers(6, 4), "bias": integers(6)}, {}
     return getattr(fc, function), {"input": integers(2, 3, 5)}, {}

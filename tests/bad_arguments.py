@@ -19,13 +19,16 @@ MAX_POOLS = ("max_pool1d", "max_pool2d", "max_pool3d")
 AVG_POOLS = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
 POOLS = MAX_POOLS + AVG_POOLS
 NORMS = ("batch_norm", "batch_norm_training")
+GROUPED = ("group_norm", "instance_norm")
+SOFTMAXES = ("softmax", "log_softmax")
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
 UNPOOLS = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
 COLUMNS = ("unfold", "fold")
 REARRANGING = ("pad", *COLUMNS, *UNPOOLS)
-WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, "linear", *ACTIVATIONS, *REARRANGING)
-FUSING = (*CONVOLUTIONS, *NORMS, "linear")
-LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, *UNPOOLS)
+NORMALISING = (*NORMS, *GROUPED, "layer_norm")
+WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMALISING, "linear", *ACTIVATIONS, *SOFTMAXES, *REARRANGING)
+FUSING = (*CONVOLUTIONS, *NORMS, *GROUPED, "linear")
+LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, *GROUPED, *UNPOOLS)
 VECTORS = ("running_mean", "running_var", "weight", "bias")
 # Python does not print it.
 LISTS_IN_LISTS: list[Any] = reduce(lambda inner, _: [inner], range(5000), [])
@@ -75,6 +78,13 @@ def valid(function: str) -> dict[str, Any]:
         return {"input": ones(2, 4, 5, 7), "kernel_size": 3}
     if function == "fold":
         return {"input": ones(2, 36, 15), "output_size": (5, 7), "kernel_size": 3}
+    if function == "group_norm":
+        return {"input": ones(2, 4, 7), "num_groups": 2, "weight": ones(4), "bias": ones(4)}
+    if function == "instance_norm":
+        vectors = {"running_mean": ones(4), "running_var": ones(4), "weight": ones(4), "bias": ones(4)}
+        return {"input": ones(2, 4, 7), **vectors}
+    if function == "layer_norm":
+        return {"input": ones(2, 4, 7), "normalized_shape": (4, 7), "weight": ones(4, 7), "bias": ones(4, 7)}
     if function == "fold_batch_norm":
         return {"weight": ones(4, 3), "bias": None, "running_mean": ones(4), "running_var": ones(4)}
     if function == "linear":

@@ -39,6 +39,13 @@ AVERAGE: Callable[[int], float] = lambda terms: summation(terms) + 1  # noqa: E7
 # scale and its weight, the product, the two additions.
 BATCH_NORM = 3.5
 
+# The same, and half an eps each: the product with the weight, the sum with the mean's low part.
+LAYER_NORM = 4.5
+
+# Beside |x - m|, whose rounding the exponential multiplies: an exponential to 1 ulp of its own and one in the
+# sum, the sum of K terms, a product with a rounded reciprocal; or the logarithm to 2 ulps and a difference.
+SOFTMAX: Callable[[int], float] = lambda terms: summation(terms) + 6  # noqa: E731
+
 # activation -> (Lipschitz constant, ulps of its own). None: a comparison. leaky_relu: one product. hardswish:
 # x + 3, 1/6 and two products at half an eps each, doubled because an ulp may be half an eps of the value. The
 # others: an exponential to 1 ulp, a sum and a quotient at half, doubled likewise; silu has one product more.

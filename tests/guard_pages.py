@@ -175,6 +175,52 @@ def guard_batch_norm(dtype: Any) -> None:
                     raise AssertionError("wrote beside an array")
 
 
+def guard_group_norm(dtype: Any) -> None:
+    """Every tail of rows and of channels, in both layouts, with residual and activation."""
+    shapes = [*((2, 6, 2, w) for w in range(1, 36)), *((2, 2 * c, 3) for c in range(1, 18)), (3, 10)]
+    for shape in shapes:
+        weight, bias = (random_array(f"vector {i}", shape[1:2], dtype) for i in range(2))
+        residual = random_array("residual", shape, dtype)
+        for layout, x in both_layouts(random_array("x", shape, dtype)):
+            added = residual if layout == "NCHW" else channels_last(residual)
+            call = bind(group_norm_placed, layout=layout, activation="silu")
+            check(f"group {shape} {layout}", call, [x, weight, bias, added], x)
+            if len(shape) > 2:
+                check(f"instance {shape} {layout}", bind(fc.instance_norm, layout=layout), [x], x)
+
+
+def group_norm_placed(x: Array, weight: Array, bias: Array, residual: Array, **options: Any) -> Array:
+    """Normalise two groups."""
+    return fc.group_norm(x, 2, weight, bias, residual=residual, **options)
+
+
+def guard_layer_norm(dtype: Any) -> None:
+    """Every tail, rows of one piece and of more."""
+    for rows, items in [*((3, i) for i in range(1, 70)), (2, 1000)]:
+        arrays = [random_array(f"{i}", (items,), dtype) for i in range(2)]
+        x = random_array("x", (rows, items), dtype)
+        call = functools.partial(layer_norm_placed, (items,))
+        check(f"layer {rows}x{items}", call, [x, *arrays], x)
+        check(f"plain layer {rows}x{items}", call, [x], x)
+    if dtype == np.float32:  # a row of more than one piece, as large as the memory
+        long = random_array("x", (LARGEST // 4 - 3,), dtype)
+        check("long layer", functools.partial(layer_norm_placed, long.shape), [long], long)
+
+
+def layer_norm_placed(shape: tuple[int, ...], x: Array, *arrays: Any, **options: Any) -> Array:
+    """Put the shape first."""
+    return fc.layer_norm(x, shape, *arrays, **options)
+
+
+def guard_softmax(dtype: Any) -> None:
+    """Rows and columns with every tail."""
+    for size in range(1, 70):
+        for shape, axis in (((3, size), 1), ((2, 5, size), 1), ((2, size, 3), 1)):
+            x = random_array("x", shape, dtype)
+            for function in (fc.softmax, fc.log_softmax):
+                check(f"{function.__name__} {shape}", bind(function, axis=axis), [x], x)
+
+
 def guard_linear(dtype: Any) -> None:
     """Linear layers with every tail of inputs and outputs, and the activations."""
     for inputs, outputs, rows in [
@@ -238,6 +284,9 @@ OPERATIONS = {
     "transposed": guard_transposed,
     "pooling": guard_pooling,
     "batch_norm": guard_batch_norm,
+    "group_norm": guard_group_norm,
+    "layer_norm": guard_layer_norm,
+    "softmax": guard_softmax,
     "linear": guard_linear,
     "rearranging": guard_rearranging,
 }

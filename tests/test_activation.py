@@ -114,6 +114,14 @@ def test_relu_keeps_the_sign_of_zero(size: int, dtype: Any, isa: str) -> None:
     np.testing.assert_array_equal(np.signbit(fc.relu(np.full(size, -1.0, dtype))), False)
 
 
+@pytest.mark.parametrize("size", range(41))
+def test_leaky_relu_multiplies_zero_too(size: int, dtype: Any, isa: str) -> None:
+    """Only what is positive is kept: 0 times a negative slope is -0.0."""
+    for zero in (0.0, -0.0):
+        y = fc.leaky_relu(np.full(size, zero, dtype), -0.5)
+        np.testing.assert_array_equal(np.signbit(y), not np.signbit(zero))
+
+
 @pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu"])
 @pytest.mark.parametrize("size", [*range(41), 1000, 200_003])
 def test_piecewise_linear_functions(name: str, size: int, dtype: Any, isa: str) -> None:

@@ -76,7 +76,20 @@ def test_equal_keys_of_other_types_find_no_remembered_window(equal: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "function", [*CONVOLUTIONS, *POOLS, "batch_norm", "batch_norm_training", "linear", "relu"]
+    "function",
+    [
+        *CONVOLUTIONS,
+        *POOLS,
+        "batch_norm",
+        "batch_norm_training",
+        "group_norm",
+        "instance_norm",
+        "layer_norm",
+        "linear",
+        "relu",
+        "softmax",
+        "log_softmax",
+    ],
 )
 def test_empty_batch_gives_an_empty_output(function: str) -> None:
     arguments = valid(function)

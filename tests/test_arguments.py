@@ -31,6 +31,7 @@ from bad_arguments import (
     spatial,
     valid,
 )
+from bad_norm_arguments import GROUP_NORM_ROWS, INSTANCE_NORM_ROWS, LAYER_NORM_ROWS, SOFTMAX_ROWS
 
 import fastconv as fc
 
@@ -300,7 +301,8 @@ SHARED_ROWS = [
     *of(LAID_OUT, {"lists_in_lists": {"layout": LISTS_IN_LISTS}}, TypeError, "layout"),
 ]
 
-ROWS = [*CONVOLUTION_ROWS, *POOLING_ROWS, *NORM_ROWS, *OTHER_ROWS, *SHARED_ROWS]
+STATISTIC_ROWS = [*NORM_ROWS, *GROUP_NORM_ROWS, *INSTANCE_NORM_ROWS, *LAYER_NORM_ROWS, *SOFTMAX_ROWS]
+ROWS = [*CONVOLUTION_ROWS, *POOLING_ROWS, *STATISTIC_ROWS, *OTHER_ROWS, *SHARED_ROWS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

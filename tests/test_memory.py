@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -38,7 +39,18 @@ MEGABYTE = 1 << 20
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
 @pytest.mark.parametrize(
-    "operation", ["convolution", "transposed", "pooling", "batch_norm", "linear", "rearranging"]
+    "operation",
+    [
+        "convolution",
+        "transposed",
+        "pooling",
+        "batch_norm",
+        "group_norm",
+        "layer_norm",
+        "softmax",
+        "linear",
+        "rearranging",
+    ],
 )
 def test_nothing_outside_the_arrays_is_touched(
     operation: str, dtype: Any, isa: str, fresh_python: FreshPython
@@ -171,6 +183,25 @@ def test_unpooling_in_poisoned_memory(layout: str, dtype: Any, isa: str) -> None
             return fc.max_unpool2d(x, places, 2, layout=layout, **options)
 
         assert_blind_to_poison(call, (random_array("x", shape, dtype),))
+
+
+def test_group_norm_layer_norm_and_softmax_in_poisoned_memory(dtype: Any, isa: str) -> None:
+    for shape in ((2, 6, 3, 7), (3, 34, 5), (1, 4, 200, 210)):
+        x = random_array("x", shape, dtype)
+        weight, bias = (random_array(f"vector {i}", shape[1:2], dtype) for i in range(2))
+        items = tuple(random_array(f"items {i}", shape[-1:], dtype) for i in range(2))
+
+        def grouped(data: Array, *vectors: Any, **options: Any) -> Array:
+            return fc.group_norm(data, 2, *vectors, **options)
+
+        def layered(data: Array, *vectors: Any, **options: Any) -> Array:
+            return fc.layer_norm(data, data.shape[-1:], *vectors, **options)
+
+        assert_blind_to_poison(grouped, (x, weight, bias))
+        assert_blind_to_poison(layered, (x, *items))
+        for axis in (1, -1):
+            for function in (fc.softmax, fc.log_softmax):
+                assert_blind_to_poison(partial(function, axis=axis), (x,))
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import oracle
 import pytest
 from cases import CONV_CASES, POOL_CASES, ConvCase, PoolCase, random_array
 
+import fastconv as fc
+
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
 
@@ -113,6 +115,57 @@ def test_batch_norm(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(0.7 * var + 0.3 * unbiased, running[1].numpy(), **CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("shape", "groups"), [((4, 6), 2), ((2, 6, 7), 3), ((3, 4, 5, 6), 1), ((2, 3, 2, 3, 4), 3)], ids=str
+)
+def test_group_norm(shape: tuple[int, ...], groups: int) -> None:
+    x = random_array("gn", shape, np.float64) * 3 + 5
+    weight, bias = (random_array(f"gn {i}", shape[1:2], np.float64) for i in range(2))
+    for w, b in ((None, None), (weight, bias)):
+        expected = functional.group_norm(tensor(x), groups, tensor(w), tensor(b), 1e-3)
+        np.testing.assert_allclose(oracle.group_norm(x, groups, w, b, 1e-3), expected.numpy(), **CLOSE)
+    if groups == shape[1] and len(shape) > 2:
+        expected = functional.instance_norm(tensor(x), None, None, tensor(weight), tensor(bias))
+        np.testing.assert_allclose(oracle.group_norm(x, groups, weight, bias), expected.numpy(), **CLOSE)
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e3])
+def test_running_averages_of_instance_norm(spread: float) -> None:
+    x = random_array("in", (4, 3, 5, 6), np.float64) * spread
+    ours = np.zeros(3), np.ones(3)
+    theirs = torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    for momentum in (0.1, 0.7):
+        y = fc.instance_norm(x, *ours, momentum=momentum)
+        expected = functional.instance_norm(tensor(x), *theirs, momentum=momentum)
+        np.testing.assert_allclose(y, expected.numpy(), **CLOSE)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other.numpy(), **CLOSE)
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((4, 6), 1), ((2, 3, 7), 2), ((5,), 1), ((2, 0), 1)], ids=str)
+def test_layer_norm(shape: tuple[int, ...], axes: int) -> None:
+    x = random_array("ln", shape, np.float64) * 3 + 5
+    weight, bias = (random_array(f"ln {i}", shape[-axes:], np.float64) for i in range(2))
+    for w, b in ((None, None), (weight, None), (None, bias), (weight, bias)):
+        expected = functional.layer_norm(tensor(x), shape[-axes:], tensor(w), tensor(b), 1e-3)
+        y = fc.layer_norm(x, shape[-axes:], w, b, 1e-3)
+        np.testing.assert_allclose(y, expected.numpy(), **CLOSE)
+        if x.size:
+            np.testing.assert_allclose(oracle.layer_norm(x, axes, w, b, 1e-3), expected.numpy(), **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax(name: str) -> None:
+    """Over special values in every combination of four, along rows and columns."""
+    choices = np.array([0.0, -1.5, 700.0, -700.0, np.inf, -np.inf, np.nan])
+    x = np.stack([axis.ravel() for axis in np.meshgrid(*[choices] * 4, indexing="ij")], axis=1)
+    for axis in (0, 1):
+        data = x if axis else np.ascontiguousarray(x.T)
+        expected = getattr(torch, name)(tensor(data), axis).numpy()
+        np.testing.assert_allclose(getattr(oracle, name)(data, axis), expected, **CLOSE)
+        np.testing.assert_allclose(getattr(fc, name)(data, axis), expected, **CLOSE)
+
+
 def test_linear() -> None:
     x, w = random_array("x", (2, 5, 7), np.float64), random_array("w", (4, 7), np.float64)
     b = random_array("b", (4,), np.float64)
@@ -136,3 +189,24 @@ def test_activation(name: str) -> None:
     np.testing.assert_allclose(y, expected, rtol=1e-13, atol=5e-324)
     if name == "relu":
         np.testing.assert_array_equal(np.signbit(y), np.signbit(expected))
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "sigmoid", "tanh", "silu", "hardswish", "leaky_relu"])
+def test_special_values_of_activations(name: str, dtype: Any, isa: str) -> None:
+    """NaN, infinities, zeros of both signs and denormals, in vectors and in what is left of them.
+
+    Not where PyTorch's exponential overflows, so that its sigmoid is 0 too early, nor 6 x of its hardswish.
+    """
+    info = np.finfo(dtype)
+    tiny, least = float(info.smallest_subnormal), float(info.smallest_normal)
+    values = [0.0, 1.0, 3.0, 6.0, 20.0, tiny, 2 * tiny, 3 * tiny, 1000 * tiny, least / 2, least, np.inf]
+    x = np.array([*values, *(-value for value in values), np.nan], dtype)
+    for slope in (0.01, -0.5, 0.0) if name == "leaky_relu" else (None,):
+        options = () if slope is None else (slope,)
+        theirs = getattr(functional, name) if hasattr(functional, name) else getattr(torch, name)
+        for repeated in (x, np.repeat(x, 9)):
+            y, expected = getattr(fc, name)(repeated, *options), theirs(tensor(repeated), *options).numpy()
+            number = ~np.isnan(expected)
+            np.testing.assert_array_equal(np.isnan(y), ~number)
+            np.testing.assert_array_equal(np.signbit(y[number]), np.signbit(expected[number]))
+            np.testing.assert_allclose(y, expected, rtol=4 * float(info.eps), atol=2 * tiny)

@@ -1,4 +1,4 @@
-# Elementwise functions.
+# Elementwise functions, and softmax.
 
 def activation(input, out, tuple epilogue, tuple run, /):
     cdef fc_epilogue e
@@ -17,4 +17,18 @@ def activation(input, out, tuple epilogue, tuple run, /):
     read_run(run, &r)
     with nogil:
         status = fc_activate(count, item_bytes, x, y, &e, &r)
+    check(status)
+
+
+def softmax(input, out, tuple sizes, bint logarithm, tuple run, /):
+    cdef fc_softmax s
+    cdef fc_run r
+    cdef fc_status status
+    cdef void *x = data_of(input)
+    cdef void *y = data_of(out)
+    s.outer, s.items, s.inner, s.item_bytes = sizes
+    s.logarithm = logarithm
+    read_run(run, &r)
+    with nogil:
+        status = fc_softmax_run(&s, x, y, &r)
     check(status)

@@ -124,6 +124,41 @@ def batch_norm(
     The epilogue's own bias is None.
     """
 
+def group_norm(
+    input: Array,
+    out: Array,
+    sizes: tuple[int, int, int, int, int, bool],
+    parameters: tuple[Array | None, Array | None, float, Array | None, Array | None],
+    epilogue: Epilogue,
+    run: Run,
+    /,
+) -> None:
+    """Normalise each group of each sample; ``input`` and ``out`` are C-contiguous.
+
+    ``sizes = (batch, channels, groups, pixels, item_bytes, channels_last)``. ``parameters = (weight, bias,
+    eps, mean, var)``: float64 vectors of length C, or None, and batch * groups to be filled, or None.
+    The epilogue's own bias is None.
+    """
+
+def layer_norm(
+    input: Array,
+    out: Array,
+    sizes: tuple[int, int, int],
+    parameters: tuple[Array | None, Array | None, float],
+    run: Run,
+    /,
+) -> None:
+    """Normalise each row; all C-contiguous and of one dtype.
+
+    ``sizes = (rows, items, item_bytes)``, ``parameters = (weight, bias, eps)``, an entry an item or None.
+    """
+
+def softmax(input: Array, out: Array, sizes: tuple[int, int, int, int], logarithm: bool, run: Run, /) -> None:
+    """Fill ``out`` with the softmax, or its logarithm, along the middle axis; both are C-contiguous.
+
+    ``sizes = (outer, items, inner, item_bytes)``.
+    """
+
 def activation(input: Array, out: Array, epilogue: Epilogue, run: Run, /) -> None:
     """Apply an activation elementwise; any rank, both C-contiguous."""
 

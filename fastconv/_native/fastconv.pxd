@@ -98,6 +98,28 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_max_unpool(const fc_map *, const fc_view *input, const fc_view *indices, const fc_map *plane,
                             const fc_view *output, const fc_run *)
 
+    ctypedef struct fc_grouped:
+        int64_t batch, channels, groups, pixels
+        int item_bytes, channels_last
+    ctypedef struct fc_group_scaling:
+        const double *weight
+        const double *bias
+        double eps
+        double *mean
+        double *variance
+    fc_status fc_group_norm(const fc_grouped *, const fc_group_scaling *, const void *x, void *y, const fc_epilogue *,
+                            const fc_run *)
+    ctypedef struct fc_layer:
+        int64_t rows, items
+        int item_bytes
+        const void *weight
+        const void *bias
+        double eps
+    fc_status fc_layer_norm(const fc_layer *, const void *x, void *y, const fc_run *)
+    ctypedef struct fc_softmax:
+        int64_t outer, items, inner
+        int item_bytes, logarithm
+    fc_status fc_softmax_run(const fc_softmax *, const void *x, void *y, const fc_run *)
     fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *, const fc_run *)
     fc_status fc_measure_peak(const fc_run *, double seconds, double *flops, double *bandwidth)
 

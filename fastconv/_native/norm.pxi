@@ -40,3 +40,40 @@ def batch_norm(input, out, tuple parameters, tuple epilogue, tuple run, /):
     with nogil:
         status = fc_batch_norm(&map, &norm, &x.view, &y.view, &e, &r)
     check(status)
+
+
+def group_norm(input, out, tuple sizes, tuple parameters, tuple epilogue, tuple run, /):
+    cdef fc_grouped map
+    cdef fc_group_scaling norm
+    cdef fc_epilogue e
+    cdef fc_run r
+    cdef fc_status status
+    cdef void *x = data_of(input)
+    cdef void *y = data_of(out)
+    map.batch, map.channels, map.groups, map.pixels, map.item_bytes, map.channels_last = sizes
+    norm.weight = <const double *>data_of(parameters[0])
+    norm.bias = <const double *>data_of(parameters[1])
+    norm.eps = parameters[2]
+    norm.mean = <double *>data_of(parameters[3])
+    norm.variance = <double *>data_of(parameters[4])
+    read_epilogue(epilogue, &e)
+    read_run(run, &r)
+    with nogil:
+        status = fc_group_norm(&map, &norm, x, y, &e, &r)
+    check(status)
+
+
+def layer_norm(input, out, tuple sizes, tuple parameters, tuple run, /):
+    cdef fc_layer layer
+    cdef fc_run r
+    cdef fc_status status
+    cdef void *x = data_of(input)
+    cdef void *y = data_of(out)
+    layer.rows, layer.items, layer.item_bytes = sizes
+    layer.weight = data_of(parameters[0])
+    layer.bias = data_of(parameters[1])
+    layer.eps = parameters[2]
+    read_run(run, &r)
+    with nogil:
+        status = fc_layer_norm(&layer, x, y, &r)
+    check(status)

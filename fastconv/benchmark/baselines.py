@@ -175,3 +175,40 @@ def batch_norm_training(x: Array, running: Normalisation, momentum: float = 0.1,
     running.mean[:] += (mean - running.mean) * momentum
     running.var[:] += (var * (count / (count - 1)) - running.var) * momentum
     return batch_norm(x, Normalisation(mean, var, running.weight, running.bias), eps)
+
+
+def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
+    """Normalise a view with an axis of groups, then scale and shift each channel by broadcasting."""
+    parts = x.reshape(x.shape[0], groups, -1)
+    y = _standardised(parts, eps).reshape(x.shape)
+    y *= weight[:, None, None]
+    y += bias[:, None, None]
+    return y
+
+
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
+    """Normalise along the last axis, then scale and shift."""
+    y = _standardised(x, eps)
+    y *= weight
+    y += bias
+    return y
+
+
+def _standardised(x: Array, eps: float) -> Array:
+    y: Array = x - x.mean(axis=-1, keepdims=True)
+    y /= np.sqrt(np.square(y).mean(axis=-1, keepdims=True) + x.dtype.type(eps))
+    return y
+
+
+def softmax(x: Array, axis: int) -> Array:
+    """Exponentials of the distance to the maximum, over their sum."""
+    y = np.exp(x - x.max(axis=axis, keepdims=True))
+    y /= y.sum(axis=axis, keepdims=True)
+    return np.asarray(y)
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    """Distance to the maximum, less the logarithm of the sum of its exponentials."""
+    y: Array = x - x.max(axis=axis, keepdims=True)
+    y -= np.log(np.exp(y).sum(axis=axis, keepdims=True))
+    return y

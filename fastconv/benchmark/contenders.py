@@ -13,11 +13,18 @@ import fastconv as fc
 from fastconv.benchmark import baselines
 from fastconv.benchmark.baselines import Normalisation
 from fastconv.benchmark.interleave import Array, Contender
-from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer, RearrangeLayer
+from fastconv.benchmark.layers import (
+    ConvLayer,
+    Layer,
+    NormLayer,
+    PoolLayer,
+    RearrangeLayer,
+    StatisticLayer,
+)
 
 
 class Operands(NamedTuple):
-    """Arrays of a layer; ``parameters`` are ``(weight,)``, ``(indices,)`` or a `Normalisation`."""
+    """Arrays of a layer; ``parameters``: weights and biases, ``(indices,)`` or a `Normalisation`."""
 
     input: Array
     parameters: tuple[Array, ...] = ()
@@ -36,12 +43,19 @@ def operands(layer: Layer) -> Operands:
         images = rng.standard_normal(layer.output_shape, np.float32)
         maxima, indices = fc.max_pool2d(images, layer.kernel, layer.stride, return_indices=True)
         return Operands(maxima, (indices,))
+    if isinstance(layer, StatisticLayer) and layer.parameter_shape:
+        return Operands(x, tuple(rng.uniform(0.5, 1.5, (2, *layer.parameter_shape)).astype(np.float32)))
     return Operands(x)
 
 
 def channels_first(y: Any) -> Array:
     """View a channels-last result as channels first."""
     return np.moveaxis(np.asarray(y), -1, 1)
+
+
+def has_layouts(layer: Layer) -> bool:
+    """Whether the function has a `layout`; layer norm and softmax know axes only."""
+    return not isinstance(layer, StatisticLayer) or layer.operation == "group_norm"
 
 
 def fastconv_contender(
@@ -70,8 +84,20 @@ def fastconv_contender(
             ceil = layer.ceil_mode
             return Contender(name, lambda: fc.max_pool2d(x, *sizes, ceil_mode=ceil, layout=layout), view)
         return Contender(name, lambda: fc.avg_pool2d(x, *sizes, layout=layout), view)
+    if isinstance(layer, StatisticLayer):
+        return Contender(name, _statistic_call(layer, x, data.parameters, layout), view)
     training, parameters = layer.training, copied(data)
     return Contender(name, lambda: fc.batch_norm(x, *parameters, training, layout=layout), view)
+
+
+def _statistic_call(
+    layer: StatisticLayer, x: Array, parameters: tuple[Array, ...], layout: str
+) -> Callable[[], Array]:
+    function: Any = getattr(fc, layer.operation)
+    if layer.operation == "group_norm":
+        return lambda: function(x, layer.groups, *parameters, layout=layout)
+    part = layer.parameter_shape or layer.axis
+    return lambda: function(x, part, *parameters)
 
 
 def numpy_contender(layer: Layer, data: Operands) -> Contender:
@@ -87,9 +113,14 @@ def numpy_contender(layer: Layer, data: Operands) -> Contender:
         return Contender("numpy", lambda: pool(x, *sizes))
     if isinstance(layer, RearrangeLayer):
         return Contender("numpy", rearranging_in_numpy(layer, data))
+    if isinstance(layer, StatisticLayer):
+        function, parameters = getattr(baselines, layer.operation), data.parameters
+        if layer.operation == "group_norm":
+            return Contender("numpy", lambda: function(x, layer.groups, *parameters))
+        return Contender("numpy", lambda: function(x, *parameters or (layer.axis,)))
     normalise = baselines.batch_norm_training if layer.training else baselines.batch_norm
-    parameters = copied(data)
-    return Contender("numpy", lambda: normalise(x, parameters))
+    own = copied(data)
+    return Contender("numpy", lambda: normalise(x, own))
 
 
 def rearranging(package: Any, layer: RearrangeLayer, data: Operands) -> Callable[[], Any]:

@@ -23,7 +23,15 @@ SELECTION = (
     "|vgg16_conv1_2_.*|mobilenetv2_depthwise_(96|144|960)_3x3(s2)?_(112|56|7)|googlenet_3a_5x5_28|lenet5_c3_.*"
     "|vgg16_max_2x2_224|resnet50_max_3x3s2_112|lenet5_avg_.*_28|resnet50_inference_256_56|resnet50_training_256_56)$"
 )
-EVERY_LAYER: tuple[Layer, ...] = (*shapes.CONVOLUTIONS, *shapes.POOLS, *shapes.NORMS, *shapes.REARRANGEMENTS)
+EVERY_LAYER: tuple[Layer, ...] = (
+    *shapes.CONVOLUTIONS,
+    *shapes.POOLS,
+    *shapes.NORMS,
+    *shapes.GROUP_NORMS,
+    *shapes.LAYER_NORMS,
+    *shapes.SOFTMAXES,
+    *shapes.REARRANGEMENTS,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     """Print a line a check; return 1 if any failed."""
     failures = 0
     for dtype in (np.float32, np.float64):
-        for check in chain(convolution_checks(dtype), pooling_checks(dtype), batch_norm_checks(dtype)):
+        families = (convolution_checks, pooling_checks, batch_norm_checks, statistic_checks)
+        for check in chain.from_iterable(checks(dtype) for checks in families):
             for isa in supported_isas():
                 problem, share = compare(check, isa)
                 failures += bool(problem)
@@ -226,3 +227,40 @@ def batch_norm_checks(dtype: Any) -> Iterator[Check]:
     new_var = 0.75 * start_var + 0.25 * var * count / (count - 1)
     bounds = (2 * bound, 4 * eps * (np.abs(start_mean) + np.abs(mean)), 4 * eps * (start_var + var))
     yield Check("batch_norm training", train, (expected, new_mean, new_var), bounds)
+
+
+def statistic_checks(dtype: Any) -> Iterator[Check]:
+    """Yield group norm in both layouts, layer norm, and softmax along rows and across them."""
+    x = random_array((3, 24, 31, 29), dtype) * 3 + 5
+    weight, bias = random_array((24,), dtype), random_array((1, 24), dtype)[0]
+    exact, eps = x.astype(np.float64), np.finfo(dtype).eps
+
+    def normalised(parts: Array) -> Array:
+        spread = np.sqrt(parts.var(-1, keepdims=True) + 1e-5)
+        return np.asarray((parts - parts.mean(-1, keepdims=True)) / spread)
+
+    grouped = normalised(exact.reshape(3, 4, -1)).reshape(x.shape)
+    expected = grouped * weight[:, None, None] + bias[:, None, None]
+    bound = 32 * eps * (np.abs(grouped * weight[:, None, None]) + np.abs(bias)[:, None, None] + 1)
+    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    yield Check("group_norm", lambda: (fc.group_norm(x, 4, weight, bias),), (expected,), (bound,))
+    yield Check(
+        "group_norm NHWC",
+        lambda: (fc.group_norm(last, 4, weight, bias, layout="NHWC"),),
+        (np.moveaxis(expected, 1, -1),),
+        (np.moveaxis(bound, 1, -1),),
+    )
+    rows = normalised(np.moveaxis(exact, 1, -1))
+    bound = 32 * eps * (np.abs(rows * weight) + np.abs(bias) + 1)
+    yield Check(
+        "layer_norm", lambda: (fc.layer_norm(last, (24,), weight, bias),), (rows * weight + bias,), (bound,)
+    )
+    for axis in (1, 3):
+        below = exact.max(axis, keepdims=True) - exact
+        shares = np.exp(-below) / np.exp(-below).sum(axis, keepdims=True)
+        cost = eps * (below + x.shape[axis] / 2 + 6)
+
+        def call(axis: int = axis) -> tuple[Array, ...]:
+            return fc.softmax(x, axis), fc.log_softmax(x, axis)
+
+        yield Check(f"softmax along axis {axis}", call, (shares, np.log(shares)), (cost * shares, cost))

@@ -5,11 +5,13 @@ from fastconv.functional.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from fastconv.functional.conv import conv1d, conv2d, conv3d
 from fastconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from fastconv.functional.explain import explain
+from fastconv.functional.group_norm import group_norm, instance_norm, layer_norm
 from fastconv.functional.linear import linear
 from fastconv.functional.max_pool import max_pool1d, max_pool2d, max_pool3d
 from fastconv.functional.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from fastconv.functional.norm import batch_norm, fold_batch_norm
 from fastconv.functional.pad import pad
+from fastconv.functional.softmax import log_softmax, softmax
 from fastconv.functional.unfold import fold, unfold
 
 __all__ = [
@@ -26,9 +28,13 @@ __all__ = [
     "explain",
     "fold",
     "fold_batch_norm",
+    "group_norm",
     "hardswish",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "log_softmax",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -40,6 +46,7 @@ __all__ = [
     "relu6",
     "sigmoid",
     "silu",
+    "softmax",
     "tanh",
     "unfold",
 ]

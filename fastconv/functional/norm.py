@@ -11,11 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv._native import core as native
-from fastconv.functional.checks import arguments, arrays
+from fastconv.functional.checks import arguments, arrays, running
 from fastconv.functional.checks.annotations import Activation, Array, ArrayLike
 from fastconv.runtime import native_run
-
-_VECTORS = ("running_mean", "running_var", "weight", "bias")
 
 Vectors = tuple[object, object, object, object]
 Numbers = tuple[object, object, object]
@@ -122,7 +120,7 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
     training, momentum, epsilon = _numbers(numbers)
     code = arguments.activation(activation)
     mean, var, scale, shift = _vectors(given, channels, training)
-    running = _running(given, channels) if training else (None, None)
+    written = running.writeable(*given[:2], channels) if training else (None, None)
     count = x.size // channels
     if training and count == 1:
         raise ValueError(f"input has shape {x.shape}: training needs more than one value a channel")
@@ -148,15 +146,10 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
         run,
     )
     # Last: an interrupted call leaves the running arrays as they were.
-    if running[0] is not None:
-        _update(running[0], mean, momentum)
-    if running[1] is not None:
-        _update(running[1], var * (count / (count - 1)), momentum)
+    running.update(written[0], mean, momentum)
+    if written[1] is not None:
+        running.update(written[1], var * (count / (count - 1)), momentum)
     return result
-
-
-def _update(running: Array, batch: Array, momentum: float) -> None:
-    running[...] = (1.0 - momentum) * running.astype(np.float64) + momentum * batch
 
 
 def _view(array: Array, last: bool) -> Array:
@@ -170,47 +163,20 @@ def _view(array: Array, last: bool) -> Array:
 
 def _numbers(numbers: Numbers) -> tuple[bool, float, float]:
     training, momentum, eps = numbers
-    share = arguments.real(momentum, "momentum")
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"momentum={share} is out of range: it must be from 0 to 1")
+    share = running.momentum(momentum)
     return arguments.flag(training, "training"), share, arguments.positive(eps, "eps")
 
 
 def _vectors(given: Vectors, channels: int, training: bool) -> tuple[Array | None, ...]:
     """Return mean, variance, scale and shift as float64; the first two are None if training finds them."""
-    vectors = tuple(
-        arrays.vector(value, channels, arrays.FLOAT64, name)
-        for name, value in zip(_VECTORS, given, strict=True)
-    )
-    for name, vector in zip(_VECTORS[:2], vectors[:2], strict=True):
+    mean, var, weight, bias = given
+    statistics = running.statistics(mean, var, channels)
+    for name, vector in zip(running.NAMES, statistics, strict=True):
         if vector is None and not training:
             raise ValueError(f"{name} is None: it must be given unless training is True")
-    var = vectors[1]
-    if var is not None and bool((var < 0).any()):
-        raise ValueError(f"running_var has a negative entry, {var[var < 0][0]}: a variance is at least 0")
-    return (None, None, *vectors[2:]) if training else vectors
-
-
-def _running(given: Vectors, channels: int) -> tuple[Array | None, Array | None]:
-    """Check the arrays to be updated in place; their lengths have been checked."""
-    written: list[Array | None] = []
-    for name, array in zip(_VECTORS[:2], given[:2], strict=True):
-        if array is None:
-            written.append(None)
-            continue
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{name} must be a numpy.ndarray to be updated, got {type(array).__name__}")
-        if array.dtype.kind != "f":
-            raise TypeError(f"{name} has dtype {array.dtype}: it must be floating-point to be updated")
-        if not array.flags.writeable:
-            raise ValueError(f"{name} is read-only: it must be writeable to be updated")
-        if channels > 1 and abs(array.strides[0]) < array.itemsize:
-            raise ValueError(f"{name} has entries that overlap in memory: it cannot be updated")
-        written.append(np.asarray(array))
-    mean, var = written
-    if mean is not None and var is not None and arrays.overlap(mean, var):
-        raise ValueError("running_mean overlaps the memory of running_var: they must be apart")
-    return mean, var
+    scale = arrays.vector(weight, channels, arrays.FLOAT64, "weight")
+    shift = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
+    return (None, None, scale, shift) if training else (*statistics, scale, shift)
 
 
 def fold_batch_norm(

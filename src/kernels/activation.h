@@ -19,27 +19,37 @@ ALWAYS_INLINE vreal power_of_two(vint n)
     return (vreal)((n + (REAL_IS_DOUBLE ? 1023 : 127)) << (REAL_IS_DOUBLE ? 52 : 23));
 }
 
-ALWAYS_INLINE exponential exponentiate(vreal x)
+/* exp(x) = 2^n (1 + fraction), `rounded` the whole number n and `magic`, whose bits end in those of n. */
+typedef struct {
+    vreal rounded, fraction;
+} reduced_exponent;
+
+static const REAL magic = REAL_IS_DOUBLE ? (REAL)0x1.8p52 : (REAL)0x1.8p23; /* adding it rounds to a whole number */
+
+ALWAYS_INLINE reduced_exponent reduce_exponent(vreal x)
 {
     const REAL log2e = (REAL)1.4426950408889634074;
     const REAL ln2_high = REAL_IS_DOUBLE ? (REAL)0x1.62e42fee00000p-1 : (REAL)0x1.62e400p-1;
     const REAL ln2_low = REAL_IS_DOUBLE ? (REAL)0x1.a39ef35793c76p-33 : (REAL)0x1.7f7d1cp-20;
-    const REAL magic = REAL_IS_DOUBLE ? (REAL)0x1.8p52 : (REAL)0x1.8p23; /* adding it rounds to a whole number */
-    const REAL lowest = REAL_IS_DOUBLE ? (REAL)-746 : (REAL)-104, highest = REAL_IS_DOUBLE ? (REAL)710 : (REAL)89;
     /* 1/k!; only as many as the type needs. */
     static const double inverse_factorial[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
                                                1.0 / 362880,     1.0 / 40320,     1.0 / 5040,     1.0 / 720,
                                                1.0 / 120,        1.0 / 24,        1.0 / 6,        0.5};
-    x = at_most(splat(highest), at_least(splat(lowest), x));
     vreal rounded = x * log2e + magic;
-    vint n = (vint)rounded - (vint)splat(magic);
     vreal whole = rounded - magic;
     vreal r = x - whole * ln2_high;
     r = r - whole * ln2_low;
     vreal p = splat((REAL)inverse_factorial[REAL_IS_DOUBLE ? 0 : 6]);
     UNROLLED for (int i = REAL_IS_DOUBLE ? 1 : 7; i < 12; i++) p = p * r + (REAL)inverse_factorial[i];
-    vint half = n >> 1;
-    return (exponential){p * r * r + r, power_of_two(half), power_of_two(n - half)};
+    return (reduced_exponent){rounded, p * r * r + r};
+}
+
+ALWAYS_INLINE exponential exponentiate(vreal x)
+{
+    const REAL lowest = REAL_IS_DOUBLE ? (REAL)-746 : (REAL)-104, highest = REAL_IS_DOUBLE ? (REAL)710 : (REAL)89;
+    reduced_exponent e = reduce_exponent(at_most(splat(highest), at_least(splat(lowest), x)));
+    vint n = (vint)e.rounded - (vint)splat(magic), half = n >> 1;
+    return (exponential){e.fraction, power_of_two(half), power_of_two(n - half)};
 }
 
 ALWAYS_INLINE vreal magnitude(vreal x)
@@ -85,7 +95,7 @@ ALWAYS_INLINE vreal activate(vreal x, const fc_activation *activation)
     switch (activation->kind) {
     case FC_RELU: return at_least(splat(0), x);
     case FC_CLIP: return at_most(beta, at_least(alpha, x));
-    case FC_LEAKY_RELU: return blend(greater(splat(0), x), x * alpha, x);
+    case FC_LEAKY_RELU: return blend(greater(x, splat(0)), x, x * alpha); /* 0 times the slope has its sign */
     case FC_SILU: return silu(x);
     case FC_HARDSWISH: return hardswish(x);
     case FC_SIGMOID: return sigmoid(x);

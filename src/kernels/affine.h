@@ -63,33 +63,67 @@ static void affine_planar(const fc_affine *given)
     if (past_cache) fence_past_cache();
 }
 
-static void affine_channels(const fc_affine *t)
+/* Pixels whose channels are taken together, so that parameters and sums are read once for all of them. */
+enum { AFFINE_PIXELS = 4, MOMENT_PIXELS = 8 };
+
+typedef struct {
+    const char *x, *residual;
+    char *y;
+    vreal lower, upper;
+    int clips, past_cache; /* constants, where this is inlined */
+} affine_run;
+
+/* The vector at byte `at` of each of `pixels` neighbours, its first `left` lanes. */
+ALWAYS_INLINE void affine_column(const fc_affine *t, const affine_run *run, int pixels, ptrdiff_t at, int64_t left)
 {
-    for (int64_t p = 0; p < t->count; p++) {
-        const char *x = (const char *)t->x + p * t->x_stride;
-        const char *residual = t->residual ? (const char *)t->residual + p * t->residual_stride : NULL;
-        char *y = (char *)t->y + p * t->y_stride;
-        const int past_cache = t->past_cache && (uintptr_t)y % VECTOR_BYTES == 0;
-        for (int64_t c = 0; c < t->channels; c += LANES) {
-            const int64_t left = t->channels - c, bytes = c * REAL_BYTES;
-            vreal v = load_up_to(x + bytes, left) - load_up_to((const char *)t->center + bytes, left);
-            v = v * load_up_to((const char *)t->scale + bytes, left) + load_up_to((const char *)t->shift + bytes, left);
-            if (residual) v += load_up_to(residual + bytes, left);
-            const vreal result = finish(v, &t->activation);
-            if (t->past_cache) fetch_near(x + bytes + AHEAD_BYTES);
-            if (past_cache && left >= LANES) store_past_cache(y + bytes, result);
-            else store_up_to(y + bytes, result, left);
-        }
+    const vreal center = load_up_to((const char *)t->center + at, left);
+    const vreal scale = load_up_to((const char *)t->scale + at, left), shift = load_up_to((const char *)t->shift + at, left);
+    UNROLLED for (int i = 0; i < pixels; i++) {
+        char *y = run->y + i * t->y_stride + at;
+        vreal v = (load_up_to(run->x + i * t->x_stride + at, left) - center) * scale + shift;
+        if (run->residual) v += load_up_to(run->residual + i * t->residual_stride + at, left);
+        v = run->clips ? at_most(run->upper, at_least(run->lower, v)) : activate_out_of_line(v, &t->activation);
+        if (run->past_cache) fetch_near(run->x + i * t->x_stride + at + AHEAD_BYTES);
+        if (run->past_cache && left >= LANES) store_past_cache(y, v);
+        else store_up_to(y, v, left);
     }
-    if (t->past_cache) fence_past_cache();
 }
 
-/* DOUBLES items at p, widened to one full vector of doubles. */
-enum { DOUBLES = VECTOR_BYTES / 8, MOMENT_VECTORS = 4 };
-typedef double vdouble __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL vnarrow __attribute__((vector_size(DOUBLES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
+ALWAYS_INLINE void affine_pixels(const fc_affine *t, affine_run run, int pixels)
+{
+    int64_t c = 0;
+    for (; c + LANES <= t->channels; c += LANES) affine_column(t, &run, pixels, c * REAL_BYTES, LANES);
+    if (c < t->channels) affine_column(t, &run, pixels, c * REAL_BYTES, t->channels - c);
+}
 
-ALWAYS_INLINE vdouble load_wide(const REAL *p) { return __builtin_convertvector(*(const vnarrow *)p, vdouble); }
+ALWAYS_INLINE void affine_every_pixel(const fc_affine *t, int clips, int past_cache)
+{
+    affine_run run = {t->x, t->residual, t->y, splat(lower_bound(&t->activation)), splat(upper_bound(&t->activation)),
+                      clips, past_cache};
+    for (int64_t left = t->count; left > 0;) {
+        /* Stores past the cache want one row after the other. */
+        const int64_t pixels = past_cache || left < AFFINE_PIXELS ? 1 : AFFINE_PIXELS;
+        if (pixels == AFFINE_PIXELS) affine_pixels(t, run, AFFINE_PIXELS);
+        else affine_pixels(t, run, 1);
+        run.x += pixels * t->x_stride;
+        run.y += pixels * t->y_stride;
+        if (run.residual) run.residual += pixels * t->residual_stride;
+        left -= pixels;
+    }
+}
+
+static void affine_channels(const fc_affine *given)
+{
+    const fc_affine t = *given; /* which no store can change, as it might the caller's */
+    const int clips = is_clip(&t.activation);
+    const int past_cache = t.past_cache && clips && ((uintptr_t)t.y | (uintptr_t)t.y_stride) % VECTOR_BYTES == 0;
+    if (past_cache) affine_every_pixel(&t, 1, 1);
+    else if (clips) affine_every_pixel(&t, 1, 0);
+    else affine_every_pixel(&t, 0, 0);
+    if (past_cache) fence_past_cache();
+}
+
+enum { MOMENT_VECTORS = 4 };
 
 /* Halves on halves, so that the order does not depend on what follows. */
 ALWAYS_INLINE double sum_of_lanes(vdouble x)
@@ -139,34 +173,51 @@ static void moments_planar(const fc_moments *t)
         moments_plane((const REAL *)x, t->count, t->center[c], t->sum + c, t->square + c);
 }
 
-/* MOMENT_VECTORS vectors of channels at a time through all pixels; single channels at the end. */
-static void moments_channels(const fc_moments *t)
+/* A vector of channels from channel c on, of `pixels` neighbours. */
+ALWAYS_INLINE void moments_column(const fc_moments *t, const char *x, int pixels, int64_t c)
+{
+    vdouble center, sum, square;
+    memcpy(&center, t->center + c, sizeof center);
+    memcpy(&sum, t->sum + c, sizeof sum);
+    memcpy(&square, t->square + c, sizeof square);
+    UNROLLED for (int i = 0; i < pixels; i++) {
+        const vdouble d = load_wide((const REAL *)(x + i * t->x_stride) + c) - center;
+        sum += d;
+        square += d * d;
+    }
+    memcpy(t->sum + c, &sum, sizeof sum);
+    memcpy(t->square + c, &square, sizeof square);
+}
+
+/* Lines of channels, vectors, and then single ones. */
+ALWAYS_INLINE void moments_pixels(const fc_moments *t, const char *x, int pixels)
 {
     int64_t c = 0;
-    for (; c + MOMENT_VECTORS * DOUBLES <= t->channels; c += MOMENT_VECTORS * DOUBLES) {
-        vdouble center[MOMENT_VECTORS], sum[MOMENT_VECTORS] = {{0}}, square[MOMENT_VECTORS] = {{0}};
-        UNROLLED for (int v = 0; v < MOMENT_VECTORS; v++) memcpy(&center[v], t->center + c + v * DOUBLES, sizeof(vdouble));
-        const char *x = (const char *)t->x + c * REAL_BYTES;
-        for (int64_t p = 0; p < t->count; p++, x += t->x_stride)
-            UNROLLED for (int v = 0; v < MOMENT_VECTORS; v++) {
-                vdouble d = load_wide((const REAL *)x + v * DOUBLES) - center[v];
-                sum[v] += d;
-                square[v] += d * d;
-            }
-        UNROLLED for (int v = 0; v < MOMENT_VECTORS; v++)
-            UNROLLED for (int l = 0; l < DOUBLES; l++) {
-                t->sum[c + v * DOUBLES + l] += sum[v][l];
-                t->square[c + v * DOUBLES + l] += square[v][l];
-            }
+    for (; c + BLOCK <= t->channels; c += BLOCK) {
+        UNROLLED for (int i = 0; i < pixels; i++) fetch_near(x + i * t->x_stride + c * REAL_BYTES + AHEAD_BYTES);
+        UNROLLED for (int v = 0; v < BLOCK / DOUBLES; v++) moments_column(t, x, pixels, c + v * DOUBLES);
     }
+    for (; c + DOUBLES <= t->channels; c += DOUBLES) moments_column(t, x, pixels, c);
     for (; c < t->channels; c++) {
-        const char *x = (const char *)t->x + c * REAL_BYTES;
-        for (int64_t p = 0; p < t->count; p++, x += t->x_stride) {
-            double d = (double)*(const REAL *)x - t->center[c];
-            t->sum[c] += d;
-            t->square[c] += d * d;
+        double sum = t->sum[c], square = t->square[c];
+        for (int i = 0; i < pixels; i++) {
+            const double d = (double)((const REAL *)(x + i * t->x_stride))[c] - t->center[c];
+            sum += d;
+            square += d * d;
         }
+        t->sum[c] = sum;
+        t->square[c] = square;
     }
+}
+
+static void moments_channels(const fc_moments *given)
+{
+    const fc_moments t = *given; /* which no store can change */
+    const char *x = t.x;
+    int64_t p = 0;
+    for (; p + MOMENT_PIXELS <= t.count; p += MOMENT_PIXELS, x += MOMENT_PIXELS * t.x_stride)
+        moments_pixels(&t, x, MOMENT_PIXELS);
+    for (; p < t.count; p++, x += t.x_stride) moments_pixels(&t, x, 1);
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include "activation.h"
 #include "affine.h"
 #include "depthwise.h"
+#include "layer_norm.h"
 #include "peak.h"
 #include "plain_sum.h"
 #include "planar.h"
@@ -9,6 +10,7 @@
 #include "pool_plane.h"
 #include "pool_whole.h"
 #include "rows.h"
+#include "softmax.h"
 #include "tile.h"
 #include "transpose.h"
 
@@ -38,6 +40,9 @@ const fc_kernels FASTCONV_TABLE = {
     .affine_channels = affine_channels,
     .moments_planar = moments_planar,
     .moments_channels = moments_channels,
+    .layer_norm = layer_norm,
+    .softmax_rows = softmax_rows,
+    .softmax_columns = softmax_columns,
     .activate = activate_row,
     .gather = gather,
     .scatter = scatter,

@@ -4,13 +4,13 @@
  * where their channels do (a vector of parameters). Moments are summed over pieces of fixed size whose sums are added in
  * a fixed order, so their bits do not depend on the number of threads. Ioffe & Szegedy 2015.
  */
-#include <math.h>
 #include <string.h>
 
+#include "norm.h"
 #include "pool.h"
 #include "../sizes.h"
 
-enum { RUN_ITEMS = 32 * 1024, LONG_RUN = 512, PARAMETERS_AT_ONCE = 256, PAST_CACHE_BYTES = 4 << 20 };
+enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
 
 typedef enum { FC_PLANAR_RUNS, FC_CHANNEL_RUNS, FC_SINGLE_ITEMS } fc_walk_kind;
 
@@ -112,11 +112,6 @@ static void moments_task(void *context, int64_t task, int thread)
     }
 }
 
-static double item_at(const void *p, int item_bytes)
-{
-    return item_bytes == 4 ? (double)*(const float *)p : *(const double *)p;
-}
-
 /* Add the pieces' sums in their order. */
 static void combine(const fc_norm_job *job, double *mean, double *variance)
 {
@@ -132,9 +127,9 @@ static void combine(const fc_norm_job *job, double *mean, double *variance)
         }
     }
     for (int64_t c = 0; c < channels; c++) {
-        const double offset = mean[c] / count, spread = variance[c] / count - offset * offset;
-        mean[c] = job->center[c] + offset;
-        variance[c] = spread < 0 ? 0 : spread; /* NaN stays */
+        const fc_moment_pair moments = fc_moments_about(job->center[c], mean[c], variance[c], count);
+        mean[c] = moments.mean;
+        variance[c] = moments.variance;
     }
 }
 
@@ -159,7 +154,7 @@ fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, d
     job.center = block.data;
     job.sums = job.center + channels;
     for (int64_t c = 0; c < map->channels; c++)
-        job.center[c] = item_at((const char *)input->data + c * input->stride[1], map->item_bytes);
+        job.center[c] = fc_item_at((const char *)input->data + c * input->stride[1], map->item_bytes);
     const fc_status status = fc_parallel(&team, norm_tasks(&job), moments_task, &job);
     if (status == FC_OK) combine(&job, mean, variance);
     fc_block_release(block);
@@ -205,8 +200,7 @@ static void affine_task(void *context, int64_t task, int thread)
     }
 }
 
-/* y = (x - center) * scale + shift, with the digits of the mean that the item type cannot hold moved into the shift. */
-static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm, void *center, void *scale, void *shift)
+static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm, const fc_affine_vectors *vectors)
 {
     double factors[PARAMETERS_AT_ONCE];
     const int64_t channels = job->map->channels;
@@ -216,17 +210,7 @@ static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *n
         for (int64_t i = 0; i < count; i++) {
             const int64_t c = first + i;
             const double factor = (norm->weight ? norm->weight[c] : 1) * factors[i], bias = norm->bias ? norm->bias[c] : 0;
-            if (job->map->item_bytes == 4) {
-                const float near = isfinite((float)norm->mean[c]) ? (float)norm->mean[c] : 0;
-                ((float *)center)[c] = near;
-                ((float *)scale)[c] = (float)factor;
-                ((float *)shift)[c] = (float)(bias - (norm->mean[c] - near) * factor);
-            } else {
-                const double near = isfinite(norm->mean[c]) ? norm->mean[c] : 0;
-                ((double *)center)[c] = near;
-                ((double *)scale)[c] = factor;
-                ((double *)shift)[c] = bias - (norm->mean[c] - near) * factor;
-            }
+            fc_set_affine(vectors, c, norm->mean[c], factor, bias);
         }
     }
 }
@@ -242,16 +226,17 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
     fc_block block = fc_block_acquire(3 * parameter);
     if (!block.data) return FC_NO_MEMORY;
     char *parameters = block.data;
-    prepare_parameters(&job, norm, parameters, parameters + parameter, parameters + 2 * parameter);
-    job.item_center = parameters;
-    job.scale = parameters + parameter;
-    job.shift = parameters + 2 * parameter;
+    const fc_affine_vectors vectors = {parameters, parameters + parameter, parameters + 2 * parameter, map->item_bytes};
+    prepare_parameters(&job, norm, &vectors);
+    job.item_center = vectors.center;
+    job.scale = vectors.scale;
+    job.shift = vectors.shift;
     /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
     const int whole_vectors = job.kind == FC_CHANNEL_RUNS && map->channels % job.kernels->lanes == 0
                            && (uintptr_t)output->data % FC_ALIGNMENT == 0;
-    job.past_cache = (whole_vectors || (job.kind != FC_CHANNEL_RUNS && job.piece >= LONG_RUN))
+    job.past_cache = (whole_vectors || (job.kind != FC_CHANNEL_RUNS && job.piece >= FC_LONG_RUN))
                   && (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
-                         >= PAST_CACHE_BYTES;
+                         >= FC_PAST_CACHE_BYTES;
     const fc_status status = fc_parallel(&team, norm_tasks(&job), affine_task, &job);
     fc_block_release(block);
     return status;

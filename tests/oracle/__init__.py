@@ -4,8 +4,16 @@ Arrays are channels first, ``(N, C, *spatial)``, with one to three spatial axes.
 written for being read beside the formula; speed only matters as far as the tests stay short.
 """
 
-from oracle.elementwise import activation
-from oracle.norm import batch_norm, batch_statistics, channel_vector, linear
+from oracle.elementwise import activation, log_softmax, softmax
+from oracle.norm import (
+    batch_norm,
+    batch_statistics,
+    channel_vector,
+    group_norm,
+    group_statistics,
+    layer_norm,
+    linear,
+)
 from oracle.rearrange import fold, max_unpool, pad, unfold
 from oracle.window import (
     avg_pool,
@@ -30,7 +38,11 @@ __all__ = [
     "conv",
     "conv_transpose",
     "fold",
+    "group_norm",
+    "group_statistics",
+    "layer_norm",
     "linear",
+    "log_softmax",
     "max_pool",
     "max_unpool",
     "pad",
@@ -39,6 +51,7 @@ __all__ = [
     "pooled_size",
     "pooling_windows",
     "same_padding",
+    "softmax",
     "unfold",
     "windows",
     "windows_of_padded",

@@ -9,6 +9,22 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """``x - log(sum(exp(x)))`` along an axis, about the maximum."""
+    data = np.asarray(x, dtype=np.float64)
+    with np.errstate(invalid="ignore", under="ignore"):
+        shifted = data - data.max(axis=axis, keepdims=True)
+        return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    """``exp(x) / sum(exp(x))`` along an axis, about the maximum."""
+    data = np.asarray(x, dtype=np.float64)
+    with np.errstate(invalid="ignore", under="ignore"):
+        raised = np.exp(data - data.max(axis=axis, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=axis, keepdims=True))
+
+
 def activation(x: Array, name: str | tuple[Any, ...] | None) -> Array:
     """Apply an activation, named as in the public interface, in float64."""
     x = np.asarray(x, dtype=np.float64)

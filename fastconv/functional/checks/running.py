@@ -1,0 +1,57 @@
+"""Running means and variances, which a normalisation in training updates in place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.functional.checks import arguments, arrays
+from fastconv.functional.checks.annotations import Array
+
+NAMES = ("running_mean", "running_var")
+
+Running = tuple[Array | None, Array | None]
+
+
+def momentum(value: object) -> float:
+    """Return the share of the batch, from 0 to 1."""
+    share = arguments.real(value, "momentum")
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"momentum={share} is out of range: it must be from 0 to 1")
+    return share
+
+
+def statistics(mean: object, var: object, channels: int) -> Running:
+    """Return both as float64 vectors, None for None; a variance is not negative."""
+    m = arrays.vector(mean, channels, arrays.FLOAT64, NAMES[0])
+    v = arrays.vector(var, channels, arrays.FLOAT64, NAMES[1])
+    if v is not None and bool((v < 0).any()):
+        raise ValueError(f"running_var has a negative entry, {v[v < 0][0]}: a variance is at least 0")
+    return m, v
+
+
+def writeable(mean: object, var: object, channels: int) -> Running:
+    """Check the arrays to be updated in place; their lengths have been checked."""
+    written: list[Array | None] = []
+    for name, array in zip(NAMES, (mean, var), strict=True):
+        if array is None:
+            written.append(None)
+            continue
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{name} must be a numpy.ndarray to be updated, got {type(array).__name__}")
+        if array.dtype.kind != "f":
+            raise TypeError(f"{name} has dtype {array.dtype}: it must be floating-point to be updated")
+        if not array.flags.writeable:
+            raise ValueError(f"{name} is read-only: it must be writeable to be updated")
+        if channels > 1 and abs(array.strides[0]) < array.itemsize:
+            raise ValueError(f"{name} has entries that overlap in memory: it cannot be updated")
+        written.append(np.asarray(array))
+    m, v = written
+    if m is not None and v is not None and arrays.overlap(m, v):
+        raise ValueError("running_mean overlaps the memory of running_var: they must be apart")
+    return m, v
+
+
+def update(running: Array | None, batch: Array, share: float) -> None:
+    """Set ``running = (1 - share) * running + share * batch``."""
+    if running is not None:
+        running[...] = (1.0 - share) * running.astype(np.float64) + share * batch

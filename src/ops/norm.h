@@ -1,0 +1,59 @@
+/* What the normalisations share: from sums to moments, and from moments to the parameters of the affine kernels. */
+#ifndef FASTCONV_OPS_NORM_H
+#define FASTCONV_OPS_NORM_H
+
+#include <math.h>
+
+#include "../fastconv.h"
+
+/* Items whose moments are summed at once; the sums of such pieces are added in their order. */
+enum { FC_PIECE_ITEMS = 32 * 1024 };
+
+/* Outputs of so many bytes are stored past the caches, runs of so many items too where they do not start at a vector. */
+enum { FC_PAST_CACHE_BYTES = 4 << 20, FC_LONG_RUN = 512 };
+
+typedef struct {
+    double mean, variance; /* biased */
+} fc_moment_pair;
+
+/* From the sums of x - center and of its square over `count` items. */
+static inline fc_moment_pair fc_moments_about(double center, double sum, double square, double count)
+{
+    const double offset = sum / count, spread = square / count - offset * offset;
+    return (fc_moment_pair){center + offset, spread < 0 ? 0 : spread}; /* NaN stays */
+}
+
+static inline double fc_item_at(const void *p, int item_bytes)
+{
+    return item_bytes == 4 ? (double)*(const float *)p : *(const double *)p;
+}
+
+/* `bytes` further, or still NULL. */
+static inline const void *fc_offset(const void *data, ptrdiff_t bytes)
+{
+    return data ? (const char *)data + bytes : NULL;
+}
+
+/* Vectors of fc_affine, an entry a channel. */
+typedef struct {
+    void *center, *scale, *shift;
+    int item_bytes;
+} fc_affine_vectors;
+
+/* y = (x - mean) * factor + bias, with the digits of the mean that the item type cannot hold moved into the shift. */
+static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double mean, double factor, double bias)
+{
+    if (v->item_bytes == 4) {
+        const float near = isfinite((float)mean) ? (float)mean : 0;
+        ((float *)v->center)[c] = near;
+        ((float *)v->scale)[c] = (float)factor;
+        ((float *)v->shift)[c] = (float)(bias - (mean - near) * factor);
+    } else {
+        const double near = isfinite(mean) ? mean : 0;
+        ((double *)v->center)[c] = near;
+        ((double *)v->scale)[c] = factor;
+        ((double *)v->shift)[c] = bias - (mean - near) * factor;
+    }
+}
+
+#endif
