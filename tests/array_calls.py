@@ -12,7 +12,9 @@ import fastconv as fc
 Array = np.ndarray[Any, Any]
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
-POOLS = ("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d")
+POOLS = tuple(
+    f"{kind}_pool{rank}d" for kind in ("max", "avg", "adaptive_max", "adaptive_avg") for rank in (1, 2, 3)
+)
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
 FUNCTIONS = (*CONVOLUTIONS, *POOLS, "batch_norm", "linear", *ACTIVATIONS)
 
@@ -31,7 +33,11 @@ def call_of(function: str) -> tuple[Callable[..., Any], dict[str, Array], dict[s
         return getattr(fc, function), arrays, {"padding": 1, "groups": 2, "activation": "relu"}
     if function in POOLS:
         x = integers(2, 4, *[6] * int(function[-2]))
-        return getattr(fc, function), {"input": x}, {"kernel_size": 2}
+        return (
+            getattr(fc, function),
+            {"input": x},
+            {"output_size": 4} if "adaptive" in function else {"kernel_size": 2},
+        )
     if function == "batch_norm":
         vectors = {name: integers(4) for name in ("running_mean", "running_var", "weight", "bias")}
         return fc.batch_norm, {"input": integers(2, 4, 3, 5), **vectors, "residual": integers(2, 4, 3, 5)}, {}

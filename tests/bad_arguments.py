@@ -17,11 +17,14 @@ CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 MAX_POOLS = ("max_pool1d", "max_pool2d", "max_pool3d")
 AVG_POOLS = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
 POOLS = MAX_POOLS + AVG_POOLS
+ADAPTIVE_MAX_POOLS = ("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+ADAPTIVE_AVG_POOLS = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
+ADAPTIVE_POOLS = ADAPTIVE_MAX_POOLS + ADAPTIVE_AVG_POOLS
 NORMS = ("batch_norm", "batch_norm_training")
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
-WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, "linear", *ACTIVATIONS)
+WITH_OUT = (*CONVOLUTIONS, *POOLS, *ADAPTIVE_POOLS, *NORMS, "linear", *ACTIVATIONS)
 FUSING = (*CONVOLUTIONS, *NORMS, "linear")
-LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS)
+LAID_OUT = (*CONVOLUTIONS, *POOLS, *ADAPTIVE_POOLS, *NORMS)
 VECTORS = ("running_mean", "running_var", "weight", "bias")
 EITHER = (TypeError, ValueError)
 TOO_LARGE = (ValueError, MemoryError)
@@ -57,6 +60,8 @@ def valid(function: str) -> dict[str, Any]:
         return {"input": ones(2, 4, *[7] * rank), "weight": ones(6, 2, *[3] * rank), "groups": 2}
     if function in POOLS:
         return {"input": ones(2, 4, *[7] * rank_of(function)), "kernel_size": 3}
+    if function in ADAPTIVE_POOLS:
+        return {"input": ones(2, 4, *[7] * rank_of(function)), "output_size": 5}
     if function in NORMS:
         vectors = {"running_mean": ones(4), "running_var": ones(4), "weight": ones(4), "bias": ones(4)}
         return {"input": ones(2, 4, 7), **vectors, "training": function == "batch_norm_training"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bad_arguments import CONVOLUTIONS, POOLS, VECTORS, call, valid
+from bad_arguments import ADAPTIVE_POOLS, CONVOLUTIONS, POOLS, VECTORS, call, valid
 
 import fastconv as fc
 
@@ -76,7 +76,8 @@ def test_equal_keys_of_other_types_find_no_remembered_window(equal: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "function", [*CONVOLUTIONS, *POOLS, "batch_norm", "batch_norm_training", "linear", "relu"]
+    "function",
+    [*CONVOLUTIONS, *POOLS, *ADAPTIVE_POOLS, "batch_norm", "batch_norm_training", "linear", "relu"],
 )
 def test_empty_batch_gives_an_empty_output(function: str) -> None:
     arguments = valid(function)
@@ -90,7 +91,7 @@ def test_empty_batch_gives_an_empty_output(function: str) -> None:
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-@pytest.mark.parametrize("function", [*CONVOLUTIONS, *POOLS])
+@pytest.mark.parametrize("function", [*CONVOLUTIONS, *POOLS, *ADAPTIVE_POOLS])
 def test_unbatched_input_gives_an_unbatched_output(function: str, layout: str) -> None:
     arguments = valid(function)
     x = np.arange(float(arguments["input"].size)).reshape(arguments["input"].shape)

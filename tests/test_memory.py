@@ -12,8 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 from bounds import assert_same_bits
-from calls import algorithms, avg_pool, channels_last, convolve, max_pool
-from cases import CONV_CASES, POOL_CASES, ConvCase, PoolCase, random_array
+from calls import (
+    adaptive_avg_pool,
+    adaptive_max_pool,
+    algorithms,
+    avg_pool,
+    channels_last,
+    convolve,
+    max_pool,
+)
+from cases import (
+    ADAPTIVE_POOL_CASES,
+    CONV_CASES,
+    POOL_CASES,
+    AdaptivePoolCase,
+    ConvCase,
+    PoolCase,
+    random_array,
+)
 
 import fastconv as fc
 from fastconv._native import core
@@ -25,7 +41,7 @@ MEGABYTE = 1 << 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
-@pytest.mark.parametrize("operation", ["convolution", "pooling", "batch_norm", "linear"])
+@pytest.mark.parametrize("operation", ["convolution", "pooling", "adaptive_pooling", "batch_norm", "linear"])
 def test_nothing_outside_the_arrays_is_touched(
     operation: str, dtype: Any, isa: str, fresh_python: FreshPython
 ) -> None:
@@ -96,6 +112,19 @@ def test_pooling_in_poisoned_memory(case: PoolCase, dtype: Any, isa: str) -> Non
     x = random_array(case.name, case.input, dtype)
     for data, layout in ((x, "NCHW"), (channels_last(x), "NHWC")):
         for pool in (max_pool, avg_pool) if case.dilation == 1 else (max_pool,):
+
+            def call(array: Array, pool: Any = pool, layout: str = layout, **options: Any) -> Array:
+                result: Array = pool(case, array, layout=layout, **options)
+                return result
+
+            assert_blind_to_poison(call, (data,))
+
+
+@pytest.mark.parametrize("case", [case for case in ADAPTIVE_POOL_CASES if np.prod(case.input) < 1e5], ids=str)
+def test_adaptive_pooling_in_poisoned_memory(case: AdaptivePoolCase, dtype: Any, isa: str) -> None:
+    x = random_array(case.name, case.input, dtype)
+    for data, layout in ((x, "NCHW"), (channels_last(x), "NHWC")):
+        for pool in (adaptive_max_pool, adaptive_avg_pool):
 
             def call(array: Array, pool: Any = pool, layout: str = layout, **options: Any) -> Array:
                 result: Array = pool(case, array, layout=layout, **options)
