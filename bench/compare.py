@@ -24,7 +24,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "what",
-        choices=["conv", "depthwise", "pool", "batch_norm", "tiny", "blocked", "import", "memory"],
+        choices=[
+            "conv",
+            "depthwise",
+            "pool",
+            "adaptive_pool",
+            "batch_norm",
+            "tiny",
+            "blocked",
+            "import",
+            "memory",
+        ],
         help="which comparison",
     )
     parser.add_argument("--rounds", type=int, default=50, help="most rounds a layer (default: %(default)s)")

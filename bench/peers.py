@@ -17,7 +17,7 @@ import numpy as np
 
 from fastconv.benchmark.contenders import Operands, copied
 from fastconv.benchmark.interleave import Array, Contender
-from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer
+from fastconv.benchmark.layers import AdaptivePoolLayer, ConvLayer, Layer, NormLayer, PoolLayer
 
 Call = Callable[[], Any]
 
@@ -60,12 +60,19 @@ def torch_call(layer: Layer, data: Operands, threads: int, memory_format: str = 
         pool = functional.max_pool2d if layer.mode == "max" else functional.avg_pool2d
         sizes = (layer.kernel, layer.stride, layer.padding)
         return lambda: pool(x, *sizes, ceil_mode=layer.ceil_mode)
+    if isinstance(layer, AdaptivePoolLayer):
+        adaptive = functional.adaptive_max_pool2d if layer.mode == "max" else functional.adaptive_avg_pool2d
+        return lambda: adaptive(x, layer.out)
     mean, var, weight, bias = (torch.from_numpy(vector) for vector in copied(data))
     return lambda: functional.batch_norm(x, mean, var, weight, bias, layer.training)
 
 
 def onnxruntime_call(layer: Layer, data: Operands, threads: int) -> Call | None:
-    """Run a session with a model of one node; training statistics are not in its inference build."""
+    """Run a session with a model of one node; training statistics are not in its inference build, and of
+    adaptive pooling ONNX has only the global one.
+    """
+    if isinstance(layer, AdaptivePoolLayer) and layer.out != 1:
+        return None
     if isinstance(layer, NormLayer) and layer.training:
         return None
     runtime: Any = importlib.import_module("onnxruntime")
@@ -103,6 +110,8 @@ def onnx_model(layer: Layer, data: Operands) -> Any:
 def _onnx_node(layer: Layer) -> tuple[str, dict[str, Any]]:
     if isinstance(layer, NormLayer):
         return "BatchNormalization", {"epsilon": 1e-5}
+    if isinstance(layer, AdaptivePoolLayer):
+        return ("GlobalMaxPool" if layer.mode == "max" else "GlobalAveragePool"), {}
     window: dict[str, Any] = {
         "kernel_shape": [layer.kernel] * 2,
         "strides": [layer.stride] * 2,

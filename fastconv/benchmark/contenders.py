@@ -12,7 +12,7 @@ import fastconv as fc
 from fastconv.benchmark import baselines
 from fastconv.benchmark.baselines import Normalisation
 from fastconv.benchmark.interleave import Array, Contender
-from fastconv.benchmark.layers import ConvLayer, Layer, NormLayer, PoolLayer
+from fastconv.benchmark.layers import AdaptivePoolLayer, ConvLayer, Layer, NormLayer, PoolLayer
 
 
 class Operands(NamedTuple):
@@ -58,6 +58,9 @@ def fastconv_contender(
             ceil = layer.ceil_mode
             return Contender(name, lambda: fc.max_pool2d(x, *sizes, ceil_mode=ceil, layout=layout), view)
         return Contender(name, lambda: fc.avg_pool2d(x, *sizes, layout=layout), view)
+    if isinstance(layer, AdaptivePoolLayer):
+        adaptive: Any = fc.adaptive_max_pool2d if layer.mode == "max" else fc.adaptive_avg_pool2d
+        return Contender(name, lambda: adaptive(x, layer.out, layout=layout), view)
     training, parameters = layer.training, copied(data)
     return Contender(name, lambda: fc.batch_norm(x, *parameters, training, layout=layout), view)
 
@@ -73,6 +76,9 @@ def numpy_contender(layer: Layer, data: Operands) -> Contender:
         pool = baselines.max_pool2d if layer.mode == "max" else baselines.avg_pool2d
         sizes = _pool_sizes(layer)
         return Contender("numpy", lambda: pool(x, *sizes))
+    if isinstance(layer, AdaptivePoolLayer):
+        windows, maximum = layer.windows(), layer.mode == "max"
+        return Contender("numpy", lambda: baselines.adaptive_pool2d(x, windows, maximum=maximum))
     normalise = baselines.batch_norm_training if layer.training else baselines.batch_norm
     parameters = copied(data)
     return Contender("numpy", lambda: normalise(x, parameters))
