@@ -25,8 +25,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "what",
         choices=[
-            *("conv", "depthwise", "pool", "batch_norm", "group_norm", "layer_norm", "softmax", "rearrange"),
-            *("tiny", "blocked", "import", "memory"),
+            *(
+                "conv",
+                "depthwise",
+                "pool",
+                "adaptive_pool",
+                "batch_norm",
+                "group_norm",
+                "layer_norm",
+                "softmax",
+            ),
+            *("rearrange", "tiny", "blocked", "import", "memory"),
         ],
         help="which comparison",
     )

@@ -64,6 +64,11 @@ def pool(args: argparse.Namespace) -> None:
     compare_layers(args, shapes.matching(shapes.POOLS, args.layers or ""), pool_targets)
 
 
+def adaptive_pool(args: argparse.Namespace) -> None:
+    """Adaptive maximum and average pooling, global pooling among it."""
+    compare_layers(args, shapes.matching(shapes.ADAPTIVE_POOLS, args.layers or ""), pool_targets)
+
+
 def batch_norm(args: argparse.Namespace) -> None:
     """Batch normalisation, with given and with training statistics."""
     compare_layers(args, shapes.matching(shapes.NORMS, args.layers or ""), batch_norm_targets)
@@ -232,6 +237,7 @@ COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "conv": conv,
     "depthwise": depthwise,
     "pool": pool,
+    "adaptive_pool": adaptive_pool,
     "batch_norm": batch_norm,
     "rearrange": rearrange,
     "group_norm": group_norm,

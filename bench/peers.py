@@ -18,6 +18,7 @@ import numpy as np
 from fastconv.benchmark.contenders import Operands, copied, rearranging
 from fastconv.benchmark.interleave import Array, Contender
 from fastconv.benchmark.layers import (
+    AdaptivePoolLayer,
     ConvLayer,
     Layer,
     NormLayer,
@@ -76,6 +77,9 @@ def torch_call(
         pool = functional.max_pool2d if layer.mode == "max" else functional.avg_pool2d
         sizes = (layer.kernel, layer.stride, layer.padding)
         return lambda: pool(x, *sizes, ceil_mode=layer.ceil_mode)
+    if isinstance(layer, AdaptivePoolLayer):
+        adaptive = functional.adaptive_max_pool2d if layer.mode == "max" else functional.adaptive_avg_pool2d
+        return lambda: adaptive(x, layer.out)
     mean, var, weight, bias = (torch.from_numpy(vector) for vector in copied(data))
     return lambda: functional.batch_norm(x, mean, var, weight, bias, layer.training)
 
@@ -97,7 +101,11 @@ def torch_statistic_call(layer: StatisticLayer, data: Operands, memory_format: s
 
 
 def onnxruntime_call(layer: Layer, data: Operands, threads: int) -> Call | None:
-    """Run a session with a model of one node; training statistics are not in its inference build."""
+    """Run a session with a model of one node; training statistics are not in its inference build, and of
+    adaptive pooling ONNX has only the global one.
+    """
+    if isinstance(layer, AdaptivePoolLayer) and layer.out != 1:
+        return None
     if isinstance(layer, RearrangeLayer) or (isinstance(layer, NormLayer) and layer.training):
         return None
     if isinstance(layer, StatisticLayer) and layer.operation == "group_norm":
@@ -142,6 +150,8 @@ def _onnx_node(layer: Layer) -> tuple[str, dict[str, Any]]:
         if layer.operation == "layer_norm":
             return "LayerNormalization", {"epsilon": 1e-5}
         return {"softmax": "Softmax", "log_softmax": "LogSoftmax"}[layer.operation], {"axis": layer.axis}
+    if isinstance(layer, AdaptivePoolLayer):
+        return ("GlobalMaxPool" if layer.mode == "max" else "GlobalAveragePool"), {}
     window: dict[str, Any] = {
         "kernel_shape": [layer.kernel] * 2,
         "strides": [layer.stride] * 2,

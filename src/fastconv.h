@@ -106,6 +106,12 @@ typedef struct {
 fc_status fc_avg_pool(const fc_pool *pool, const fc_average *average, const fc_view *input, const fc_view *output,
                       const fc_run *run);
 
+/* The same with window o of an axis over [floor(o * in / out), ceil((o + 1) * in / out)): of the window only in and out are
+ * looked at, and (in % out) * out fits 64 bits. An average is over all of a window. */
+fc_status fc_adaptive_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *output, const fc_view *indices,
+                               const fc_run *run);
+fc_status fc_adaptive_avg_pool(const fc_pool *pool, const fc_view *input, const fc_view *output, const fc_run *run);
+
 typedef struct {
     int64_t batch, channels, size[FC_SPATIAL];
     int item_bytes;

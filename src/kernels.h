@@ -144,6 +144,11 @@ typedef struct {
     double divisor;
 } fc_pool_row;
 
+/* `count` positions along an axis, a dilation apart. */
+typedef struct {
+    int64_t first, count;
+} fc_pool_taps;
+
 /* The input rows that a row of outputs looks at: `lines` of each of `slices`, the first of them `first` bytes into the plane;
  * and the rows' share of an average's divisor. */
 typedef struct {
@@ -157,9 +162,10 @@ typedef struct {
  * positions outside [0, width) are left out. Sums are divided by reach[r].divisor * col_divisor[i]. Columns are reduced
  * before rows, in the order of the lines: of equal values, that is of zeros of either sign, not always the first is returned.
  *
+ * windows: NULL, or for each output of a row the positions it looks at instead, at most `kernel`, one apart; no pad then.
  * buffer: scratch of `together` times `pitch` items and two vectors; pitch: what a row, or the windows of whole vectors, span.
  * joined: windows end where the next begin, and rows do too, with one divisor: `together` rows are as good as one.
- * col_divisor: items of the data's type, one for each output of a row (of `together` rows, if joined) and a vector more.
+ * col_divisor: items of the data's type, one for each output of a row and a vector more; the first of them, if joined.
  * guarded: nothing is read beyond the ends of input rows; otherwise whole vectors are.
  * out_row: bytes; where that is `count` items, all rows but the last are written beyond their ends, before the next.
  * streamed: the input comes from memory, not from a cache. past_cache: as in fc_affine; whole vectors only.
@@ -167,12 +173,22 @@ typedef struct {
 typedef struct {
     const void *plane;
     const fc_pool_reach *reach;
+    const fc_pool_taps *windows;
     ptrdiff_t slice_step, line_step, out_row;
     int64_t rows, width, kernel, stride, pad, dilation, count, pitch, together;
     void *buffer, *output;
     const void *col_divisor;
     int guarded, joined, streamed, past_cache;
 } fc_pool_plane;
+
+/* The same for small planes of `items` contiguous items, `plane` bytes apart: each.windows are listed, `each.dilation` apart,
+ * and the outputs of a plane follow those of the one before. each.buffer: an aligned scratch of as many vectors as there are
+ * items of a plane, of a row and of a plane's outputs, and two squares more. */
+typedef struct {
+    fc_pool_plane each;
+    ptrdiff_t plane;
+    int64_t planes, items;
+} fc_pool_lanes;
 
 /* One value a plane of `items` contiguous items, `plane` bytes apart: out[p] = reduction over the items, sums divided. */
 typedef struct {
@@ -298,6 +314,8 @@ typedef struct {
     void (*avg_pool)(const fc_pool_row *);
     void (*max_pool_plane)(const fc_pool_plane *);
     void (*avg_pool_plane)(const fc_pool_plane *);
+    void (*max_pool_lanes)(const fc_pool_lanes *);
+    void (*avg_pool_lanes)(const fc_pool_lanes *);
     void (*max_pool_whole)(const fc_pool_whole *);
     void (*avg_pool_whole)(const fc_pool_whole *);
     void (*affine_planar)(const fc_affine *);

@@ -12,7 +12,9 @@ import fastconv as fc
 Array = np.ndarray[Any, Any]
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
-POOLS = ("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d")
+POOLS = tuple(
+    f"{kind}_pool{rank}d" for kind in ("max", "avg", "adaptive_max", "adaptive_avg") for rank in (1, 2, 3)
+)
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", "hardswish")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 UNPOOLS = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
@@ -55,7 +57,11 @@ def call_of(function: str) -> tuple[Callable[..., Any], dict[str, Array], dict[s
         return getattr(fc, function), arrays, {"stride": 2, "groups": 2, "activation": "relu"}
     if function in POOLS:
         x = integers(2, 4, *[6] * int(function[-2]))
-        return getattr(fc, function), {"input": x}, {"kernel_size": 2}
+        return (
+            getattr(fc, function),
+            {"input": x},
+            {"output_size": 4} if "adaptive" in function else {"kernel_size": 2},
+        )
     if function in UNPOOLS:
         shape = (2, 4, *[3] * int(function[-2]))
         return (

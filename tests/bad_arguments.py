@@ -18,6 +18,9 @@ CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 MAX_POOLS = ("max_pool1d", "max_pool2d", "max_pool3d")
 AVG_POOLS = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
 POOLS = MAX_POOLS + AVG_POOLS
+ADAPTIVE_MAX_POOLS = ("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+ADAPTIVE_AVG_POOLS = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
+ADAPTIVE_POOLS = ADAPTIVE_MAX_POOLS + ADAPTIVE_AVG_POOLS
 NORMS = ("batch_norm", "batch_norm_training")
 GROUPED = ("group_norm", "instance_norm")
 SOFTMAXES = ("softmax", "log_softmax")
@@ -26,9 +29,10 @@ UNPOOLS = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
 COLUMNS = ("unfold", "fold")
 REARRANGING = ("pad", *COLUMNS, *UNPOOLS)
 NORMALISING = (*NORMS, *GROUPED, "layer_norm")
-WITH_OUT = (*CONVOLUTIONS, *POOLS, *NORMALISING, "linear", *ACTIVATIONS, *SOFTMAXES, *REARRANGING)
+POOLING = (*POOLS, *ADAPTIVE_POOLS)
+WITH_OUT = (*CONVOLUTIONS, *POOLING, *NORMALISING, "linear", *ACTIVATIONS, *SOFTMAXES, *REARRANGING)
 FUSING = (*CONVOLUTIONS, *NORMS, *GROUPED, "linear")
-LAID_OUT = (*CONVOLUTIONS, *POOLS, *NORMS, *GROUPED, *UNPOOLS)
+LAID_OUT = (*CONVOLUTIONS, *POOLING, *NORMS, *GROUPED, *UNPOOLS)
 VECTORS = ("running_mean", "running_var", "weight", "bias")
 # Python does not print it.
 LISTS_IN_LISTS: list[Any] = reduce(lambda inner, _: [inner], range(5000), [])
@@ -66,6 +70,8 @@ def valid(function: str) -> dict[str, Any]:
         return {"input": ones(2, 4, *[7] * rank), "weight": ones(6, 2, *[3] * rank), "groups": 2}
     if function in POOLS:
         return {"input": ones(2, 4, *[7] * rank_of(function)), "kernel_size": 3}
+    if function in ADAPTIVE_POOLS:
+        return {"input": ones(2, 4, *[7] * rank_of(function)), "output_size": 5}
     if function in NORMS:
         vectors = {"running_mean": ones(4), "running_var": ones(4), "weight": ones(4), "bias": ones(4)}
         return {"input": ones(2, 4, 7), **vectors, "training": function == "batch_norm_training"}

@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 import numpy as np
-from cases import ConvCase, PoolCase, TransposedCase
+from cases import AdaptivePoolCase, ConvCase, PoolCase, TransposedCase
 
 import fastconv as fc
 from fastconv._native import core
@@ -51,6 +51,19 @@ def avg_pool(case: PoolCase, x: Array, **options: Any) -> Array:
     """Call the average pooling of the case's rank."""
     function = (fc.avg_pool1d, fc.avg_pool2d, fc.avg_pool3d)[case.rank - 1]
     result: Array = function(x, case.kernel, **case.window, **options)
+    return result
+
+
+def adaptive_max_pool(case: AdaptivePoolCase, x: Array, **options: Any) -> Any:
+    """Call the adaptive maximum pooling of the case's rank."""
+    function = (fc.adaptive_max_pool1d, fc.adaptive_max_pool2d, fc.adaptive_max_pool3d)[case.rank - 1]
+    return function(x, case.out, **options)
+
+
+def adaptive_avg_pool(case: AdaptivePoolCase, x: Array, **options: Any) -> Array:
+    """Call the adaptive average pooling of the case's rank."""
+    function = (fc.adaptive_avg_pool1d, fc.adaptive_avg_pool2d, fc.adaptive_avg_pool3d)[case.rank - 1]
+    result: Array = function(x, case.out, **options)
     return result
 
 

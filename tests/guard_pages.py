@@ -15,8 +15,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from calls import algorithms, avg_pool, channels_last, convolve, convolve_transposed, max_pool
-from cases import CONV_CASES, PAD_CASES, POOL_CASES, TRANSPOSED_CASES, UNFOLD_CASES, ConvCase, random_array
+from calls import (
+    adaptive_avg_pool,
+    adaptive_max_pool,
+    algorithms,
+    avg_pool,
+    channels_last,
+    convolve,
+    convolve_transposed,
+    max_pool,
+)
+from cases import (
+    ADAPTIVE_POOL_CASES,
+    CONV_CASES,
+    PAD_CASES,
+    POOL_CASES,
+    TRANSPOSED_CASES,
+    UNFOLD_CASES,
+    ConvCase,
+    random_array,
+)
 
 import fastconv as fc
 
@@ -159,6 +177,23 @@ def guard_pooling(dtype: Any) -> None:
                     np.testing.assert_array_equal(result, wanted)
 
 
+def guard_adaptive_pooling(dtype: Any) -> None:
+    """Both adaptive poolings, and the indices."""
+    for case in ADAPTIVE_POOL_CASES:
+        if not fits(case.input):
+            continue
+        for layout, x in both_layouts(random_array(case.name, case.input, dtype)):
+            for pool in (adaptive_max_pool, adaptive_avg_pool):
+                call = bind(functools.partial(pool, case), layout=layout)
+                check(f"{case} {pool.__name__} {layout}", call, [x], call(x))
+            print(f"{case} indices {layout}", flush=True)
+            expected = adaptive_max_pool(case, x, return_indices=True, layout=layout)
+            for at_end in (True, False):
+                placed = MEMORY[0].place(x, at_end=at_end)
+                results = adaptive_max_pool(case, placed, return_indices=True, layout=layout)
+                np.testing.assert_array_equal(results, expected)
+
+
 def guard_batch_norm(dtype: Any) -> None:
     """Inference with weight, bias and residual, and training, whose running averages are written."""
     for shape in [*((2, 3, 2, w) for w in range(1, 41)), *((2, c, 3) for c in range(1, 34)), (1, 5, 2, 3, 7)]:
@@ -283,6 +318,7 @@ OPERATIONS = {
     "convolution": guard_convolution,
     "transposed": guard_transposed,
     "pooling": guard_pooling,
+    "adaptive_pooling": guard_adaptive_pooling,
     "batch_norm": guard_batch_norm,
     "group_norm": guard_group_norm,
     "layer_norm": guard_layer_norm,

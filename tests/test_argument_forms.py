@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bad_arguments import CONVOLUTIONS, POOLS, VECTORS, call, valid
+from bad_arguments import ADAPTIVE_POOLS, CONVOLUTIONS, POOLS, VECTORS, call, valid
 
 import fastconv as fc
 
@@ -80,6 +80,7 @@ def test_equal_keys_of_other_types_find_no_remembered_window(equal: Any) -> None
     [
         *CONVOLUTIONS,
         *POOLS,
+        *ADAPTIVE_POOLS,
         "batch_norm",
         "batch_norm_training",
         "group_norm",
@@ -103,7 +104,7 @@ def test_empty_batch_gives_an_empty_output(function: str) -> None:
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-@pytest.mark.parametrize("function", [*CONVOLUTIONS, *POOLS])
+@pytest.mark.parametrize("function", [*CONVOLUTIONS, *POOLS, *ADAPTIVE_POOLS])
 def test_unbatched_input_gives_an_unbatched_output(function: str, layout: str) -> None:
     arguments = valid(function)
     x = np.arange(float(arguments["input"].size)).reshape(arguments["input"].shape)

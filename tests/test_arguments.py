@@ -10,6 +10,8 @@ import math
 import numpy as np
 import pytest
 from bad_arguments import (
+    ADAPTIVE_MAX_POOLS,
+    ADAPTIVE_POOLS,
     AVG_POOLS,
     CONVOLUTIONS,
     EITHER,
@@ -120,6 +122,18 @@ CONVOLUTION_ROWS = [
     *of(CONVOLUTIONS, {"none": {"algorithm": None}, "code": {"algorithm": 1}}, TypeError, "algorithm"),
 ]
 
+ADAPTIVE_ROWS = [
+    *(row for row in sizes(ADAPTIVE_POOLS, "output_size", 0) if not row.name.endswith("tuple_of_none")),
+    *of(ADAPTIVE_POOLS, {"none": {"output_size": None}}, TypeError, "output_size"),
+    *of(
+        ADAPTIVE_POOLS,
+        {"huge": {"output_size": 2**62}},
+        MemoryError,
+        "output",
+    ),
+    *of(ADAPTIVE_MAX_POOLS, {"one": {"return_indices": 1}}, TypeError, "return_indices"),
+]
+
 POOLING_ROWS = [
     *sizes(POOLS, "kernel_size", 1),
     *sizes(POOLS, "stride", 1),
@@ -149,7 +163,7 @@ POOLING_ROWS = [
         "divisor_override",
     ),
     *of(
-        POOLS,
+        POOLS + ADAPTIVE_POOLS,
         {
             "too_few_axes": {"input": ones(4)},
             "too_many_axes": spatial((1, 1, 4), 7),
@@ -302,7 +316,8 @@ SHARED_ROWS = [
 ]
 
 STATISTIC_ROWS = [*NORM_ROWS, *GROUP_NORM_ROWS, *INSTANCE_NORM_ROWS, *LAYER_NORM_ROWS, *SOFTMAX_ROWS]
-ROWS = [*CONVOLUTION_ROWS, *POOLING_ROWS, *STATISTIC_ROWS, *OTHER_ROWS, *SHARED_ROWS]
+POOL_ROWS = [*POOLING_ROWS, *ADAPTIVE_ROWS]
+ROWS = [*CONVOLUTION_ROWS, *POOL_ROWS, *STATISTIC_ROWS, *OTHER_ROWS, *SHARED_ROWS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -58,7 +58,7 @@ def test_resnet50_layers_add_up() -> None:
 
 def test_selection_exists() -> None:
     kinds = {type(layer) for layer in bench.select(bench.SELECTION)}
-    assert kinds == {layers.ConvLayer, layers.PoolLayer, layers.NormLayer}
+    assert kinds == {layers.ConvLayer, layers.PoolLayer, layers.AdaptivePoolLayer, layers.NormLayer}
 
 
 @pytest.mark.parametrize("layer", small_layers(), ids=lambda layer: layer.name)

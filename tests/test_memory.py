@@ -13,13 +13,24 @@ from typing import Any
 import numpy as np
 import pytest
 from bounds import assert_same_bits
-from calls import algorithms, avg_pool, channels_last, convolve, convolve_transposed, max_pool
+from calls import (
+    adaptive_avg_pool,
+    adaptive_max_pool,
+    algorithms,
+    avg_pool,
+    channels_last,
+    convolve,
+    convolve_transposed,
+    max_pool,
+)
 from cases import (
+    ADAPTIVE_POOL_CASES,
     CONV_CASES,
     PAD_CASES,
     POOL_CASES,
     TRANSPOSED_CASES,
     UNFOLD_CASES,
+    AdaptivePoolCase,
     ConvCase,
     PadCase,
     PoolCase,
@@ -44,6 +55,7 @@ MEGABYTE = 1 << 20
         "convolution",
         "transposed",
         "pooling",
+        "adaptive_pooling",
         "batch_norm",
         "group_norm",
         "layer_norm",
@@ -134,6 +146,19 @@ def test_pooling_in_poisoned_memory(case: PoolCase, dtype: Any, isa: str) -> Non
     x = random_array(case.name, case.input, dtype)
     for data, layout in ((x, "NCHW"), (channels_last(x), "NHWC")):
         for pool in (max_pool, avg_pool) if case.dilation == 1 else (max_pool,):
+
+            def call(array: Array, pool: Any = pool, layout: str = layout, **options: Any) -> Array:
+                result: Array = pool(case, array, layout=layout, **options)
+                return result
+
+            assert_blind_to_poison(call, (data,))
+
+
+@pytest.mark.parametrize("case", [case for case in ADAPTIVE_POOL_CASES if np.prod(case.input) < 1e5], ids=str)
+def test_adaptive_pooling_in_poisoned_memory(case: AdaptivePoolCase, dtype: Any, isa: str) -> None:
+    x = random_array(case.name, case.input, dtype)
+    for data, layout in ((x, "NCHW"), (channels_last(x), "NHWC")):
+        for pool in (adaptive_max_pool, adaptive_avg_pool):
 
             def call(array: Array, pool: Any = pool, layout: str = layout, **options: Any) -> Array:
                 result: Array = pool(case, array, layout=layout, **options)

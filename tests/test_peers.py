@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
-from cases import CONV_CASES, POOL_CASES, ConvCase, PoolCase, random_array
+from cases import (
+    ADAPTIVE_POOL_CASES,
+    CONV_CASES,
+    POOL_CASES,
+    AdaptivePoolCase,
+    ConvCase,
+    PoolCase,
+    random_array,
+)
 
 import fastconv as fc
 
@@ -55,7 +63,7 @@ def test_convolution_spreads_non_finite_values(special: float) -> None:
         array.flat[7] = kept
 
 
-def pooling_inputs(case: PoolCase) -> list[np.ndarray[Any, Any]]:
+def pooling_inputs(case: PoolCase | AdaptivePoolCase) -> list[np.ndarray[Any, Any]]:
     """Return normal values, many ties, and special values."""
     ties = random_array(case.name, case.input, np.float64, integer=True)
     special = np.random.default_rng(1).choice(
@@ -95,6 +103,19 @@ def test_avg_pool(case: PoolCase) -> None:
                 x, case.kernel, **case.window, count_include_pad=include, divisor_override=divisor
             )
             np.testing.assert_allclose(y, expected.numpy(), **CLOSE)
+
+
+@pytest.mark.parametrize("case", ADAPTIVE_POOL_CASES, ids=str)
+def test_adaptive_pool(case: AdaptivePoolCase) -> None:
+    rank = case.rank
+    for x in pooling_inputs(case):
+        expected = getattr(functional, f"adaptive_max_pool{rank}d")(tensor(x), case.out, return_indices=True)
+        values, places = oracle.adaptive_max_pool(x, case.out)
+        np.testing.assert_array_equal(values, expected[0].numpy())
+        np.testing.assert_array_equal(places, expected[1].numpy())
+    x = random_array(case.name, case.input, np.float64)
+    average = getattr(functional, f"adaptive_avg_pool{rank}d")(tensor(x), case.out)
+    np.testing.assert_allclose(oracle.adaptive_avg_pool(x, case.out), average.numpy(), **CLOSE)
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (2, 5, 7), (3, 4, 5, 6), (2, 3, 2, 3, 4)], ids=str)

@@ -108,6 +108,12 @@ def avg_pool(
 ) -> None:
     """Pool; a ``divisor_override`` of 0 means none."""
 
+def adaptive_max_pool(input: Array, out: Array, indices: Array | None, run: Run, /) -> None:
+    """Pool with the windows that follow from the sizes; ``indices`` as in `max_pool`."""
+
+def adaptive_avg_pool(input: Array, out: Array, run: Run, /) -> None:
+    """Pool with the windows that follow from the sizes."""
+
 def batch_norm_statistics(input: Array, mean: Array, var: Array, run: Run, /) -> None:
     """Fill float64 vectors of length C with the mean and the biased variance over all other axes."""
 

@@ -62,6 +62,9 @@ cdef extern from "fastconv.h" nogil:
                           const fc_run *)
     fc_status fc_avg_pool(const fc_pool *, const fc_average *, const fc_view *input, const fc_view *output,
                           const fc_run *)
+    fc_status fc_adaptive_max_pool(const fc_pool *, const fc_view *input, const fc_view *output, const fc_view *indices,
+                                   const fc_run *)
+    fc_status fc_adaptive_avg_pool(const fc_pool *, const fc_view *input, const fc_view *output, const fc_run *)
 
     ctypedef struct fc_map:
         int64_t batch, channels

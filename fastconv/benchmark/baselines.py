@@ -96,6 +96,16 @@ def avg_pool2d(x: Array, out: int, kernel: int, stride: int, padding: int = 0) -
     return np.asarray(view.mean(axis=axes))
 
 
+def adaptive_pool2d(x: Array, windows: list[tuple[int, int]], *, maximum: bool) -> Array:
+    """Reduce one window after another; ``windows`` are those of either axis, start and stop."""
+    result = np.empty((*x.shape[:2], len(windows), len(windows)), x.dtype)
+    reduce = np.max if maximum else np.mean
+    for i, (top, bottom) in enumerate(windows):
+        for j, (left, right) in enumerate(windows):
+            reduce(x[:, :, top:bottom, left:right], axis=(2, 3), out=result[:, :, i, j])
+    return result
+
+
 def max_pool2d_by_tap(x: Array, out: int, kernel: int, stride: int, padding: int = 0) -> Array:
     """Take the running maximum of shifted, strided planes: less readable than a window view, and faster."""
     padded = pad_plane(x, *pooling_pad(x.shape[2], out, kernel, stride, padding), -np.inf)

@@ -14,6 +14,7 @@ from fastconv.benchmark import baselines
 from fastconv.benchmark.baselines import Normalisation
 from fastconv.benchmark.interleave import Array, Contender
 from fastconv.benchmark.layers import (
+    AdaptivePoolLayer,
     ConvLayer,
     Layer,
     NormLayer,
@@ -86,6 +87,9 @@ def fastconv_contender(
         return Contender(name, lambda: fc.avg_pool2d(x, *sizes, layout=layout), view)
     if isinstance(layer, StatisticLayer):
         return Contender(name, _statistic_call(layer, x, data.parameters, layout), view)
+    if isinstance(layer, AdaptivePoolLayer):
+        adaptive: Any = fc.adaptive_max_pool2d if layer.mode == "max" else fc.adaptive_avg_pool2d
+        return Contender(name, lambda: adaptive(x, layer.out, layout=layout), view)
     training, parameters = layer.training, copied(data)
     return Contender(name, lambda: fc.batch_norm(x, *parameters, training, layout=layout), view)
 
@@ -118,6 +122,9 @@ def numpy_contender(layer: Layer, data: Operands) -> Contender:
         if layer.operation == "group_norm":
             return Contender("numpy", lambda: function(x, layer.groups, *parameters))
         return Contender("numpy", lambda: function(x, *parameters or (layer.axis,)))
+    if isinstance(layer, AdaptivePoolLayer):
+        windows, maximum = layer.windows(), layer.mode == "max"
+        return Contender("numpy", lambda: baselines.adaptive_pool2d(x, windows, maximum=maximum))
     normalise = baselines.batch_norm_training if layer.training else baselines.batch_norm
     own = copied(data)
     return Contender("numpy", lambda: normalise(x, own))

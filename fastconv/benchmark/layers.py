@@ -117,6 +117,42 @@ class PoolLayer:
 
 
 @dataclass(frozen=True)
+class AdaptivePoolLayer:
+    """Pooling of square planes to ``out`` times ``out`` values, whatever their size."""
+
+    name: str
+    mode: str
+    channels: int
+    size: int
+    out: int
+    batch: int = 1
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """``(N, C, H, W)``."""
+        return (self.batch, self.channels, self.size, self.size)
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """``(N, C, out, out)``."""
+        return (self.batch, self.channels, self.out, self.out)
+
+    @property
+    def flops(self) -> int:
+        """One operation for every element of every window."""
+        return self.batch * self.channels * sum(stop - start for start, stop in self.windows()) ** 2
+
+    @property
+    def nbytes(self) -> int:
+        """Input and output once."""
+        return ITEMSIZE * (math.prod(self.input_shape) + math.prod(self.output_shape))
+
+    def windows(self) -> list[tuple[int, int]]:
+        """Start and stop of each window along an axis."""
+        return [(o * self.size // self.out, -(-(o + 1) * self.size // self.out)) for o in range(self.out)]
+
+
+@dataclass(frozen=True)
 class NormLayer:
     """Batch normalisation with weight and bias."""
 
@@ -182,7 +218,7 @@ class StatisticLayer:
         return ITEMSIZE * math.prod(self.input_shape) * 2
 
 
-Layer = ConvLayer | PoolLayer | NormLayer | RearrangeLayer | StatisticLayer
+Layer = ConvLayer | PoolLayer | AdaptivePoolLayer | NormLayer | RearrangeLayer | StatisticLayer
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 
@@ -330,6 +366,25 @@ POOLS: tuple[PoolLayer, ...] = (
     PoolLayer("large_max_3x3s2_112", "max", 64, 112, 3, 2, 1, batch=32),
     PoolLayer("large_avg_3x3_112", "avg", 64, 112, 3, 1, 1, batch=16),
     PoolLayer("large_avg_7x7_7", "avg", 2048, 7, 7, 7, batch=256),
+)
+
+ADAPTIVE_POOLS: tuple[AdaptivePoolLayer, ...] = (
+    AdaptivePoolLayer("resnet50_adaptive_avg_7to1", "avg", 2048, 7, 1),
+    AdaptivePoolLayer("mobilenetv2_adaptive_avg_7to1", "avg", 1280, 7, 1),
+    AdaptivePoolLayer("senet_adaptive_avg_14to1", "avg", 1024, 14, 1),
+    AdaptivePoolLayer("senet_adaptive_avg_56to1", "avg", 256, 56, 1),
+    AdaptivePoolLayer("senet_adaptive_max_56to1", "max", 256, 56, 1),
+    AdaptivePoolLayer("alexnet_adaptive_avg_13to6", "avg", 256, 13, 6),
+    AdaptivePoolLayer("vgg16_adaptive_avg_8to7", "avg", 512, 8, 7),
+    AdaptivePoolLayer("vgg16_adaptive_avg_14to7", "avg", 512, 14, 7),
+    AdaptivePoolLayer("vgg16_adaptive_avg_20to7", "avg", 512, 20, 7),
+    AdaptivePoolLayer("vgg16_adaptive_max_20to7", "max", 512, 20, 7),
+    AdaptivePoolLayer("pspnet_adaptive_avg_60to6", "avg", 2048, 60, 6),
+    AdaptivePoolLayer("large_adaptive_avg_7to1", "avg", 2048, 7, 1, 256),
+    AdaptivePoolLayer("large_adaptive_avg_56to1", "avg", 256, 56, 1, 32),
+    AdaptivePoolLayer("large_adaptive_avg_60to7", "avg", 256, 60, 7, 16),
+    AdaptivePoolLayer("large_adaptive_max_60to7", "max", 256, 60, 7, 16),
+    AdaptivePoolLayer("large_adaptive_avg_224to100", "avg", 64, 224, 100, 8),
 )
 
 NORMS: tuple[NormLayer, ...] = (

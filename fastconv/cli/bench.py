@@ -21,11 +21,12 @@ from fastconv.benchmark.results import Budget, Result, contender_names, measure,
 SELECTION = (
     "^(resnet50_conv1_7x7s2_224|resnet50_conv[2-5]_3x3_.*|resnet50_conv3_3x3s2_56|resnet50_conv4_(widen|narrow)_.*"
     "|vgg16_conv1_2_.*|mobilenetv2_depthwise_(96|144|960)_3x3(s2)?_(112|56|7)|googlenet_3a_5x5_28|lenet5_c3_.*"
-    "|vgg16_max_2x2_224|resnet50_max_3x3s2_112|lenet5_avg_.*_28|resnet50_inference_256_56|resnet50_training_256_56)$"
+    "|vgg16_max_2x2_224|resnet50_max_3x3s2_112|lenet5_avg_.*_28|vgg16_adaptive_avg_20to7|resnet50_inference_256_56|resnet50_training_256_56)$"
 )
 EVERY_LAYER: tuple[Layer, ...] = (
     *shapes.CONVOLUTIONS,
     *shapes.POOLS,
+    *shapes.ADAPTIVE_POOLS,
     *shapes.NORMS,
     *shapes.GROUP_NORMS,
     *shapes.LAYER_NORMS,

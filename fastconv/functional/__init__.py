@@ -1,6 +1,16 @@
 """What is computed: one function an operation, on NumPy arrays, without state."""
 
 from fastconv.functional.activation import hardswish, leaky_relu, relu, relu6, sigmoid, silu, tanh
+from fastconv.functional.adaptive_avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+)
+from fastconv.functional.adaptive_max_pool import (
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from fastconv.functional.avg_pool import avg_pool1d, avg_pool2d, avg_pool3d
 from fastconv.functional.conv import conv1d, conv2d, conv3d
 from fastconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -15,6 +25,12 @@ from fastconv.functional.softmax import log_softmax, softmax
 from fastconv.functional.unfold import fold, unfold
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",

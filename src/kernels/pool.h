@@ -9,7 +9,7 @@
 #include "../kernels.h"
 #include "../simd.h"
 
-enum { POOL_VECTORS = 4 };
+enum { POOL_VECTORS = 4, POOL_STREAMS = 4, STREAM_STEPS = 32 };
 
 typedef enum { REDUCE_MAX, REDUCE_SUM } reduction_kind;
 
@@ -85,12 +85,49 @@ ALWAYS_INLINE void avg_tile(const fc_pool_row *t, const char *in, int64_t left, 
 #define AVG_TILE(vectors, partial) \
     avg_tile(t, in + c * REAL_BYTES, t->channels - c, vectors, partial, out + c * REAL_BYTES)
 
+/* The positions s to s + steps of one window in all its channels, on top of what stands in the output. */
+ALWAYS_INLINE void add_positions(reduction_kind kind, const fc_pool_row *t, const char *input, int64_t s, int steps, char *output)
+{
+    const int last = s + steps == t->steps;
+    const char *in[POOL_STREAMS];
+    UNROLLED for (int i = 0; i < POOL_STREAMS; i++) in[i] = input + t->offset[i < steps ? s + i : s];
+    for (int64_t c = 0; c < t->channels; c += LANES) {
+        const int64_t at = c * REAL_BYTES, left = t->channels - c;
+        vreal x = s ? load_up_to(output + at, left) : splat(neutral(kind));
+        UNROLLED for (int i = 0; i < steps; i++) {
+            x = reduce(kind, x, load_up_to(in[i] + at, left));
+            fetch_near(in[i] + at + AHEAD_BYTES);
+        }
+        if (kind == REDUCE_SUM && last) x /= (REAL)t->divisor;
+        store_up_to(output + at, x, left);
+    }
+}
+
+/* Large windows of many channels: pixel after pixel, as they lie in memory, and the sums wait in the output. */
+ALWAYS_INLINE void pool_stream(reduction_kind kind, const fc_pool_row *t)
+{
+    for (int64_t p = 0; p < t->px; p++) {
+        const char *in = (const char *)t->input + p * t->px_stride;
+        char *out = (char *)t->output + p * t->out_px;
+        int64_t s = 0;
+        for (; s + POOL_STREAMS <= t->steps; s += POOL_STREAMS) add_positions(kind, t, in, s, POOL_STREAMS, out);
+        for (; s < t->steps; s++) add_positions(kind, t, in, s, 1, out);
+    }
+}
+
+ALWAYS_INLINE int is_stream(const fc_pool_row *t) { return t->steps >= STREAM_STEPS && t->channels > POOL_VECTORS * LANES; }
+
 static void max_pool(const fc_pool_row *t)
 {
     if (t->taps) POOL_ROW(MAX_TAPS_TILE)
+    else if (is_stream(t)) pool_stream(REDUCE_MAX, t);
     else POOL_ROW(MAX_TILE)
 }
 
-static void avg_pool(const fc_pool_row *t) { POOL_ROW(AVG_TILE) }
+static void avg_pool(const fc_pool_row *t)
+{
+    if (is_stream(t)) pool_stream(REDUCE_SUM, t);
+    else POOL_ROW(AVG_TILE)
+}
 
 #endif

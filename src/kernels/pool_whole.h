@@ -9,32 +9,55 @@
 #include "pool.h"
 #include "transpose.h"
 
+enum { CHAINS = 4, LONG_PLANE = 2 * CHAINS * LANES };
+
 /* 0, 1, 2 ... */
 #define LANE(l, unused) (l)
 ALWAYS_INLINE vreal lane_numbers(void) { return (vreal){ALL_LANES(LANE, )}; }
 
-ALWAYS_INLINE vreal plane_vector(reduction_kind kind, const REAL *plane, int64_t items)
+/* Long planes in CHAINS sums, for each addition waits for the one before it. */
+ALWAYS_INLINE vreal plane_vector(reduction_kind kind, const REAL *plane, int64_t items, int is_long)
 {
     vreal so_far = splat(neutral(kind));
     int64_t i = 0;
+    if (is_long) {
+        vreal x[CHAINS];
+        UNROLLED for (int c = 0; c < CHAINS; c++) x[c] = so_far;
+        for (; i + CHAINS * LANES <= items; i += CHAINS * LANES)
+            UNROLLED for (int c = 0; c < CHAINS; c++) x[c] = reduce(kind, x[c], load(plane + i + c * LANES));
+        so_far = reduce(kind, reduce(kind, x[0], x[1]), reduce(kind, x[2], x[3]));
+    }
     for (; i + LANES <= items; i += LANES) so_far = reduce(kind, so_far, load(plane + i));
     if (i == items) return so_far;
     const vmask present = greater(splat((REAL)(items - i)), lane_numbers());
     return reduce(kind, so_far, blend(present, load_partial(plane + i, (int)(items - i)), splat(neutral(kind))));
 }
 
-ALWAYS_INLINE void pool_whole(reduction_kind kind, const fc_pool_whole *t)
+/* Lane l of the result reduces x[l]. */
+ALWAYS_INLINE vreal reduce_lanes(reduction_kind kind, vreal x[LANES])
+{
+    transpose_square(x);
+    UNROLLED for (int i = 1; i < LANES; i++) x[0] = reduce(kind, x[0], x[i]);
+    return x[0];
+}
+
+ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, int is_long)
 {
     for (int64_t p = 0; p < t->planes; p += LANES) {
         const int64_t left = t->planes - p;
         vreal x[LANES];
         UNROLLED for (int i = 0; i < LANES; i++)
-            x[i] = plane_vector(kind, (const REAL *)((const char *)t->input + (p + (i < left ? i : 0)) * t->plane), t->items);
-        transpose_square(x);
-        UNROLLED for (int i = 1; i < LANES; i++) x[0] = reduce(kind, x[0], x[i]);
-        if (kind == REDUCE_SUM) x[0] /= (REAL)t->divisor;
-        store_up_to((REAL *)t->output + p, x[0], left);
+            x[i] = plane_vector(kind, (const REAL *)((const char *)t->input + (p + (i < left ? i : 0)) * t->plane), t->items, is_long);
+        vreal y = reduce_lanes(kind, x);
+        if (kind == REDUCE_SUM) y /= (REAL)t->divisor;
+        store_up_to((REAL *)t->output + p, y, left);
     }
+}
+
+ALWAYS_INLINE void pool_whole(reduction_kind kind, const fc_pool_whole *t)
+{
+    if (t->items >= LONG_PLANE) pool_planes(kind, t, 1);
+    else pool_planes(kind, t, 0);
 }
 
 static void max_pool_whole(const fc_pool_whole *t) { pool_whole(REDUCE_MAX, t); }

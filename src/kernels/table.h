@@ -7,6 +7,7 @@
 #include "plain_sum.h"
 #include "planar.h"
 #include "pool.h"
+#include "pool_lanes.h"
 #include "pool_plane.h"
 #include "pool_whole.h"
 #include "rows.h"
@@ -34,6 +35,8 @@ const fc_kernels FASTCONV_TABLE = {
     .avg_pool = avg_pool,
     .max_pool_plane = max_pool_plane,
     .avg_pool_plane = avg_pool_plane,
+    .max_pool_lanes = max_pool_lanes,
+    .avg_pool_lanes = avg_pool_lanes,
     .max_pool_whole = max_pool_whole,
     .avg_pool_whole = avg_pool_whole,
     .affine_planar = affine_planar,

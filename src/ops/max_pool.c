@@ -10,7 +10,7 @@ static int64_t winner(const char *winners, int64_t channel, int item_bytes)
 
 static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_pool_span *run)
 {
-    const ptrdiff_t step = job->pool.window.stride[2] * line->px;
+    const ptrdiff_t step = job->windows.even.stride[2] * line->px;
     fc_pool_row t = {.input = line->input, .px_stride = step, .offset = run->offset, .steps = run->count, .px = run->px,
                      .channels = line->channels, .output = line->output + run->col * line->out_px, .out_px = line->out_px};
     if (!job->indices.data) {
@@ -27,7 +27,7 @@ static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_po
         for (int64_t c = 0; c < line->channels; c++) {
             const int64_t won = winner(run->winners, c, job->pool.item_bytes);
             *(int64_t *)(indices + c * stride[1]) =
-                run->count ? run->index[won < 0 ? 0 : won] + p * job->pool.window.stride[2] : 0;
+                run->count ? run->index[won < 0 ? 0 : won] + p * job->windows.even.stride[2] : 0;
         }
         t.input = (const char *)t.input + step;
         t.output = (char *)t.output + line->out_px;
@@ -35,13 +35,27 @@ static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_po
     }
 }
 
+static fc_status pool_windows(const fc_pool *pool, const fc_pool_windows *windows, const fc_view *maps[3], const fc_run *run)
+{
+    fc_pool_job job = {.pool = *pool, .windows = *windows, .kernels = fc_kernels_for(run->isa, pool->item_bytes),
+                       .input = *maps[0], .output = *maps[1], .reduce = reduce};
+    job.plane = job.kernels->max_pool_plane;
+    job.lanes = job.kernels->max_pool_lanes;
+    job.whole = job.kernels->max_pool_whole;
+    if (maps[2]) job.indices = *maps[2];
+    return fc_pool_call(&job, run);
+}
+
 fc_status fc_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *output, const fc_view *indices,
                       const fc_run *run)
 {
-    fc_pool_job job = {.pool = *pool, .kernels = fc_kernels_for(run->isa, pool->item_bytes), .input = *input,
-                       .output = *output, .reduce = reduce};
-    job.plane = job.kernels->max_pool_plane;
-    job.whole = job.kernels->max_pool_whole;
-    if (indices) job.indices = *indices;
-    return fc_pool_call(&job, run);
+    const fc_pool_windows windows = fc_even_windows(&pool->window);
+    return pool_windows(pool, &windows, (const fc_view *[]){input, output, indices}, run);
+}
+
+fc_status fc_adaptive_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *output, const fc_view *indices,
+                               const fc_run *run)
+{
+    const fc_pool_windows windows = fc_adaptive_windows(&pool->window);
+    return pool_windows(pool, &windows, (const fc_view *[]){input, output, indices}, run);
 }

@@ -1,71 +1,48 @@
-/* Channels-last arrays are pooled in place, vectors along the channels; planes too, vectors along the rows or across planes
- * (pool_planes.c). Those whose winners are wanted, or that stride too far, go through scratch a channel block at a time:
+/* Channels-last arrays are pooled in place, vectors along the channels; planes too, vectors along the rows (pool_planes.c) or
+ * across planes (pool_lanes.c). Those whose winners are wanted, or whose pixels are not side by side, go through scratch a
+ * channel block at a time:
  *
  *   16 planes, rows of a band  ->  transposed: pixels of 16 channels  ->  pooled  ->  transposed back into the output
  *
- * Windows that hang over the edge are clipped, so there is no padding to write.
+ * Where windows lie is asked of pool_window.c, clipped at the edges, so there is no padding to write.
  */
 #include "pool.h"
 
 #include "store.h"
 #include "../sizes.h"
 
-enum { BAND_BYTES = 96 * 1024, LONG_ROW = 2048 };
-
-/* How many kernel positions reach `distance`; windows without dilation are so common that they are spared the division. */
-static int64_t steps_to(int64_t distance, int64_t dilation) { return dilation == 1 ? distance : fc_ceil_div(distance, dilation); }
-
-fc_clip fc_clip_window(const fc_window *w, int axis, int64_t o)
-{
-    const int64_t start = o * w->stride[axis] - w->pad[axis], step = w->dilation[axis];
-    const int64_t from = start >= 0 ? 0 : steps_to(-start, step);
-    int64_t to = start >= w->in[axis] ? 0 : steps_to(w->in[axis] - start, step);
-    if (to > w->kernel[axis]) to = w->kernel[axis];
-    return (fc_clip){from, to < from ? from : to};
-}
+enum { BAND_BYTES = 96 * 1024, LONG_ROW = 2048, TASKS_A_THREAD = 4, LEAST_PART_BYTES = 512 };
 
 int fc_channels_last(const fc_view *input, const fc_view *output, int64_t channels, int item_bytes)
 {
     return channels > 1 && input->stride[1] == item_bytes && output->stride[1] == item_bytes;
 }
 
-static int64_t start_of(const fc_window *w, int axis, int64_t o) { return o * w->stride[axis] - w->pad[axis]; }
-
-/* How many output pixels from `col` on have the same kernel positions inside: 1 at the borders, the rest in between. */
-static int64_t run_length(const fc_window *w, int64_t col)
-{
-    const int64_t reach = (w->kernel[2] - 1) * w->dilation[2], stride = w->stride[2];
-    const int64_t first = (w->pad[2] + stride - 1) / stride; /* the first window that starts inside */
-    const int64_t last_start = w->in[2] - 1 - reach + w->pad[2];
-    const int64_t end = last_start < 0 ? 0 : last_start / stride + 1; /* windows from here on reach past the end */
-    return col < first || col >= end ? 1 : fc_min(end, w->out[2]) - col;
-}
-
 /* List the kernel positions of the run that starts at `col`. */
 static fc_pool_span run_at(const fc_pool_job *job, const fc_pool_line *line, int64_t col)
 {
-    const fc_window *w = &job->pool.window;
-    const fc_clip d = fc_clip_window(w, 0, line->d), h = fc_clip_window(w, 1, line->h), v = fc_clip_window(w, 2, col);
-    const int64_t d_start = start_of(w, 0, line->d), h_start = start_of(w, 1, line->h), v_start = start_of(w, 2, col);
+    const fc_window *w = &job->windows.even;
+    const fc_pool_taps cols = fc_taps_of(&job->windows, 2, col);
     ptrdiff_t *offset = (ptrdiff_t *)line->scratch;
     int64_t *index = (int64_t *)(line->scratch + job->taps_bytes);
     int64_t count = 0;
-    for (int64_t i = d.from; i < d.to; i++)
-        for (int64_t j = h.from; j < h.to; j++)
-            for (int64_t k = v.from; k < v.to; k++) {
-                const int64_t at_d = d_start + i * w->dilation[0], at_h = h_start + j * w->dilation[1];
-                const int64_t at_v = v_start + k * w->dilation[2];
-                offset[count] = (at_d - line->d_first) * line->slice + (at_h - line->h_first) * line->row
-                              + (at_v - line->v_first) * line->px;
-                index[count++] = (at_d * w->in[1] + at_h) * w->in[2] + at_v;
+    for (int64_t i = 0; i < line->slices.count; i++)
+        for (int64_t j = 0; j < line->rows.count; j++)
+            for (int64_t k = 0; k < cols.count; k++) {
+                const int64_t d = line->slices.first + i * w->dilation[0], h = line->rows.first + j * w->dilation[1];
+                const int64_t v = cols.first + k * w->dilation[2];
+                offset[count] = (d - line->d_first) * line->slice + (h - line->h_first) * line->row + (v - line->v_first) * line->px;
+                index[count++] = (d * w->in[1] + h) * w->in[2] + v;
             }
-    return (fc_pool_span){col, run_length(w, col), count, offset, index, line->scratch + 2 * job->taps_bytes};
+    return (fc_pool_span){col, fc_run_length(&job->windows, col), count, offset, index, line->scratch + 2 * job->taps_bytes};
 }
 
 /* One of the pieces that the row is cut into. */
-static void reduce_line(const fc_pool_job *job, const fc_pool_line *line, int64_t piece)
+static void reduce_line(const fc_pool_job *job, fc_pool_line *line, int64_t piece)
 {
-    const int64_t end = fc_min((piece + 1) * job->piece_cols, job->pool.window.out[2]);
+    const int64_t end = fc_min((piece + 1) * job->piece_cols, job->windows.even.out[2]);
+    line->slices = fc_taps_of(&job->windows, 0, line->d);
+    line->rows = fc_taps_of(&job->windows, 1, line->h);
     for (int64_t col = piece * job->piece_cols; col < end;) {
         fc_pool_span run = run_at(job, line, col);
         run.px = fc_min(run.px, end - col);
@@ -77,31 +54,24 @@ static void reduce_line(const fc_pool_job *job, const fc_pool_line *line, int64_
 static void channels_last_task(void *context, int64_t task, int thread)
 {
     const fc_pool_job *job = context;
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
-    const int64_t row = task / job->pieces, plane = row / w->out[1];
-    fc_pool_line line = {.sample = plane / w->out[0], .channels = job->pool.channels, .d = plane % w->out[0],
+    const int64_t part = task % job->parts, piece = task / job->parts % job->pieces;
+    const int64_t row = task / job->parts / job->pieces, plane = row / w->out[1];
+    fc_pool_line line = {.sample = plane / w->out[0], .channel = part * job->part_channels, .d = plane % w->out[0],
                          .h = row % w->out[1], .px = in[4], .row = in[3], .slice = in[2], .out_px = out[4],
                          .scratch = job->threads + (size_t)thread * job->thread_bytes};
-    line.input = (const char *)job->input.data + line.sample * in[0];
-    line.output = (char *)job->output.data + line.sample * out[0] + line.d * out[2] + line.h * out[3];
-    reduce_line(job, &line, task % job->pieces);
-}
-
-/* The input rows (or slices) [from, to) that the outputs [first, first + count) look at. */
-static fc_clip extent_of(const fc_window *w, int axis, int64_t first, int64_t count)
-{
-    const int64_t reach = (w->kernel[axis] - 1) * w->dilation[axis];
-    const int64_t from = fc_max(0, start_of(w, axis, first));
-    const int64_t to = fc_min(w->in[axis], start_of(w, axis, first + count - 1) + reach + 1);
-    return (fc_clip){from, fc_max(from, to)};
+    line.channels = fc_min(job->part_channels, job->pool.channels - line.channel);
+    line.input = (const char *)job->input.data + line.sample * in[0] + line.channel * in[1];
+    line.output = (char *)job->output.data + line.sample * out[0] + line.channel * out[1] + line.d * out[2] + line.h * out[3];
+    reduce_line(job, &line, piece);
 }
 
 /* Transpose what a band needs of one channel block into scratch: [slice][row][col][lane]. */
 static void lay_out_band(const fc_pool_job *job, const fc_pool_line *line, fc_clip slices, fc_clip rows, fc_clip cols,
                          char *gathered)
 {
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     const int item = job->pool.item_bytes;
     const ptrdiff_t *in = job->input.stride;
     const char *block = (const char *)job->input.data + line->sample * in[0] + line->channel * in[1];
@@ -130,7 +100,7 @@ static void lay_out_band(const fc_pool_job *job, const fc_pool_line *line, fc_cl
 static void block_task(void *context, int64_t task, int thread)
 {
     const fc_pool_job *job = context;
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     const int block = job->kernels->block;
     const int64_t blocks = (job->pool.channels + block - 1) / block, piece = task % job->pieces;
     const int64_t first = task / job->pieces % job->bands * job->band_rows, plane = task / job->pieces / job->bands;
@@ -143,8 +113,8 @@ static void block_task(void *context, int64_t task, int thread)
                          .input = input, .px = FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES, .scratch = own};
     line.channels = fc_min(block, job->pool.channels - line.channel);
     const int64_t col = piece * job->piece_cols, cols = fc_min(job->piece_cols, w->out[2] - col);
-    const fc_clip slices = extent_of(w, 0, line.d, 1), in_rows = extent_of(w, 1, first, rows);
-    const fc_clip in_cols = extent_of(w, 2, col, cols);
+    const fc_clip slices = fc_extent_of(&job->windows, 0, line.d, 1), in_rows = fc_extent_of(&job->windows, 1, first, rows);
+    const fc_clip in_cols = fc_extent_of(&job->windows, 2, col, cols);
     line.row = (in_cols.to - in_cols.from) * FC_BLOCK_BYTES;
     line.slice = (in_rows.to - in_rows.from) * line.row;
     line.d_first = slices.from;
@@ -174,17 +144,9 @@ static int sizes_fit(const fc_window *w)
     return FC_BLOCK_BYTES * (pixels + taps + outputs) < 0x1p60;
 }
 
-/* Input columns that `cols` output columns look at, at the most. */
-static int64_t cols_seen(const fc_window *w, int64_t cols)
+static size_t band_bytes(const fc_pool_windows *w, int64_t rows, int64_t cols)
 {
-    return fc_min(w->in[2], (cols - 1) * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2] + 1);
-}
-
-static size_t band_bytes(const fc_window *w, int64_t rows, int64_t cols)
-{
-    const int64_t in_rows = fc_min(w->in[1], (rows - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1);
-    const int64_t slices = fc_min(w->in[0], (w->kernel[0] - 1) * w->dilation[0] + 1);
-    return (size_t)(slices * in_rows * cols_seen(w, cols)) * FC_BLOCK_BYTES;
+    return (size_t)(fc_most_seen(w, 0, 1) * fc_most_seen(w, 1, rows) * fc_most_seen(w, 2, cols)) * FC_BLOCK_BYTES;
 }
 
 int64_t fc_pool_band_rows(const fc_window *w, int64_t planes, int threads)
@@ -193,10 +155,21 @@ int64_t fc_pool_band_rows(const fc_window *w, int64_t planes, int threads)
     return fc_max(1, fc_min(most, planes >= 4 * threads ? w->out[1] : w->out[1] * planes / (4 * threads)));
 }
 
+/* Where there are few rows of outputs, their channels are shared out: a part is whole blocks, and not too short a run. */
+static void plan_parts(fc_pool_job *job, int threads)
+{
+    const int64_t *out = job->windows.even.out, channels = job->pool.channels, block = job->kernels->block;
+    const int64_t rows = job->pool.batch * out[0] * out[1] * job->pieces;
+    const int64_t most = fc_max(1, channels * job->pool.item_bytes / LEAST_PART_BYTES);
+    const int64_t parts = threads == 1 ? 1 : fc_min(most, fc_ceil_div(TASKS_A_THREAD * threads, rows));
+    job->part_channels = fc_ceil_div(fc_ceil_div(channels, parts), block) * block;
+    job->parts = fc_ceil_div(channels, job->part_channels);
+}
+
 /* Sizes of a thread's scratch: | offsets | indices | winners || band in | band out | gathered rows |. */
 static void plan_scratch(fc_pool_job *job, int last, int threads)
 {
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     job->taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
     job->taps_bytes = fc_aligned((size_t)job->taps * sizeof(int64_t));
     const int64_t channels = last ? job->pool.channels : job->kernels->block;
@@ -204,30 +177,33 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     if (!last) job->piece_cols = fc_min(job->piece_cols, fc_max(LONG_ROW, 4 * (w->kernel[2] - 1) * w->dilation[2]));
     job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
     job->thread_bytes = job->head_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
-    if (last) return;
+    if (last) {
+        plan_parts(job, threads);
+        return;
+    }
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
     job->band_rows = fc_pool_band_rows(w, planes, threads);
-    while (job->band_rows > 1 && band_bytes(w, job->band_rows, job->piece_cols) > BAND_BYTES)
+    while (job->band_rows > 1 && band_bytes(&job->windows, job->band_rows, job->piece_cols) > BAND_BYTES)
         job->band_rows = (job->band_rows + 1) / 2;
     job->bands = fc_ceil_div(w->out[1], job->band_rows);
-    job->input_bytes = band_bytes(w, job->band_rows, job->piece_cols);
+    job->input_bytes = band_bytes(&job->windows, job->band_rows, job->piece_cols);
     job->output_bytes = (size_t)(job->band_rows * job->piece_cols) * FC_BLOCK_BYTES;
     job->thread_bytes += job->input_bytes + job->output_bytes
-                       + (size_t)cols_seen(w, job->piece_cols) * FC_BLOCK_BYTES;
+                       + (size_t)fc_most_seen(&job->windows, 2, job->piece_cols) * FC_BLOCK_BYTES;
 }
 
 /* The ways to walk: how many tasks, and what one is. */
 static fc_status run_tasks(fc_pool_job *job, const fc_team *team)
 {
     const fc_pool *pool = &job->pool;
-    const int64_t slices = pool->batch * pool->window.out[0], planes = pool->batch * pool->channels;
+    const int64_t *out = job->windows.even.out, slices = pool->batch * out[0], planes = pool->batch * pool->channels;
     const int64_t blocks = fc_ceil_div(pool->channels, job->kernels->block);
     switch (job->walk) {
-    case FC_POOL_PIXELS: return fc_parallel(team, slices * pool->window.out[1] * job->pieces, channels_last_task, job);
+    case FC_POOL_PIXELS: return fc_parallel(team, slices * out[1] * job->pieces * job->parts, channels_last_task, job);
+    case FC_POOL_LANES: return fc_parallel(team, pool->batch * job->bands, fc_pool_lanes_task, job);
     case FC_POOL_WHOLE: return fc_parallel(team, pool->batch * job->bands, fc_pool_whole_task, job);
     case FC_POOL_ROWS:
-        return fc_parallel(team, fc_ceil_div(planes, job->planes) * pool->window.out[0] * job->bands * job->pieces,
-                           fc_pool_plane_task, job);
+        return fc_parallel(team, fc_ceil_div(planes, job->planes) * out[0] * job->bands * job->pieces, fc_pool_plane_task, job);
     default: return fc_parallel(team, slices * blocks * job->bands * job->pieces, block_task, job);
     }
 }
@@ -235,19 +211,21 @@ static fc_status run_tasks(fc_pool_job *job, const fc_team *team)
 fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
 {
     fc_pool *pool = &job->pool;
-    const fc_window *w = &pool->window;
+    const fc_window *w = &job->windows.even;
     if (!sizes_fit(w)) return FC_NO_MEMORY;
-    pool->window = fc_simplified(w);
+    job->windows.even = fc_simplified(w);
     const double work = (double)pool->batch * (double)pool->channels * (double)w->out[0] * (double)w->out[1]
                       * (double)w->out[2] * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
     fc_team team = run->team;
     if (work < FC_SERIAL_WORK / 4) team.threads = 1;
     job->walk = fc_channels_last(&job->input, &job->output, pool->channels, pool->item_bytes) ? FC_POOL_PIXELS
               : fc_pool_takes_whole_planes(job)                                              ? FC_POOL_WHOLE
+              : fc_pool_takes_small_planes(job)                                              ? FC_POOL_LANES
               : fc_pool_reads_planes(job)                                                    ? FC_POOL_ROWS
                                                                                              : FC_POOL_BLOCKS;
     size_t divisors = 0;
     if (job->walk == FC_POOL_WHOLE) fc_pool_plan_whole(job, team.threads);
+    else if (job->walk == FC_POOL_LANES) divisors = fc_pool_plan_lanes(job, team.threads);
     else if (job->walk == FC_POOL_ROWS) divisors = fc_pool_plan_planes(job, team.threads);
     else plan_scratch(job, job->walk == FC_POOL_PIXELS, team.threads);
     fc_block block = {NULL, 0};

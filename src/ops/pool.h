@@ -3,12 +3,14 @@
 #define FASTCONV_OPS_POOL_H
 
 #include "layout.h"
+#include "pool_window.h"
 
 typedef struct fc_pool_job fc_pool_job;
 
 /* One row of output pixels, `channels` channels of it. */
 typedef struct {
     int64_t sample, channel, channels, d, h;
+    fc_pool_taps slices, rows; /* of the window */
     const char *input; /* input position (d_first, h_first, v_first) of the sample, at `channel` */
     int64_t d_first, h_first, v_first;
     ptrdiff_t px, row, slice; /* bytes between the input's pixels, rows and slices */
@@ -31,27 +33,30 @@ typedef void fc_pool_reduce(const fc_pool_job *job, const fc_pool_line *line, co
 /* Values of a channel that a task looks at, at the most: signals are asked about between tasks, so none may last long. */
 enum { FC_POOL_TASK_WORK = 1 << 26 };
 
-/* What is pooled at a time: rows of channels-last pixels, whole planes, rows of planes, or channel blocks in scratch. */
-typedef enum { FC_POOL_PIXELS, FC_POOL_WHOLE, FC_POOL_ROWS, FC_POOL_BLOCKS } fc_pool_walk;
+/* What is pooled at a time: rows of channels-last pixels, whole planes, small planes, rows of planes, or channel blocks in scratch. */
+typedef enum { FC_POOL_PIXELS, FC_POOL_WHOLE, FC_POOL_LANES, FC_POOL_ROWS, FC_POOL_BLOCKS } fc_pool_walk;
 
 struct fc_pool_job {
-    fc_pool pool;
+    fc_pool pool; /* whose window only says where `windows` came from */
+    fc_pool_windows windows;
     fc_pool_walk walk;
     const fc_kernels *kernels;
     fc_view input, output, indices; /* indices.data may be NULL */
     const fc_average *average;      /* NULL for max */
     fc_pool_reduce *reduce;
-    void (*plane)(const fc_pool_plane *);                        /* the kernels for planes, and for whole ones */
+    void (*plane)(const fc_pool_plane *); /* the kernels for planes, for small ones, and for whole ones */
+    void (*lanes)(const fc_pool_lanes *);
     void (*whole)(const fc_pool_whole *);
     int64_t (*counted)(const fc_pool_job *, int axis, int64_t o); /* average: how much of a window counts */
     const char *col_divisor;                                      /* average over planes: one item a column */
     int64_t planes, pitch, rows_together; /* planes of a task; see fc_pool_plane */
-    int packed, joined, streamed, past_cache;
+    int packed, joined, merged, streamed, past_cache;
     int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
     int64_t piece_cols, pieces;     /* output columns of a task */
+    int64_t part_channels, parts;   /* channels of a task, where pixels are pooled */
     char *threads;
-    /* of a thread's scratch; head: what comes before the input, the reach of rows or offsets, indices and winners */
-    size_t taps_bytes, input_bytes, output_bytes, head_bytes, thread_bytes;
+    /* of a thread's scratch; head: what comes before the input, the reach of rows and windows or offsets, indices and winners */
+    size_t taps_bytes, reach_bytes, input_bytes, output_bytes, head_bytes, thread_bytes;
 };
 
 /* Planes without a transposition, row by row: whether they can be read so; the plan, which returns the bytes of the
@@ -66,16 +71,21 @@ int fc_pool_takes_whole_planes(const fc_pool_job *job);
 void fc_pool_plan_whole(fc_pool_job *job, int threads);
 void fc_pool_whole_task(void *context, int64_t task, int thread);
 
+/* And for small planes, many at a time; the plan returns the bytes of the divisors. */
+int fc_pool_takes_small_planes(const fc_pool_job *job);
+size_t fc_pool_plan_lanes(fc_pool_job *job, int threads);
+void fc_pool_lanes_task(void *context, int64_t task, int thread);
+
+/* What the walks over planes share: the first axis from which on every item of a map follows the one before it (0 for the
+ * whole array, 2 for single planes), whether windows are listed for the kernel of rows, the input rows of the outputs (d, h). */
+int fc_pool_packed_from(const fc_pool_job *job, const fc_view *view, const int64_t *plane);
+int fc_pool_lists_windows(const fc_pool_job *job);
+fc_pool_reach fc_pool_reach_of(const fc_pool_job *job, int64_t d, int64_t h);
+
 /* Output rows of a task: all of a plane, unless there are few planes. */
 int64_t fc_pool_band_rows(const fc_window *window, int64_t planes, int threads);
 
 fc_status fc_pool_call(fc_pool_job *job, const fc_run *run);
-
-/* The window along one axis at output o, clipped to the input: kernel positions [from, to). */
-typedef struct {
-    int64_t from, to;
-} fc_clip;
-fc_clip fc_clip_window(const fc_window *window, int axis, int64_t o);
 
 /* Whether pixels hold their channels next to each other in both arrays. */
 int fc_channels_last(const fc_view *input, const fc_view *output, int64_t channels, int item_bytes);

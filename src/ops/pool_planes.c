@@ -3,10 +3,17 @@
 
 #include "../sizes.h"
 
-enum { TASK_ITEMS = 16 * 1024, BUFFER_ITEMS = 2048, LONG_ROW = 16 * 1024, PAST_CACHE_BYTES = 4 << 20, STREAMED_BYTES = 16 << 20 };
+enum {
+    TASK_ITEMS = 16 * 1024,
+    BUFFER_ITEMS = 2048,
+    LONG_ROW = 16 * 1024,
+    LISTED_BUFFER_ITEMS = 8192, /* of rows that are transposed, a vector of them at a time */
+    LISTED_ROW = 512,
+    PAST_CACHE_BYTES = 4 << 20,
+    STREAMED_BYTES = 16 << 20,
+};
 
-/* The first axis from which on every item of a map follows the one before it: 0 for the whole array, 2 for single planes. */
-static int packed_from(const fc_pool_job *job, const fc_view *view, const int64_t *plane)
+int fc_pool_packed_from(const fc_pool_job *job, const fc_view *view, const int64_t *plane)
 {
     const int64_t size[FC_RANK] = {job->pool.batch, job->pool.channels, plane[0], plane[1], plane[2]};
     ptrdiff_t expected = job->pool.item_bytes;
@@ -17,18 +24,18 @@ static int packed_from(const fc_pool_job *job, const fc_view *view, const int64_
 
 int fc_pool_takes_whole_planes(const fc_pool_job *job)
 {
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     for (int i = 0; i < FC_SPATIAL; i++)
         if (w->out[i] != 1 || w->kernel[i] != w->in[i] || w->pad[i] || (w->dilation[i] != 1 && w->in[i] > 1)) return 0;
-    return !job->indices.data && packed_from(job, &job->input, w->in) <= 2 && packed_from(job, &job->output, w->out) == 0;
+    return !job->indices.data && fc_pool_packed_from(job, &job->input, w->in) <= 2 && fc_pool_packed_from(job, &job->output, w->out) == 0;
 }
 
 int fc_pool_reads_planes(const fc_pool_job *job)
 {
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     const int item = job->pool.item_bytes;
     return !job->indices.data && (job->input.stride[4] == item || w->in[2] == 1)
-        && (job->output.stride[4] == item || w->out[2] == 1) && (w->stride[2] <= 2 || w->out[2] >= job->kernels->lanes);
+        && (job->output.stride[4] == item || w->out[2] == 1);
 }
 
 static double row_divisor(const fc_pool_job *job, int64_t d, int64_t h)
@@ -48,24 +55,28 @@ static int64_t planes_together(int64_t planes, int64_t items, int threads)
     return fc_max(1, fc_min(TASK_ITEMS / items, planes / (4 * threads)));
 }
 
-/* Whether windows along the axis are all full, and neither overlap nor skip anything. */
-static int tiles_axis(const fc_window *w, int axis)
+/* Whether the kernel gets a list of the windows along a row; windows without gaps, closer than three, are vectors of outputs. */
+int fc_pool_lists_windows(const fc_pool_job *job)
 {
-    return w->pad[axis] == 0 && w->dilation[axis] == 1 && w->kernel[axis] <= w->stride[axis]
-        && (w->out[axis] - 1) * w->stride[axis] + w->kernel[axis] <= w->in[axis];
+    const fc_window *w = &job->windows.even;
+    return w->dilation[2] == 1 && (job->windows.varying[2] || w->stride[2] > 2 || (w->out[2] == 1 && w->kernel[2] > job->kernels->lanes));
 }
 
 /* Output columns of a task: long rows are cut, though not so short that windows of neighbours read most of it twice. */
-static int64_t piece_cols_of(const fc_window *w)
+static int64_t piece_cols_of(const fc_pool_job *job)
 {
+    const fc_window *w = &job->windows.even;
     const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2], reach = (w->kernel[2] - 1) * w->dilation[2];
-    const int64_t wanted = fc_max(LONG_ROW, 4 * reach) / w->stride[2] + 1;
+    const int64_t wanted = fc_max(fc_pool_lists_windows(job) ? LISTED_ROW : LONG_ROW, 4 * reach) / w->stride[2] + 1;
     return fc_min(w->out[2], fc_max(1, fc_min(wanted, FC_POOL_TASK_WORK / taps)));
 }
 
 /* Items that the windows of a piece span, those of its last vector included, and two vectors more: the rows' own ends. */
-static int64_t pitch_of(const fc_window *w, int64_t cols, int lanes)
+static int64_t pitch_of(const fc_pool_job *job, int64_t cols)
 {
+    const fc_window *w = &job->windows.even;
+    const int lanes = job->kernels->lanes;
+    if (fc_pool_lists_windows(job)) return fc_most_seen(&job->windows, 2, cols) + 2 * lanes;
     const int64_t windows = w->stride[2] <= 2 ? fc_ceil_div(cols, lanes) * lanes : cols;
     return (windows - 1) * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2] + 1 + 2 * lanes;
 }
@@ -73,104 +84,147 @@ static int64_t pitch_of(const fc_window *w, int64_t cols, int lanes)
 /* Rows whose windows end where the next row's begin are one long row. */
 static int rows_join(const fc_pool_job *job)
 {
-    const fc_window *w = &job->pool.window;
-    return tiles_axis(w, 1) && tiles_axis(w, 2) && w->stride[2] <= 2 && w->in[2] == w->out[2] * w->stride[2]
-        && piece_cols_of(w) == w->out[2]
+    const fc_window *w = &job->windows.even;
+    return !fc_pool_lists_windows(job) && fc_windows_tile(&job->windows, 1) && fc_windows_tile(&job->windows, 2) && w->stride[2] <= 2
+        && w->in[2] == w->out[2] * w->stride[2] && piece_cols_of(job) == w->out[2]
         && job->output.stride[3] == w->out[2] * job->pool.item_bytes;
 }
 
-static int64_t divisors_of(const fc_pool_job *job)
+/* Whether the rows of neighbouring planes follow each other in the output like those of one plane. */
+static int planes_merge(const fc_pool_job *job)
 {
-    return job->pool.window.out[2] * (job->joined ? job->rows_together : 1);
+    const fc_window *w = &job->windows.even;
+    return w->out[0] == 1 && job->bands == 1 && job->pieces == 1 && fc_pool_packed_from(job, &job->output, w->out) == 0;
 }
 
-/* Scratch of a thread: the reach of each row of a band, then the kernel's buffer. Returns the bytes of the divisors. */
+/* Rows that go through the buffer together; those of listed windows a whole number of vectors, if they can. */
+static int64_t rows_together(const fc_pool_job *job, int64_t rows)
+{
+    if (!fc_pool_lists_windows(job)) return fc_min(rows, fc_max(1, BUFFER_ITEMS / job->pitch));
+    const int64_t lanes = job->kernels->lanes, fit = fc_max(1, LISTED_BUFFER_ITEMS / job->pitch);
+    return fc_min(rows, fit < lanes ? fit : fit / lanes * lanes);
+}
+
+/* Scratch of a thread: the reach of each row, the list of windows, the kernel's buffer. Returns the bytes of the divisors. */
 size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
 {
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     const int lanes = job->kernels->lanes, item = job->pool.item_bytes;
     const int64_t planes = job->pool.batch * job->pool.channels;
     job->band_rows = fc_pool_band_rows(w, planes * w->out[0], threads);
     job->bands = fc_ceil_div(w->out[1], job->band_rows);
     job->planes = planes_together(planes, w->in[0] * w->in[1] * w->in[2], threads);
     job->joined = rows_join(job);
-    job->piece_cols = piece_cols_of(w);
+    job->piece_cols = piece_cols_of(job);
     job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
-    job->pitch = job->joined ? w->in[2] : pitch_of(w, job->piece_cols, lanes);
-    job->rows_together = fc_min(job->band_rows, fc_max(1, BUFFER_ITEMS / job->pitch));
-    job->head_bytes = fc_aligned((size_t)job->band_rows * sizeof(fc_pool_reach));
+    job->pitch = job->joined ? w->in[2] : pitch_of(job, job->piece_cols);
+    job->merged = planes_merge(job);
+    const int64_t rows = job->band_rows * (job->merged ? job->planes : 1);
+    job->rows_together = rows_together(job, rows);
+    job->reach_bytes = fc_aligned((size_t)rows * sizeof(fc_pool_reach));
+    job->head_bytes = job->reach_bytes;
+    if (fc_pool_lists_windows(job)) job->head_bytes += fc_aligned((size_t)job->piece_cols * sizeof(fc_pool_taps));
     job->thread_bytes = job->head_bytes + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
-    job->packed = packed_from(job, &job->input, w->in) == 0;
+    job->packed = fc_pool_packed_from(job, &job->input, w->in) == 0;
     job->streamed = planes * w->in[0] * w->in[1] * w->in[2] * item >= STREAMED_BYTES;
-    job->past_cache = w->out[2] % lanes == 0 && job->pieces == 1 && packed_from(job, &job->output, w->out) == 0
+    job->past_cache = w->out[2] % lanes == 0 && job->pieces == 1 && fc_pool_packed_from(job, &job->output, w->out) == 0
                    && planes * w->out[0] * w->out[1] * w->out[2] * item >= PAST_CACHE_BYTES
                    && (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
-    return job->average ? fc_aligned((size_t)(divisors_of(job) * item)) + FC_BLOCK_BYTES : 0;
+    return job->average ? fc_aligned((size_t)(w->out[2] * item)) + FC_BLOCK_BYTES : 0;
 }
 
-/* The columns' share of the average's divisor, for each row that is joined, and a vector more for lanes nobody looks at. */
+/* The columns' share of the average's divisor, and a vector more for lanes nobody looks at. */
 void fc_pool_fill_divisors(const fc_pool_job *job, void *divisors)
 {
-    const int64_t cols = job->pool.window.out[2], count = divisors_of(job);
+    const int64_t count = job->windows.even.out[2];
     for (int64_t i = 0; i < count + FC_BLOCK_BYTES / job->pool.item_bytes; i++) {
-        const double size = i < count ? col_divisor(job, i % cols) : 1;
+        const double size = col_divisor(job, fc_min(i, count - 1));
         if (job->pool.item_bytes == 4) ((float *)divisors)[i] = (float)size;
         else ((double *)divisors)[i] = size;
     }
 }
 
-/* The input rows of the outputs (d, h). */
-static fc_pool_reach reach_of(const fc_pool_job *job, int64_t d, int64_t h)
+fc_pool_reach fc_pool_reach_of(const fc_pool_job *job, int64_t d, int64_t h)
 {
-    const fc_window *w = &job->pool.window;
-    const fc_clip slices = fc_clip_window(w, 0, d), lines = fc_clip_window(w, 1, h);
-    const int64_t first_d = d * w->stride[0] - w->pad[0] + slices.from * w->dilation[0];
-    const int64_t first_h = h * w->stride[1] - w->pad[1] + lines.from * w->dilation[1];
-    return (fc_pool_reach){.first = first_d * job->input.stride[2] + first_h * job->input.stride[3],
-                           .slices = slices.to - slices.from, .lines = lines.to - lines.from,
+    const fc_pool_taps slices = fc_taps_of(&job->windows, 0, d), lines = fc_taps_of(&job->windows, 1, h);
+    return (fc_pool_reach){.first = slices.first * job->input.stride[2] + lines.first * job->input.stride[3],
+                           .slices = slices.count, .lines = lines.count,
                            .divisor = job->average ? row_divisor(job, d, h) : 1};
 }
 
 /* The output columns [first, first + count) and the input they look at: where it starts in a row, and what comes before. */
-static void cut_row(const fc_window *w, int64_t first, int64_t count, fc_pool_plane *t, int64_t *start)
+static int64_t cut_row(const fc_pool_job *job, int64_t first, int64_t count, fc_pool_taps *listed, fc_pool_plane *t)
 {
-    const int64_t origin = first * w->stride[2] - w->pad[2];
-    const int64_t end = origin + (count - 1) * w->stride[2] + (w->kernel[2] - 1) * w->dilation[2] + 1;
-    *start = fc_max(0, origin);
-    t->pad = *start - origin;
-    t->width = fc_max(0, fc_min(w->in[2], end) - *start);
+    const fc_window *w = &job->windows.even;
+    const fc_clip inside = fc_extent_of(&job->windows, 2, first, count);
+    t->width = inside.to - inside.from;
     t->count = count;
+    t->windows = NULL;
+    t->pad = fc_pool_lists_windows(job) ? 0 : inside.from - (first * w->stride[2] - w->pad[2]);
+    if (!fc_pool_lists_windows(job)) return inside.from;
+    for (int64_t i = 0; i < count; i++) {
+        listed[i] = fc_taps_of(&job->windows, 2, first + i);
+        listed[i].first -= inside.from;
+    }
+    t->windows = listed;
+    return inside.from;
+}
+
+static ptrdiff_t plane_at(const fc_pool_job *job, const fc_view *view, int64_t plane)
+{
+    return plane / job->pool.channels * view->stride[0] + plane % job->pool.channels * view->stride[1];
+}
+
+/* Whether whole vectors at the end of the plane's rows would leave the array. */
+static int is_guarded(const fc_pool_job *job, int64_t plane)
+{
+    const int64_t *in = job->windows.even.in, after = job->pool.batch * job->pool.channels - 1 - plane;
+    return !job->packed || after * in[0] * in[1] * in[2] < job->kernels->lanes;
+}
+
+/* How many planes from `plane` on are as good as one that is so many times as high, the first of which has `rows` rows. */
+static int64_t merge_planes(const fc_pool_job *job, int64_t plane, int64_t end, int64_t rows, fc_pool_reach *reach)
+{
+    int64_t merged = 1;
+    for (; job->merged && plane + merged < end && is_guarded(job, plane + merged) == is_guarded(job, plane); merged++)
+        for (int64_t r = 0; r < rows; r++) {
+            reach[merged * rows + r] = reach[r];
+            reach[merged * rows + r].first += plane_at(job, &job->input, plane + merged) - plane_at(job, &job->input, plane);
+        }
+    return merged;
 }
 
 /* A band of output rows, or a piece of one, of some neighbouring planes. */
 void fc_pool_plane_task(void *context, int64_t task, int thread)
 {
     const fc_pool_job *job = context;
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     const int item = job->pool.item_bytes;
     const int64_t first_col = task % job->pieces * job->piece_cols, band = task / job->pieces;
     const int64_t first_row = band % job->bands * job->band_rows, d = band / job->bands % w->out[0];
-    const int64_t planes = job->pool.batch * job->pool.channels, plane = band / job->bands / w->out[0] * job->planes;
-    const int64_t items = w->in[0] * w->in[1] * w->in[2];
+    const int64_t plane = band / job->bands / w->out[0] * job->planes;
+    const int64_t end = fc_min(plane + job->planes, job->pool.batch * job->pool.channels);
+    const int64_t rows = fc_min(job->band_rows, w->out[1] - first_row);
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
     char *own = job->threads + (size_t)thread * job->thread_bytes;
     fc_pool_reach *reach = (fc_pool_reach *)own;
     fc_pool_plane t = {
-        .reach = reach, .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3], .out_row = out[3],
-        .rows = fc_min(job->band_rows, w->out[1] - first_row), .kernel = w->kernel[2], .stride = w->stride[2],
-        .dilation = w->dilation[2], .pitch = job->pitch, .together = job->rows_together, .buffer = own + job->head_bytes,
+        .reach = reach, .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3],
+        .out_row = job->merged ? w->out[2] * item : out[3],
+        .kernel = w->kernel[2], .stride = w->stride[2], .dilation = w->dilation[2], .pitch = job->pitch,
+        .together = job->rows_together, .buffer = own + job->head_bytes,
         .col_divisor = job->average ? job->col_divisor + first_col * item : NULL,
         .joined = job->joined, .streamed = job->streamed, .past_cache = job->past_cache,
     };
-    int64_t start;
-    cut_row(w, first_col, fc_min(job->piece_cols, w->out[2] - first_col), &t, &start);
-    for (int64_t r = 0; r < t.rows; r++) reach[r] = reach_of(job, d, first_row + r);
-    for (int64_t p = plane; p < fc_min(plane + job->planes, planes); p++) {
-        const int64_t sample = p / job->pool.channels, channel = p % job->pool.channels;
-        t.plane = (const char *)job->input.data + sample * in[0] + channel * in[1] + start * item;
-        t.output = (char *)job->output.data + sample * out[0] + channel * out[1] + d * out[2] + first_row * out[3]
-                 + first_col * item;
-        t.guarded = !job->packed || (planes - 1 - p) * items < job->kernels->lanes; /* of items behind the last row */
+    fc_pool_taps *listed = (fc_pool_taps *)(own + job->reach_bytes);
+    const int64_t start = cut_row(job, first_col, fc_min(job->piece_cols, w->out[2] - first_col), listed, &t);
+    for (int64_t r = 0; r < rows; r++) reach[r] = fc_pool_reach_of(job, d, first_row + r);
+    for (int64_t p = plane, merged; p < end; p += merged) {
+        merged = merge_planes(job, p, end, rows, reach);
+        t.rows = merged * rows;
+        t.plane = (const char *)job->input.data + plane_at(job, &job->input, p) + start * item;
+        t.output = (char *)job->output.data + plane_at(job, &job->output, p) + d * out[2] + first_row * out[3] + first_col * item;
+        t.guarded = is_guarded(job, p);
         job->plane(&t);
     }
 }
@@ -179,7 +233,7 @@ void fc_pool_plane_task(void *context, int64_t task, int thread)
 void fc_pool_plan_whole(fc_pool_job *job, int threads)
 {
     fc_pool *pool = &job->pool;
-    const int64_t lanes = job->kernels->lanes, *in = pool->window.in;
+    const int64_t lanes = job->kernels->lanes, *in = job->windows.even.in;
     if (pool->batch == 1 || job->input.stride[0] == pool->channels * job->input.stride[1]) {
         pool->channels *= pool->batch;
         pool->batch = 1;
@@ -191,7 +245,7 @@ void fc_pool_plan_whole(fc_pool_job *job, int threads)
 void fc_pool_whole_task(void *context, int64_t task, int thread)
 {
     const fc_pool_job *job = context;
-    const fc_window *w = &job->pool.window;
+    const fc_window *w = &job->windows.even;
     const int64_t sample = task / job->bands, first = task % job->bands * job->planes;
     const fc_pool_whole t = {
         .input = (const char *)job->input.data + sample * job->input.stride[0] + first * job->input.stride[1],

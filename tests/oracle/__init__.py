@@ -4,6 +4,7 @@ Arrays are channels first, ``(N, C, *spatial)``, with one to three spatial axes.
 written for being read beside the formula; speed only matters as far as the tests stay short.
 """
 
+from oracle.adaptive import adaptive_avg_pool, adaptive_max_pool
 from oracle.elementwise import activation, log_softmax, softmax
 from oracle.norm import (
     batch_norm,
@@ -31,6 +32,8 @@ from oracle.window import (
 
 __all__ = [
     "activation",
+    "adaptive_avg_pool",
+    "adaptive_max_pool",
     "avg_pool",
     "batch_norm",
     "batch_statistics",

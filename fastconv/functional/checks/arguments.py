@@ -58,6 +58,15 @@ def per_axis(value: object, rank: int, name: str, minimum: int) -> tuple[int, ..
     return entries * (rank // len(entries))
 
 
+def kept_sizes(value: object, sizes: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """Return one size for each axis as `per_axis` does; an entry None keeps that of `sizes`."""
+    if not isinstance(value, (tuple, list)):
+        return per_axis(value, len(sizes), name, 0)
+    entries = per_axis([0 if entry is None else entry for entry in value], len(sizes), name, 0)
+    kept = [entry is None for entry in value] * (len(sizes) // len(value))
+    return tuple(size if keep else entry for size, keep, entry in zip(sizes, kept, entries, strict=True))
+
+
 def shape(value: object, name: str) -> tuple[int, ...]:
     """Return a shape of a tuple or list of integers."""
     if not isinstance(value, (tuple, list)):

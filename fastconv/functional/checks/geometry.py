@@ -34,7 +34,7 @@ def convolution(
         raise ValueError(
             f"weight has shape {weight_shape}: it must have {rank + 2} axes, (C_out, C_in/groups, *kernel)"
         )
-    _check_input(input_shape)
+    check_input(input_shape)
     if min(weight_shape) == 0:
         raise ValueError(f"weight has shape {weight_shape}: no axis may be empty")
     batch, channels, *sizes = input_shape
@@ -80,7 +80,7 @@ def transposed(
         raise ValueError(
             f"weight has shape {weight_shape}: it must have {rank + 2} axes, (C_in, C_out/groups, *kernel)"
         )
-    _check_input(input_shape)
+    check_input(input_shape)
     if min(weight_shape) == 0:
         raise ValueError(f"weight has shape {weight_shape}: no axis may be empty")
     if input_shape[1] != weight_shape[0]:
@@ -125,7 +125,7 @@ def pooling(
 
     With `ceil_mode` the quotient is rounded up, unless the last window would start in the padding behind.
     """
-    _check_input(input_shape)
+    check_input(input_shape)
     sizes = input_shape[2:]
     sides = _resolve(padding, sizes, kernel, stride, dilation)
     out: list[int] = []
@@ -202,17 +202,23 @@ def unpooling(sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, wanted
     return tuple(result)
 
 
-def _check_input(shape: Shape) -> None:
+def check_input(shape: Shape) -> None:
+    """Require elements in every axis but the batch."""
     if min(shape[1:]) == 0:
         raise ValueError(f"input has shape {shape} (channels first): only the batch may be empty")
 
 
 def _check_bounds(input_shape: Shape, sides: Shape, shape: Shape) -> None:
     padded = [size + sum(sides[2 * axis : 2 * axis + 2]) for axis, size in enumerate(input_shape[2:])]
+    if math.prod(input_shape) <= _MAX_ELEMENTS < math.prod(input_shape[:2]) * math.prod(padded):
+        raise ValueError(f"padding={sides} pads an input of shape {input_shape} to more than 2**55 elements")
+    check_elements(input_shape, shape)
+
+
+def check_elements(input_shape: Shape, shape: Shape) -> None:
+    """Bound the elements of input and output."""
     if math.prod(input_shape) > _MAX_ELEMENTS:
         raise ValueError(f"input has shape {input_shape}: it must have at most 2**55 elements")
-    if math.prod(input_shape[:2]) * math.prod(padded) > _MAX_ELEMENTS:
-        raise ValueError(f"padding={sides} pads an input of shape {input_shape} to more than 2**55 elements")
     if math.prod(shape) > _MAX_ELEMENTS:
         raise MemoryError(f"the output's shape {shape} has more than 2**55 elements")
 

@@ -1,0 +1,261 @@
+"""Adaptive maximum pooling on 1, 2 and 3 spatial axes: as many windows as outputs are wanted.
+
+Window ``o`` of an axis covers the elements ``[floor(o * size / out), ceil((o + 1) * size / out))``: all of
+them belong to one or two windows. Where the windows are evenly spaced, as they are when `out` divides `size`,
+the result is that of ordinary pooling.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+from fastconv._native import core as native
+from fastconv.functional.checks import adaptive, arguments, arrays
+from fastconv.functional.checks.annotations import Array, ArrayLike, OutputSize
+from fastconv.runtime import native_run
+
+
+def _adaptive_max_pool(
+    rank: int, input: object, output_size: object, return_indices: object, layout: object, out: Array | None
+) -> Array | tuple[Array, Array]:
+    x = arrays.as_array(input, "input")
+    last = arguments.channels_last(layout)
+    view = arrays.channels_first(x, rank, last, "input")
+    shape = adaptive.pooling(view.shape, output_size)
+    wanted = arguments.flag(return_indices, "return_indices")
+    dtype = arrays.promoted(x)
+    out_shape = arrays.in_layout(shape, x.ndim, last)
+    result, plain = arrays.output(out, out_shape, dtype, (x,))
+    indices = arrays.allocate(out_shape, arrays.INT64) if wanted else None
+    if result.size != 0:
+        native.adaptive_max_pool(
+            arrays.as_native(view, dtype),
+            arrays.channels_first(plain, rank, last, "out"),
+            None if indices is None else arrays.channels_first(indices, rank, last, "indices"),
+            native_run(),
+        )
+    return result if indices is None else (result, indices)
+
+
+@overload
+def adaptive_max_pool1d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: Literal[False] = ...,
+    *,
+    layout: str = ...,
+    out: Array | None = ...,
+) -> Array: ...
+@overload
+def adaptive_max_pool1d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[True],
+    layout: str = ...,
+    out: Array | None = ...,
+) -> tuple[Array, Array]: ...
+@overload
+def adaptive_max_pool1d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool = ...,
+    *,
+    layout: str = ...,
+    out: Array | None = ...,
+) -> Array | tuple[Array, Array]: ...
+def adaptive_max_pool1d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool = False,
+    *,
+    layout: str = "NCHW",
+    out: Array | None = None,
+) -> Array | tuple[Array, Array]:
+    """Take the maximum over as many windows of signals of one spatial axis as outputs are wanted.
+
+    ``out[n, c, x] = max of input[n, c, x*L // L_out : ceil((x + 1)*L / L_out)]``
+
+    Parameters
+    ----------
+    input : array_like
+        ``(N, C, L)`` or ``(C, L)``; channels last with ``layout="NHWC"``.
+    output_size : int or tuple of int or None
+        As in `adaptive_max_pool2d`.
+    return_indices, layout, out : optional
+        As in `adaptive_max_pool2d`, with one spatial axis.
+
+    Returns
+    -------
+    numpy.ndarray or tuple of numpy.ndarray
+        As from `adaptive_max_pool2d`.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `adaptive_max_pool2d`.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> fc.adaptive_max_pool1d([[1.0, 5.0, 2.0, 4.0, 3.0]], 2)
+    array([[5., 4.]])
+    """
+    return _adaptive_max_pool(1, input, output_size, return_indices, layout, out)
+
+
+@overload
+def adaptive_max_pool2d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: Literal[False] = ...,
+    *,
+    layout: str = ...,
+    out: Array | None = ...,
+) -> Array: ...
+@overload
+def adaptive_max_pool2d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[True],
+    layout: str = ...,
+    out: Array | None = ...,
+) -> tuple[Array, Array]: ...
+@overload
+def adaptive_max_pool2d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool = ...,
+    *,
+    layout: str = ...,
+    out: Array | None = ...,
+) -> Array | tuple[Array, Array]: ...
+def adaptive_max_pool2d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool = False,
+    *,
+    layout: str = "NCHW",
+    out: Array | None = None,
+) -> Array | tuple[Array, Array]:
+    """Take the maximum over as many windows of images as outputs are wanted.
+
+    ``out[n, c, y, x] = max of
+    input[n, c, y*H // H_out : ceil((y + 1)*H / H_out), x*W // W_out : ceil((x + 1)*W / W_out)]``
+
+    NaN wins over every number.
+
+    Parameters
+    ----------
+    input : array_like
+        ``(N, C, H, W)`` or ``(C, H, W)``; channels last with ``layout="NHWC"``.
+    output_size : int or tuple of int or None
+        Outputs, an axis, at least 0; None keeps the size of an axis. More outputs than elements repeat
+        elements.
+    return_indices : bool, default False
+        Also return where the maxima are.
+    layout : {"NCHW", "NHWC"}, default "NCHW"
+        Channels first or last in input and outputs.
+    out : numpy.ndarray, optional
+        C-contiguous array of the output's shape and dtype, apart from the input, to be written.
+
+    Returns
+    -------
+    numpy.ndarray or tuple of numpy.ndarray
+        The maxima, ``(N, C, H_out, W_out)``, of dtype ``numpy.result_type(input, numpy.float32)``. With
+        `return_indices` also an int64 array of the same shape: ``row * W + column`` of each maximum in its
+        plane of the input. Among equals the first one counts, among several NaNs the last.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type, or the array is masked, complex or not numeric.
+    ValueError
+        If a size is negative or too large, an axis of the input but the batch is empty, or `out` cannot be
+        written.
+    MemoryError
+        If the output does not fit into memory.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> import numpy as np
+    >>> image = np.arange(15, dtype=np.float32).reshape(1, 3, 5)
+    >>> values, indices = fc.adaptive_max_pool2d(image, 2, return_indices=True)
+    >>> values
+    array([[[ 7.,  9.],
+            [12., 14.]]], dtype=float32)
+    >>> indices
+    array([[[ 7,  9],
+            [12, 14]]])
+    """
+    return _adaptive_max_pool(2, input, output_size, return_indices, layout, out)
+
+
+@overload
+def adaptive_max_pool3d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: Literal[False] = ...,
+    *,
+    layout: str = ...,
+    out: Array | None = ...,
+) -> Array: ...
+@overload
+def adaptive_max_pool3d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    *,
+    return_indices: Literal[True],
+    layout: str = ...,
+    out: Array | None = ...,
+) -> tuple[Array, Array]: ...
+@overload
+def adaptive_max_pool3d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool = ...,
+    *,
+    layout: str = ...,
+    out: Array | None = ...,
+) -> Array | tuple[Array, Array]: ...
+def adaptive_max_pool3d(
+    input: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool = False,
+    *,
+    layout: str = "NCHW",
+    out: Array | None = None,
+) -> Array | tuple[Array, Array]:
+    """Take the maximum over as many windows of volumes as outputs are wanted.
+
+    ``out[n, c, z, y, x] = max of input[n, c, z*D // D_out : ceil((z + 1)*D / D_out), ...]``
+
+    Parameters
+    ----------
+    input : array_like
+        ``(N, C, D, H, W)`` or ``(C, D, H, W)``; channels last with ``layout="NHWC"``.
+    output_size : int or tuple of int or None
+        As in `adaptive_max_pool2d`.
+    return_indices, layout, out : optional
+        As in `adaptive_max_pool2d`, with three spatial axes.
+
+    Returns
+    -------
+    numpy.ndarray or tuple of numpy.ndarray
+        As from `adaptive_max_pool2d`; an index is ``(depth * H + row) * W + column``.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `adaptive_max_pool2d`.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> import numpy as np
+    >>> fc.adaptive_max_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 1)
+    array([[[[7.]]]])
+    """
+    return _adaptive_max_pool(3, input, output_size, return_indices, layout, out)
