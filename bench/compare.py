@@ -18,25 +18,18 @@ from pathlib import Path
 # NumPy's BLAS reads its thread count once, at import: make the process anew with it.
 BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
+WHAT = [
+    "conv", "depthwise", "conv_transpose", "pool", "adaptive_pool", "batch_norm", "group_norm",
+    "layer_norm", "softmax", "rearrange", "tiny", "blocked", "import", "memory",
+]  # fmt: skip
+
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "what",
-        choices=[
-            *(
-                "conv",
-                "depthwise",
-                "pool",
-                "adaptive_pool",
-                "batch_norm",
-                "group_norm",
-                "layer_norm",
-                "softmax",
-            ),
-            *("rearrange", "tiny", "blocked", "import", "memory"),
-        ],
+        choices=WHAT,
         help="which comparison",
     )
     parser.add_argument("--rounds", type=int, default=50, help="most rounds a layer (default: %(default)s)")

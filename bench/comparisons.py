@@ -21,6 +21,7 @@ from targets import (
     pool_targets,
     rearrange_targets,
     statistic_targets,
+    transposed_targets,
 )
 
 import fastconv as fc
@@ -51,6 +52,11 @@ def conv(args: argparse.Namespace) -> None:
     dense = [layer for layer in shapes.CONVOLUTIONS if not layer.depthwise]
     chosen = shapes.matching(dense, args.layers or RESNET_AND_VGG)
     compare_layers(args, chosen, conv_targets)
+
+
+def conv_transpose(args: argparse.Namespace) -> None:
+    """Transposed convolutions."""
+    compare_layers(args, shapes.matching(shapes.TRANSPOSED, args.layers or ""), transposed_targets)
 
 
 def depthwise(args: argparse.Namespace) -> None:
@@ -236,6 +242,7 @@ def print_targets(targets: Sequence[Target]) -> None:
 COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "conv": conv,
     "depthwise": depthwise,
+    "conv_transpose": conv_transpose,
     "pool": pool,
     "adaptive_pool": adaptive_pool,
     "batch_norm": batch_norm,

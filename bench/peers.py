@@ -25,6 +25,7 @@ from fastconv.benchmark.layers import (
     PoolLayer,
     RearrangeLayer,
     StatisticLayer,
+    TransposedLayer,
 )
 
 Call = Callable[[], Any]
@@ -73,6 +74,10 @@ def torch_call(
         weight = tensor(*data.parameters)
         window = (layer.stride, layer.padding, 1, layer.groups)
         return lambda: functional.conv2d(x, weight, None, *window)
+    if isinstance(layer, TransposedLayer):
+        weight = tensor(*data.parameters)
+        spread = (layer.stride, layer.padding)
+        return lambda: functional.conv_transpose2d(x, weight, None, *spread)
     if isinstance(layer, PoolLayer):
         pool = functional.max_pool2d if layer.mode == "max" else functional.avg_pool2d
         sizes = (layer.kernel, layer.stride, layer.padding)
@@ -159,6 +164,8 @@ def _onnx_node(layer: Layer) -> tuple[str, dict[str, Any]]:
     }
     if isinstance(layer, ConvLayer):
         return "Conv", {**window, "group": layer.groups}
+    if isinstance(layer, TransposedLayer):
+        return "ConvTranspose", window
     window["ceil_mode"] = int(layer.ceil_mode)
     return ("MaxPool", window) if layer.mode == "max" else ("AveragePool", {**window, "count_include_pad": 1})
 

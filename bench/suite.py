@@ -10,7 +10,7 @@ from peers import peer_contenders
 
 from fastconv.benchmark.contenders import Operands, fastconv_contender, numpy_contender, operands
 from fastconv.benchmark.interleave import Contender, calls_per_sample, require_agreement, sample, settle
-from fastconv.benchmark.layers import ConvLayer, Layer
+from fastconv.benchmark.layers import ConvLayer, Layer, TransposedLayer
 from fastconv.benchmark.machine import current_machine, peak_probe
 
 MOST_ROUNDS = 1000
@@ -64,7 +64,7 @@ def variants(layer: Layer, data: Operands) -> list[Contender]:
 
 def speeds(layer: Layer, seconds: float, peak_flops: float, peak_bandwidth: float) -> dict[str, float]:
     """Arithmetic speed of a convolution, traffic of anything else, and its share of the peak."""
-    if isinstance(layer, ConvLayer):
+    if isinstance(layer, ConvLayer | TransposedLayer):
         return {"gflops": layer.flops / seconds / 1e9, "share_of_peak": layer.flops / seconds / peak_flops}
     return {
         "gbytes_per_second": layer.nbytes / seconds / 1e9,

@@ -51,6 +51,15 @@ def depthwise_targets(results: Sequence[Result]) -> list[Target]:
     return [*mean_speedup(results, "torch channels_last", 1.5), *channels_last_as_fast(results)]
 
 
+def transposed_targets(results: Sequence[Result]) -> list[Target]:
+    """Transposed convolutions: torch in both layouts, and our own channels-last call."""
+    return [
+        *mean_speedup(results, "torch", 1.5),
+        *mean_speedup(results, "torch channels_last", 1.5),
+        *channels_last_as_fast(results),
+    ]
+
+
 def pool_targets(results: Sequence[Result]) -> list[Target]:
     """Pooling: NumPy as one would write it, torch in both layouts, the bandwidth on large arrays."""
     return [

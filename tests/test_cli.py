@@ -40,12 +40,12 @@ def run(command: ModuleType, *arguments: str) -> int:
 def small_layers() -> list[layers.Layer]:
     """Layers that NumPy computes in an instant."""
     return [
-        layer for layer in (layers.TINY, *bench.EVERY_LAYER) if layer.flops < SMALL and layer.nbytes < SMALL
+        layer for layer in (layers.TINY, *layers.EVERY_LAYER) if layer.flops < SMALL and layer.nbytes < SMALL
     ]
 
 
 def test_layers_have_names_of_their_own() -> None:
-    names = [layer.name for layer in bench.EVERY_LAYER]
+    names = [layer.name for layer in layers.EVERY_LAYER]
     assert len(set(names)) == len(names)
 
 
@@ -58,7 +58,13 @@ def test_resnet50_layers_add_up() -> None:
 
 def test_selection_exists() -> None:
     kinds = {type(layer) for layer in bench.select(bench.SELECTION)}
-    assert kinds == {layers.ConvLayer, layers.PoolLayer, layers.AdaptivePoolLayer, layers.NormLayer}
+    assert kinds == {
+        layers.ConvLayer,
+        layers.TransposedLayer,
+        layers.PoolLayer,
+        layers.AdaptivePoolLayer,
+        layers.NormLayer,
+    }
 
 
 @pytest.mark.parametrize("layer", small_layers(), ids=lambda layer: layer.name)

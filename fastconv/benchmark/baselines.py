@@ -54,6 +54,21 @@ def conv2d(x: Array, weight: Array, stride: int = 1, padding: int = 0, groups: i
     return out.reshape(batch, out_channels, height, width)
 
 
+def conv_transpose2d(x: Array, weight: Array, stride: int = 1, padding: int = 0) -> Array:
+    """Spread by a matrix product, then add every tap's plane at the places that it reaches."""
+    batch, in_channels, height, width = x.shape
+    _, out_channels, *kernel = weight.shape
+    filters = weight.reshape(in_channels, -1).T
+    products = np.matmul(filters, x.reshape(batch, in_channels, -1))
+    planes = products.reshape(batch, out_channels, *kernel, height, width)
+    rows, columns = (height - 1) * stride + 1, (width - 1) * stride + 1
+    out = np.zeros((batch, out_channels, rows + kernel[0] - 1, columns + kernel[1] - 1), x.dtype)
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            out[:, :, i : i + rows : stride, j : j + columns : stride] += planes[:, :, i, j]
+    return out[:, :, padding : out.shape[2] - padding, padding : out.shape[3] - padding]
+
+
 def _depthwise(padded: Array, filters: Array, stride: int) -> Array:
     rows, columns = filters.shape[1:]
     height = (padded.shape[2] - rows) // stride + 1

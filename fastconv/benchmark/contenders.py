@@ -21,6 +21,7 @@ from fastconv.benchmark.layers import (
     PoolLayer,
     RearrangeLayer,
     StatisticLayer,
+    TransposedLayer,
 )
 
 
@@ -35,7 +36,7 @@ def operands(layer: Layer) -> Operands:
     """Float32 normal values, the same for the same layer in every run."""
     rng = np.random.default_rng(zlib.crc32(layer.name.encode()))
     x = rng.standard_normal(layer.input_shape, np.float32)
-    if isinstance(layer, ConvLayer):
+    if isinstance(layer, ConvLayer | TransposedLayer):
         return Operands(x, (rng.standard_normal(layer.weight_shape, np.float32),))
     if isinstance(layer, NormLayer):
         vectors = rng.uniform(0.5, 1.5, (len(Normalisation._fields), layer.channels)).astype(np.float32)
@@ -79,6 +80,10 @@ def fastconv_contender(
         window = (layer.stride, layer.padding, 1, layer.groups)
         convolve = partial(fc.conv2d, layout=layout, algorithm=algorithm)
         return Contender(name, lambda: convolve(x, weight, None, *window), view)
+    if isinstance(layer, TransposedLayer):
+        (weight,) = data.parameters
+        spread = (layer.stride, layer.padding)
+        return Contender(name, lambda: fc.conv_transpose2d(x, weight, None, *spread, layout=layout), view)
     if isinstance(layer, PoolLayer):
         sizes = (layer.kernel, layer.stride, layer.padding)
         if layer.mode == "max":
@@ -111,6 +116,10 @@ def numpy_contender(layer: Layer, data: Operands) -> Contender:
         (weight,) = data.parameters
         window = (layer.stride, layer.padding, layer.groups)
         return Contender("numpy", lambda: baselines.conv2d(x, weight, *window))
+    if isinstance(layer, TransposedLayer):
+        (weight,) = data.parameters
+        spread = (layer.stride, layer.padding)
+        return Contender("numpy", lambda: baselines.conv_transpose2d(x, weight, *spread))
     if isinstance(layer, PoolLayer):
         pool = baselines.max_pool2d if layer.mode == "max" else baselines.avg_pool2d
         sizes = _pool_sizes(layer)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastconv.benchmark.interleave import Contender, Probe, Race, interleave, require_agreement
-from fastconv.benchmark.layers import ConvLayer, Layer
+from fastconv.benchmark.layers import ConvLayer, Layer, TransposedLayer
 from fastconv.benchmark.report import figure, geometric_mean, markdown_table, percent, ratio
 
 SUBJECT = "fastconv"
@@ -30,7 +30,7 @@ class Result:
     @property
     def arithmetic(self) -> bool:
         """Whether arithmetic rules the layer; else memory does."""
-        return isinstance(self.layer, ConvLayer)
+        return isinstance(self.layer, ConvLayer | TransposedLayer)
 
     @property
     def work(self) -> int:

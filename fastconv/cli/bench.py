@@ -21,17 +21,8 @@ from fastconv.benchmark.results import Budget, Result, contender_names, measure,
 SELECTION = (
     "^(resnet50_conv1_7x7s2_224|resnet50_conv[2-5]_3x3_.*|resnet50_conv3_3x3s2_56|resnet50_conv4_(widen|narrow)_.*"
     "|vgg16_conv1_2_.*|mobilenetv2_depthwise_(96|144|960)_3x3(s2)?_(112|56|7)|googlenet_3a_5x5_28|lenet5_c3_.*"
-    "|vgg16_max_2x2_224|resnet50_max_3x3s2_112|lenet5_avg_.*_28|vgg16_adaptive_avg_20to7|resnet50_inference_256_56|resnet50_training_256_56)$"
-)
-EVERY_LAYER: tuple[Layer, ...] = (
-    *shapes.CONVOLUTIONS,
-    *shapes.POOLS,
-    *shapes.ADAPTIVE_POOLS,
-    *shapes.NORMS,
-    *shapes.GROUP_NORMS,
-    *shapes.LAYER_NORMS,
-    *shapes.SOFTMAXES,
-    *shapes.REARRANGEMENTS,
+    "|vgg16_max_2x2_224|resnet50_max_3x3s2_112|lenet5_avg_.*_28|vgg16_adaptive_avg_20to7|resnet50_inference_256_56"
+    "|resnet50_training_256_56|unet_256to128_.*|dcgan_256to128_4x4s2_16)$"
 )
 
 
@@ -64,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time, print and draw; return the exit code."""
     if args.list:
-        print("\n".join(layer.name for layer in EVERY_LAYER))
+        print("\n".join(layer.name for layer in shapes.EVERY_LAYER))
         return 0
     try:
         chosen = select(args.layers)
@@ -89,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def select(pattern: str) -> list[Layer]:
     """Layers of any kind whose name the regular expression finds."""
-    return shapes.matching(EVERY_LAYER, pattern)
+    return shapes.matching(shapes.EVERY_LAYER, pattern)
 
 
 def time_layers(chosen: Sequence[Layer], budget: Budget) -> list[Result]:
