@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from fastconv.benchmark.layers.conv import CONVOLUTIONS, LENET5, TINY, VGG16, ConvLayer
 from fastconv.benchmark.layers.conv_transpose import TRANSPOSED, TransposedLayer
+from fastconv.benchmark.layers.item import ITEMSIZE
 from fastconv.benchmark.layers.norm import (
     GROUP_NORMS,
     LAYER_NORMS,
@@ -28,6 +29,7 @@ __all__ = [
     "CONVOLUTIONS",
     "EVERY_LAYER",
     "GROUP_NORMS",
+    "ITEMSIZE",
     "LAYER_NORMS",
     "LENET5",
     "NORMS",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-ITEMSIZE = 4
+from fastconv.benchmark.layers.item import ITEMSIZE
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-ITEMSIZE = 4
+from fastconv.benchmark.layers.item import ITEMSIZE
 
 
 @dataclass(frozen=True)

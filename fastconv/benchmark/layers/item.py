@@ -1,0 +1,3 @@
+"""What is timed is float32."""
+
+ITEMSIZE = 4  # bytes
