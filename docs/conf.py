@@ -16,11 +16,7 @@ project_copyright = author
 version = release = fc.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
-# Pages of functions that this version does not have wait for them.
-exclude_patterns = [
-    "figures/*.md",
-    *(str(page.relative_to(DOCS)) for page in contents.pages() if contents.lacking(page, fc)),
-]
+exclude_patterns = ["figures/*.md"]
 
 default_role = "autolink"
 primary_domain = "py"

@@ -1,4 +1,4 @@
-"""What the site contains: the groups of the reference, and the pages whose functions this version has.
+"""What the site contains: the groups of the reference, and the pages written by hand.
 
 A function that a pattern below covers is in the reference as soon as it is exported; for any other
 tests/test_docs.py asks for a group.
@@ -6,7 +6,6 @@ tests/test_docs.py asks for a group.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,7 +13,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 DOCS = Path(__file__).resolve().parent
-NEEDS = re.compile(r"\A---\nneeds: (.*)\n---\n")
 
 
 class Group(NamedTuple):
@@ -82,12 +80,6 @@ def reference(package: ModuleType) -> str:
             lines += ["   :toctree:", "   :template: autosummary/base.rst", ""]
             lines += [f"   {name}" for name in members] + [""]
     return "\n".join(lines)
-
-
-def lacking(page: Path, package: ModuleType) -> list[str]:
-    """Return the names that a page needs, by the ``needs`` at its head, and the package does not have."""
-    match = NEEDS.match(page.read_text(encoding="utf-8"))
-    return [name for name in match.group(1).split() if not hasattr(package, name)] if match else []
 
 
 def pages() -> list[Path]:

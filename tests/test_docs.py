@@ -52,19 +52,6 @@ def test_new_kind_of_function_is_noticed() -> None:
     assert contents.homes("fourier2d") == []
 
 
-@pytest.mark.parametrize("page", contents.pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_waits_for_public_names_only(page: Path) -> None:
-    names = contents.lacking(page, package())
-    assert all(len(contents.homes(name)) == 1 for name in names)
-
-
-def test_page_waits_for_what_is_lacking(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("---\nneeds: pad fold\n---\n# Page\n")
-    assert contents.lacking(page, package("pad")) == ["fold"]
-    assert contents.lacking(page, package("pad", "fold")) == []
-
-
 def test_performance_has_no_number_of_its_own() -> None:
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     results = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")

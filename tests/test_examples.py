@@ -55,8 +55,6 @@ def test_everything_public_has_an_example(name: str) -> None:
 
 @pytest.mark.parametrize("page", contents.pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_page(page: Path) -> None:
-    if lacking := contents.lacking(page, fc):
-        pytest.skip(f"needs {', '.join(lacking)}")
     text = page.read_text(encoding="utf-8")
     assert not PYTHON_BLOCK.findall(text), "an example that nothing runs: write it with >>>"
     assert failures(text, str(page)) == 0

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pending import exists
-
 from conformance import nodes
 from conformance.nodes import Array, Node
 
@@ -27,7 +25,7 @@ class Rule(NamedTuple):
         return f"{self.kind}-{self.function}"
 
 
-ALL = [
+RULES = [
     Rule("Conv", "conv", nodes.conv, False, 33),
     Rule("ConvTranspose", "conv_transpose", nodes.conv_transpose, False, 14),
     Rule("MaxPool", "max_pool", nodes.max_pool, True, 28),
@@ -52,9 +50,7 @@ ALL = [
     Rule("Softmax", "softmax", nodes.along_axis("softmax"), False, 10),
     Rule("LogSoftmax", "log_softmax", nodes.along_axis("log_softmax"), False, 10),
 ]
-# A family is there when its function for two spatial axes is.
-RULES = [rule for rule in ALL if exists(rule.function) and exists(f"{rule.function}2d")]
-KINDS = {rule.kind for rule in ALL}
+KINDS = {rule.kind for rule in RULES}
 
 # What ONNX takes and the package refuses.
 HALF = "padding over half of the kernel"
