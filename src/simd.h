@@ -32,6 +32,9 @@ enum {
 #define REAL_IS_DOUBLE (__builtin_types_compatible_p(REAL, double))
 typedef __typeof__(__builtin_choose_expr(REAL_IS_DOUBLE, (int64_t)0, (int32_t)0)) ireal;
 typedef ireal vint __attribute__((vector_size(VECTOR_BYTES)));
+/* The same for arithmetic that may wrap, as on the bits of numbers out of range. */
+typedef __typeof__(__builtin_choose_expr(REAL_IS_DOUBLE, (uint64_t)0, (uint32_t)0)) ureal;
+typedef ureal vuint __attribute__((vector_size(VECTOR_BYTES)));
 typedef ireal vint_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(ireal)), may_alias));
 
 ALWAYS_INLINE vreal load(const void *p) { return *(const vreal_unaligned *)p; }

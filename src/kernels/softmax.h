@@ -1,7 +1,7 @@
 /* Softmax: exp(x - m) / s with the maximum m and s = sum of exp(x - m), and its logarithm, x - m - log(s).
  *
- * No exponent is above zero, so nothing overflows, and s is at least 1. What would be denormal is 0. What is not finite needs no case of its own: inf - inf
- * is NaN, and so then is s.
+ * No exponent is above zero, so nothing overflows, and s is at least 1. What would be denormal is 0. What is not finite needs no
+ * case of its own: inf - inf is NaN, and so then is s.
  *
  * log: x = 2^n (1 + f) with 1 + f from sqrt(1/2) to sqrt(2); log(1 + f) = 2 artanh(z) with z = f / (2 + f), the odd Taylor
  * polynomial up to a term below half an ulp.
@@ -19,7 +19,7 @@ ALWAYS_INLINE vreal exponential_of(vreal x)
     const REAL lowest = REAL_IS_DOUBLE ? (REAL)-708.396 : (REAL)-87.3365;
     const reduced_exponent e = reduce_exponent(x);
     /* The shift leaves nothing of the magic number but n. */
-    const vreal scale = (vreal)(((vint)e.rounded << MANTISSA) + ((ireal)EXPONENT_BIAS << MANTISSA));
+    const vreal scale = (vreal)(((vuint)e.rounded << MANTISSA) + ((ureal)EXPONENT_BIAS << MANTISSA));
     return blend(greater(splat(lowest), x), splat(0), scale + scale * e.fraction);
 }
 
@@ -33,7 +33,7 @@ ALWAYS_INLINE vreal logarithm(vreal x)
     const REAL ln2_high = REAL_IS_DOUBLE ? (REAL)0x1.62e42fee00000p-1 : (REAL)0x1.62e400p-1;
     const REAL ln2_low = REAL_IS_DOUBLE ? (REAL)0x1.a39ef35793c76p-33 : (REAL)0x1.7f7d1cp-20;
     const vint n = ((vint)x - one + below) >> MANTISSA;
-    const vreal f = (vreal)((vint)x - (n << MANTISSA)) - (REAL)1;
+    const vreal f = (vreal)((vuint)x - ((vuint)n << MANTISSA)) - (REAL)1;
     const vreal z = f / (f + (REAL)2), square = z * z, whole = __builtin_convertvector(n, vreal);
     vreal p = splat((REAL)(2.0 / (2 * TERMS - 1)));
     UNROLLED for (int k = TERMS - 2; k > 0; k--) p = p * square + (REAL)(2.0 / (2 * k + 1));
