@@ -38,7 +38,7 @@ typedef struct {
     fc_activation activation;
 } fc_epilogue;
 
-typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_ALGORITHMS } fc_algorithm;
+typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_WINOGRAD, FC_ALGORITHMS } fc_algorithm;
 const char *fc_algorithm_name(fc_algorithm algorithm);
 
 typedef struct {

@@ -32,6 +32,11 @@ CONVOLUTION: dict[str, Callable[[int], float]] = {
     "auto": lambda terms: summation(terms) + 2,
 }
 
+# c(K) of |y - ref| <= c eps |A'| [sum of (|G| |w| |G'|) (|B'| |x| |B|)] |A|, over K input channels: the sum,
+# filter and product rounded once (1), two transforms of the input of at most 3 roundings each (3), two of
+# the sums of at most 5 (5), and bias, residual and clip as above (1.5).
+WINOGRAD: Callable[[int], float] = lambda channels: summation(channels) + 10.5  # noqa: E731
+
 # The sum of a window, 1/2 for rounding 1 / divisor and 1/2 for the product with it.
 AVERAGE: Callable[[int], float] = lambda terms: summation(terms) + 1  # noqa: E731
 

@@ -27,6 +27,16 @@ def algorithms(case: ConvCase | TransposedCase) -> list[str]:
     return ["direct", "im2col", "depthwise"] if case.is_depthwise else ["direct", "im2col"]
 
 
+def fits_winograd(case: ConvCase) -> bool:
+    """Whether the Winograd algorithm, which is not exact on integers, applies."""
+    return case.weight[2:] == (3, 3) and {*case.strides, *case.dilations} == {1}
+
+
+def every_algorithm(case: ConvCase) -> list[str]:
+    """List all that must be able to do the case, exact or not."""
+    return [*algorithms(case), *(["winograd"] if fits_winograd(case) else [])]
+
+
 def convolve(case: ConvCase, *arrays: Array | None, **options: Any) -> Array:
     """Call the convolution of the case's rank."""
     function: Any = (fc.conv1d, fc.conv2d, fc.conv3d)[case.rank - 1]

@@ -115,7 +115,7 @@ CONVOLUTION_ROWS = [
     *of(CONVOLUTIONS, {"vector": {"residual": ones(6)}, "scalar": {"residual": 0.0}}, ValueError, "residual"),
     *of(
         CONVOLUTIONS,
-        {"winograd": {"algorithm": "winograd"}, "fft": {"algorithm": "fft"}},
+        {"fft": {"algorithm": "fft"}},
         ValueError,
         "algorithm",
     ),
@@ -288,7 +288,7 @@ OTHER_ROWS = [
         TypeError,
         "dtype",
     ),
-    *of(("explain",), {"winograd": {"algorithm": "winograd"}}, ValueError, "algorithm"),
+    *of(("explain",), {"fft": {"algorithm": "fft"}}, ValueError, "algorithm"),
 ]
 
 SHARED_ROWS = [

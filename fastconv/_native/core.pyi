@@ -24,7 +24,7 @@ Epilogue = tuple[Array | None, Array | None, int, float, float]
 Run = tuple[int, int]
 
 ISA_NAMES: Final[tuple[str, ...]]  # ("generic", "avx2", "avx512"): what was compiled in, worst first
-ALGORITHMS: Final[tuple[str, ...]]  # ("auto", "direct", "im2col", "depthwise"): a code is an index
+ALGORITHMS: Final[tuple[str, ...]]  # ("auto", "direct", "im2col", "depthwise", "winograd"): an index
 ACTIVATIONS: Final[
     tuple[str, ...]
 ]  # ("none", "relu", "clip", "leaky_relu", "silu", "hardswish", "sigmoid", "tanh")

@@ -30,6 +30,7 @@ def _convolve(rank: int, operands: Operands, given: window.Convolution, options:
     x_view = arrays.channels_first(x, rank, last, "input")
     shape, native_window, groups = window.convolution(x_view.shape, w.shape, given)
     algorithm_code = arguments.algorithm(algorithm, w.shape[1])
+    arguments.check_winograd(algorithm_code, native_window)
     epilogue = arguments.activation(activation)
 
     dtype = arrays.promoted(x, w)
@@ -160,7 +161,9 @@ def conv2d(
     layout : {"NCHW", "NHWC"}, default "NCHW"
         Channels first or last in input, output and residual.
     algorithm : str, default "auto"
-        ``"auto"``, ``"direct"``, ``"im2col"`` or ``"depthwise"``; `explain` tells what ``"auto"`` takes.
+        ``"auto"``, ``"direct"``, ``"im2col"``, ``"depthwise"`` or ``"winograd"``; `explain` tells what
+        ``"auto"`` takes. ``"winograd"`` computes 3x3 windows of stride and dilation 1 with a quarter of the
+        products and about twice the rounding error [3]_; what is not finite spreads over 4x4 outputs.
     out : numpy.ndarray, optional
         C-contiguous array of the output's shape and dtype, apart from all inputs, to be written.
 
@@ -184,7 +187,8 @@ def conv2d(
     Notes
     -----
     float32 results differ from exact ones by at most ``c * eps * (|input| conv |weight|)``, with a small
-    constant ``c`` that depends on the algorithm. They have the same bits for any number of threads.
+    constant ``c`` that depends on the algorithm; those of ``"winograd"`` relative to what it adds up, which
+    is more. They have the same bits for any number of threads.
 
     References
     ----------
@@ -192,6 +196,7 @@ def conv2d(
        Architectures", SC 2018.
     .. [2] J. Zhang, F. Franchetti, T. M. Low, "High Performance Zero-Memory Overhead Direct Convolutions",
        ICML 2018.
+    .. [3] A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 
     Examples
     --------

@@ -82,6 +82,7 @@ def explain(
             first, kernel_shape, (stride, padding, dilation, groups)
         )
         code = arguments.algorithm(algorithm, kernel_shape[1])
+        arguments.check_winograd(code, native_window)
     if shape[0] == 0:
         raise ValueError(f"input_shape={x_shape} has an empty batch: nothing would run")
     plan = native.conv_plan(

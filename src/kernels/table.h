@@ -14,6 +14,7 @@
 #include "softmax.h"
 #include "tile.h"
 #include "transpose.h"
+#include "winograd.h"
 
 const fc_kernels FASTCONV_TABLE = {
     .isa = FASTCONV_ISA_NAME,
@@ -29,6 +30,9 @@ const fc_kernels FASTCONV_TABLE = {
     .copy_blocks = copy_blocks,
     .planar = planar,
     .depthwise = depthwise,
+    .winograd_input = winograd_input,
+    .winograd_output = winograd_output,
+    .winograd_filter = winograd_filter,
     .plain_sum = plain_sum,
     .holds_nan = holds_nan,
     .max_pool = max_pool,

@@ -37,6 +37,7 @@ fc_status fc_conv_direct(fc_conv_job *job);
 fc_status fc_conv_im2col(fc_conv_job *job);
 fc_status fc_conv_planar(fc_conv_job *job);
 fc_status fc_conv_depthwise(fc_conv_job *job);
+fc_status fc_conv_winograd(fc_conv_job *job);
 
 /* Take back what weights that are not finite did to outputs of a transposed convolution where an input is missing. */
 fc_status fc_mend_border(const fc_conv_job *job);

@@ -5,6 +5,7 @@
  */
 #include "conv.h"
 #include "transposed.h"
+#include "winograd.h"
 #include "../sizes.h"
 
 enum {
@@ -19,7 +20,7 @@ enum {
 
 const char *fc_algorithm_name(fc_algorithm algorithm)
 {
-    static const char *const names[FC_ALGORITHMS] = {"auto", "direct", "im2col", "depthwise"};
+    static const char *const names[FC_ALGORITHMS] = {"auto", "direct", "im2col", "depthwise", "winograd"};
     return names[algorithm];
 }
 
@@ -105,6 +106,11 @@ static fc_status choose(const fc_conv *conv, fc_conv_plan *plan)
     case FC_IM2COL:
         plan->method = FC_COLUMNS;
         plan->reason = "columns of a few tiles at a time";
+        return FC_OK;
+    case FC_WINOGRAD:
+        if (!fc_fits_winograd(&conv->window)) return FC_UNSUPPORTED;
+        plan->method = FC_TRANSFORMED;
+        plan->reason = "3x3 windows one apart: 36 products of transformed tiles for 16 outputs";
         return FC_OK;
     case FC_DEPTHWISE:
         if (plan->group_in != 1) return FC_UNSUPPORTED;
@@ -269,7 +275,11 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     plan->walk = walk_of(conv, plan);
     if (plan->method == FC_COLUMNS) plan_im2col(conv, plan);
     else if (plan->method == FC_CHANNELS) plan_channel_blocks(conv, plan);
-    else plan_bands(conv, plan);
+    else if (plan->method != FC_TRANSFORMED) plan_bands(conv, plan);
+    if (plan->method == FC_TRANSFORMED) {
+        fc_plan_winograd(conv, plan);
+        return FC_OK;
+    }
 
     const size_t row = fc_aligned((size_t)(k->block * (conv->window.in[2] + k->block) * conv->item_bytes));
     plan->thread_bytes = plan->output_bytes + row + (plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes);

@@ -16,8 +16,9 @@ typedef enum { FC_BLOCKED, FC_PLANES, FC_PHASES } fc_form;
  *   COLUMNS   register tiles over im2col columns
  *   ROWS      vectors along the rows of planes, for a few channels in and out
  *   CHANNELS  vectors along one channel block, for depthwise convolution
+ *   TRANSFORMED  register tiles over Winograd's transformed input, one product after the other
  */
-typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_CHANNELS } fc_method;
+typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_CHANNELS, FC_TRANSFORMED } fc_method;
 
 /* What is cut along which axis.
  *   BY_BANDS      the filter is packed whole; each task lays out a band of input rows and computes all its channels
@@ -43,6 +44,7 @@ struct fc_conv_plan {
     int64_t tiles;                 /* register tiles across the output channels of one group */
     int64_t band_rows, band_cols;  /* output pixels of a band */
     int64_t bands;                 /* bands of one output plane */
+    int64_t together;              /* transformed: Winograd tiles that are multiplied together */
     size_t panel_bytes, filter_bytes, input_bytes, output_bytes; /* scratch: one panel, all panels, a band in, a band out */
     size_t thread_bytes, shared_bytes;
 };

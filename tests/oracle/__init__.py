@@ -29,6 +29,7 @@ from oracle.window import (
     windows,
     windows_of_padded,
 )
+from oracle.winograd import winograd_magnitude
 
 __all__ = [
     "activation",
@@ -58,4 +59,5 @@ __all__ = [
     "unfold",
     "windows",
     "windows_of_padded",
+    "winograd_magnitude",
 ]

@@ -1,0 +1,24 @@
+/* How a Winograd convolution is cut.
+ *
+ *   BY_BANDS      many tiles: the filter is transformed whole; each task takes a band of tiles, some together at a time
+ *   BY_CHANNELS   few tiles: the input is transformed whole; each task takes a panel of output channels, transforms some input
+ *                 channels of its filter and multiplies them at once by all tiles, so the filter, four times as large as it was,
+ *                 never leaves the second-level cache
+ */
+#ifndef FASTCONV_PLAN_WINOGRAD_H
+#define FASTCONV_PLAN_WINOGRAD_H
+
+#include "conv.h"
+
+enum { FC_SLAB_BLOCKS = 8 }; /* channel blocks of a filter that are transformed and multiplied at a time */
+
+int fc_fits_winograd(const fc_window *window);
+
+/* Set the split and every size; needs kernels, channels, blocks and threads. */
+void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan);
+
+/* Bytes between the 36 places of `blocks` channel blocks of `tiles` tiles: a line more than they are, lest all 36 of a tile fall
+ * into one set of the nearest cache. */
+static inline size_t fc_place_bytes(int64_t blocks, int64_t tiles) { return (size_t)(blocks * tiles + 1) * FC_BLOCK_BYTES; }
+
+#endif

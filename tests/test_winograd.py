@@ -1,0 +1,152 @@
+"""Winograd convolution: its bound, its typical error, the same bits however it is cut, what is not finite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+from bounds import WINOGRAD, Activation, after_activation, assert_same_bits, assert_within, eps_of
+from calls import channels_first, channels_last, convolve, fits_winograd
+from cases import CONV_CASES, ConvCase, random_array
+
+import fastconv as fc
+
+Array = np.ndarray[Any, Any]
+
+CASES = [
+    *filter(fits_winograd, CONV_CASES),
+    *(
+        ConvCase(f"height_{h}_width_{w}", (1, 17, h, w), (18, 17, 3, 3), padding=1)
+        for h in (1, 4, 5, 9) for w in (1, 3, 4, 8, 33)
+    ),
+    ConvCase("no_padding", (2, 16, 9, 11), (20, 16, 3, 3)),
+    ConvCase("asymmetric_padding", (1, 6, 7, 9), (9, 6, 3, 3), padding=((0, 3), (2, 0))),
+    ConvCase("slabs_of_channels", (1, 290, 6, 7), (35, 290, 3, 3), padding=1),
+    ConvCase("slabs_of_channels_batch", (3, 140, 9, 5), (20, 140, 3, 3), padding=1),
+    ConvCase("groups_by_channels", (2, 48, 6, 6), (36, 24, 3, 3), padding=1, groups=2),
+    ConvCase("many_tiles_worth_threads", (1, 40, 70, 75), (33, 40, 3, 3), padding=1),
+    ConvCase("long_rows_worth_threads", (1, 100, 9, 700), (20, 100, 3, 3), padding=1),
+    ConvCase("groups_worth_threads", (1, 64, 60, 61), (64, 16, 3, 3), padding=1, groups=4),
+]  # fmt: skip
+
+
+def winograd(case: ConvCase, *arrays: Array | None, **options: Any) -> Array:
+    """Call the convolution by this algorithm."""
+    return convolve(case, *arrays, algorithm="winograd", **options)
+
+
+def magnitude(case: ConvCase, x: Array, w: Array) -> Array:
+    """Return what errors are relative to."""
+    return oracle.winograd_magnitude(x, w, case.padding_pairs, case.groups)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_matches_oracle_for_any_thread_count(case: ConvCase, dtype: Any, isa: str) -> None:
+    x, w, _ = case.arrays(dtype)
+    results = []
+    for threads in (1, 2, 3):
+        with fc.config(num_threads=threads):
+            results.append(winograd(case, x, w))
+    assert results[0].dtype == dtype
+    bound = WINOGRAD(case.weight[1]) * eps_of(dtype) * magnitude(case, x, w)
+    assert_within(results[0], oracle.conv(x, w, **case.options), bound)
+    assert_same_bits(results[1], results[0])
+    assert_same_bits(results[2], results[0])
+    last = winograd(case, channels_last(x), w, layout="NHWC")
+    assert_same_bits(channels_first(last), results[0])
+
+
+@pytest.mark.parametrize("case", CASES[::5], ids=str)
+def test_sample_alone_has_the_bits_it_has_in_a_batch(case: ConvCase, dtype: Any, isa: str) -> None:
+    batch = random_array(case.name, (5, *case.input[1:]), dtype)
+    _, w, b = case.arrays(dtype)
+    together = winograd(case, batch, w, b)
+    for sample in range(5):
+        assert_same_bits(together[sample : sample + 1], winograd(case, batch[sample : sample + 1], w, b))
+
+
+@pytest.mark.parametrize("activation", [None, "relu", ("leaky_relu", 0.125), "silu"], ids=str)
+@pytest.mark.parametrize("case", CASES[::7], ids=str)
+def test_bias_residual_and_activation(case: ConvCase, activation: Activation, dtype: Any, isa: str) -> None:
+    x, w, b = case.arrays(dtype)
+    residual = random_array(case.name, case.output, dtype)
+    sums = oracle.conv(x, w, b, **case.options) + residual
+    expected = oracle.activation(sums, activation)
+    size = magnitude(case, x, w) + abs(oracle.channel_vector(b, sums.ndim)) + abs(residual)
+    bound = after_activation(
+        activation, WINOGRAD(case.weight[1]) * eps_of(dtype) * size, expected, eps_of(dtype)
+    )
+    assert_within(winograd(case, x, w, b, residual=residual, activation=activation), expected, bound)
+    y = winograd(
+        case, channels_last(x), w, b, residual=channels_last(residual), activation=activation, layout="NHWC"
+    )
+    assert_within(channels_first(y), expected, bound)
+
+
+@pytest.mark.parametrize("channels", [16, 64, 300])
+def test_typical_error_is_at_most_two_and_a_half_times_that_of_direct(channels: int, isa: str) -> None:
+    x = random_array("x", (1, channels, 40, 40), np.float32)
+    w = random_array("w", (32, channels, 3, 3), np.float32)
+    exact = oracle.conv(x, w, padding=1)
+
+    def error(algorithm: str) -> float:
+        y = fc.conv2d(x, w, padding=1, algorithm=algorithm)
+        return float(np.sqrt(np.mean((y - exact) ** 2)))
+
+    assert 0 < error("winograd") <= 2.5 * error("direct")
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("case", [c for c in CASES[::9] if "worth" not in c.name], ids=str)
+def test_what_is_not_finite_spreads_within_its_tiles_and_never_vanishes(
+    case: ConvCase, special: float, dtype: Any, isa: str
+) -> None:
+    x, w, _ = case.arrays(dtype)
+    clean = winograd(case, x, w)
+    for place in (0, x.size // 2, x.size - 1):
+        bad = x.copy()
+        bad.flat[place] = special
+        y = winograd(case, bad, w)
+        marked = np.zeros_like(x)
+        marked.flat[place] = 1
+        reached = oracle.conv(marked, np.ones_like(w), **case.options) > 0
+        tiles = magnitude(case, marked, np.ones_like(w)) > 0
+        assert not np.isfinite(y[reached]).any()
+        assert_same_bits(y[~tiles], clean[~tiles])
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_weight_that_is_not_finite_never_vanishes(special: float, dtype: Any, isa: str) -> None:
+    x, w = random_array("x", (1, 18, 9, 9), dtype), random_array("w", (20, 18, 3, 3), dtype)
+    w[7, 3, 1, 1] = special
+    y = fc.conv2d(x, w, padding=1, algorithm="winograd")
+    assert not np.isfinite(y[0, 7]).any()
+    assert np.isfinite(np.delete(y[0], 7, axis=0)).all()
+
+
+@pytest.mark.parametrize(
+    ("weight", "options"),
+    [
+        ((4, 4, 1, 1), {}),
+        ((4, 4, 3, 5), {}),
+        ((4, 4, 5, 5), {}),
+        ((4, 4, 3, 3), {"stride": 2}),
+        ((4, 4, 3, 3), {"dilation": 2}),
+    ],
+    ids=str,
+)
+def test_other_windows_are_refused(weight: tuple[int, ...], options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="algorithm='winograd' does 3x3"):
+        fc.conv2d(np.ones((1, 4, 9, 9)), np.ones(weight), algorithm="winograd", **options)
+    with pytest.raises(ValueError, match="algorithm='winograd' does 3x3"):
+        fc.explain("conv2d", (1, 4, 9, 9), weight, algorithm="winograd", **options)
+    with pytest.raises(ValueError, match="algorithm='winograd' does 3x3"):
+        fc.conv1d(np.ones((1, 4, 9)), np.ones((4, 4, 3)), algorithm="winograd")
+
+
+def test_planes_of_a_volume() -> None:
+    x, w = random_array("x", (1, 5, 3, 9, 10), np.float64), random_array("w", (6, 5, 1, 3, 3), np.float64)
+    y = fc.conv3d(x, w, algorithm="winograd")
+    np.testing.assert_allclose(y, oracle.conv(x, w), rtol=1e-11, atol=1e-11)
