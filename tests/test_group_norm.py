@@ -248,3 +248,17 @@ def test_one_value_a_group_is_enough_in_a_larger_batch() -> None:
     np.testing.assert_array_equal(
         fc.group_norm([[1.0, 2.0], [3.0, 4.0]], 2, None, [0.0, 5.0]), [[0, 5], [0, 5]]
     )
+
+
+@pytest.mark.parametrize("function", ["group_norm", "batch_norm"])
+def test_out_over_a_bias_that_is_no_array_is_refused(function: str) -> None:
+    x = random_array("x", (8, 4, 3), np.float64)
+    memory = np.zeros(x.size + 8)
+    bias = memory[:4].data
+    given: dict[str, Any] = {"bias": bias, "out": memory[: x.size].reshape(x.shape)}
+    with pytest.raises(ValueError, match="out overlaps"):
+        if function == "group_norm":
+            fc.group_norm(x, 2, **given)
+        else:
+            fc.batch_norm(x, np.zeros(4), np.ones(4), **given)
+    assert not memory.any()

@@ -220,8 +220,8 @@ def _normalise(
     shift = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
     dtype = arrays.promoted(x, None if weight is None else arrays.as_array(weight, "weight"))
     r = None if residual is None else arrays.like(residual, x.shape, "residual")
-    others = (array for array in (weight, bias, *reads) if isinstance(array, np.ndarray))
-    result, plain = arrays.output(out, x.shape, dtype, (x, r, *others))
+    given = (array for array in (weight, bias, *reads) if isinstance(array, np.ndarray))
+    result, plain = arrays.output(out, x.shape, dtype, (x, r, scale, shift, *given))
     if batch:
         native.group_norm(
             arrays.contiguous(x, dtype),

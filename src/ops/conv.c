@@ -43,7 +43,9 @@ static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_vi
 fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
     const fc_conv same = normalised(conv, NULL, NULL);
-    return fc_plan_conv(&same, run, plan);
+    const fc_status status = fc_plan_conv(&same, run, plan);
+    if (status == FC_OK) plan->shared_bytes += fc_conv_fixed_bytes(&same, plan);
+    return status;
 }
 
 static size_t offset_bytes(const fc_conv_plan *plan)

@@ -25,6 +25,7 @@ typedef struct {
     fc_scratch scratch;
     fc_phase *phase; /* an ordinary convolution has one */
     int64_t phases;
+    int64_t phases_a_slice, phases_a_row; /* that share first[0], and first[1] too: they follow each other */
     int gaps;            /* some outputs belong to no phase: no tap reaches them */
     ptrdiff_t *offset;   /* the reductions', phase after phase */
     fc_tap_place *place; /* transposed: of every tap of the weight */
@@ -48,6 +49,9 @@ void fc_conv_prepare(fc_conv_job *job, char *memory);
 
 /* Fill phase, offset and place, whose memory is there. */
 void fc_conv_prepare_phases(fc_conv_job *job);
+
+/* The phases_a_slice phases of a slice (below plan->step[0]), or NULL where no tap reaches it. */
+const fc_phase *fc_phases_of_slice(const fc_conv_job *job, int64_t slice);
 
 /* What the input of a group is laid out in: channel blocks, or planes of a channel. */
 static inline int64_t fc_layout_units(const fc_conv_plan *plan)

@@ -65,7 +65,7 @@ static void reduce_phase(const fc_conv_job *job, const fc_phase *phase, const fc
 
 static void reduce_slice(const fc_conv_job *job, const fc_range *outputs, const fc_depthwise *t, ptrdiff_t row)
 {
-    const int64_t slice = outputs->first[0] % job->plan->step[0];
+    const fc_phase *phase = fc_phases_of_slice(job, outputs->first[0] % job->plan->step[0]);
     if (job->gaps) {
         fc_depthwise nothing = *t;
         nothing.px = outputs->count[2];
@@ -75,8 +75,7 @@ static void reduce_slice(const fc_conv_job *job, const fc_range *outputs, const 
             if (nothing.residual) nothing.residual = (const char *)nothing.residual + row;
         }
     }
-    for (const fc_phase *phase = job->phase; phase < job->phase + job->phases; phase++)
-        if (phase->first[0] == slice) reduce_phase(job, phase, outputs, *t, row);
+    for (int64_t left = phase ? job->phases_a_slice : 0; left > 0; left--, phase++) reduce_phase(job, phase, outputs, *t, row);
 }
 
 /* One slice of outputs of the channel block from `first` on; t: what all its slices share. */

@@ -21,16 +21,16 @@ static void sweep_phases(const fc_conv_job *job, const fc_panel *panel, const fc
                          const void *input)
 {
     const fc_conv_plan *plan = job->plan;
-    const int64_t slice = outputs->first[0] % plan->step[0];
+    const fc_phase *phase = fc_phases_of_slice(job, outputs->first[0] % plan->step[0]);
     if (job->gaps) {
         const fc_phase *any = job->phase;
         fc_reduction nothing = any->reduction;
         nothing.steps = nothing.tail_steps = 0;
         fc_sweep(&nothing, input, panel, target, outputs->count[1], outputs->count[2]);
     }
-    for (const fc_phase *phase = job->phase; phase < job->phase + job->phases; phase++) {
+    for (int64_t left = phase ? job->phases_a_slice : 0; left > 0; left--, phase++) {
         const int64_t rows = fc_phase_count(job, phase, outputs, 1), cols = fc_phase_count(job, phase, outputs, 2);
-        if (phase->first[0] != slice || !rows || !cols) continue;
+        if (!rows || !cols) continue;
         const ptrdiff_t at = phase->first[1] * target->row + phase->first[2] * target->px;
         fc_panel own = *panel;
         fc_target every = *target;

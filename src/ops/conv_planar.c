@@ -70,7 +70,7 @@ static void store_row(const fc_conv_job *job, char *scratch, ptrdiff_t at, int64
         return;
     }
     for (int64_t i = 0; i < count; i++)
-        k->activate(out + i * px, scratch + i * item, residual ? residual + i * px : NULL, 1, &job->epilogue.activation, 0);
+        k->activate(out + i * px, scratch + i * item, residual + i * px, 1, &job->epilogue.activation, 0);
 }
 
 static void rows_joined(const fc_conv_job *job, const fc_piece *piece, const char *input, char *scratch)
@@ -118,25 +118,33 @@ static void pack_channel(void *context, int64_t task, int thread)
     }
 }
 
-/* The outputs of one channel in every step[1]-th row, from `first` of the slice on, into `rows`; `scratch` holds one phase. */
-static void join_phases(const fc_conv_job *job, const fc_range *outputs, int64_t first, fc_planar t, char *rows)
+/* The phases of the rows first + step[1] * t of a slice, or NULL where no tap reaches them. */
+static const fc_phase *phases_of_rows(const fc_conv_job *job, const fc_phase *slice, int64_t first)
+{
+    if (!slice) return NULL;
+    for (const fc_phase *phase = slice; phase < slice + job->phases_a_slice; phase += job->phases_a_row)
+        if (phase->first[1] == first) return phase;
+    return NULL;
+}
+
+/* The outputs of one channel in every step[1]-th row into `rows`, from those of each phase, which `t` writes to scratch. */
+static void join_phases(const fc_conv_job *job, const fc_phase *phase, const fc_range *outputs, fc_planar t, char *rows)
 {
     const fc_conv_plan *plan = job->plan;
     const int item = job->conv->item_bytes;
     const ptrdiff_t pitch = fc_row_step(&job->scratch), row_bytes = outputs->count[2] * item;
-    char *scratch = t.output;
     const char *filter = t.filter;
-    const int64_t slice = outputs->first[0] % plan->step[0];
-    for (const fc_phase *phase = job->phase; phase < job->phase + job->phases; phase++) {
+    for (int64_t left = job->phases_a_row; left > 0; left--, phase++) {
         const int64_t height = fc_phase_count(job, phase, outputs, 1), width = fc_phase_count(job, phase, outputs, 2);
-        if (phase->first[0] != slice || phase->first[1] != first || !height || !width) continue;
+        if (!height || !width) continue;
         t.offset = phase->reduction.offset;
         t.steps = phase->taps * plan->group_in;
         t.filter = filter + phase->before * plan->group_in * item;
         t.count = (height - 1) * pitch / item + width;
         plan->kernels->planar(&t);
         for (int64_t r = 0; r < height; r++)
-            plan->kernels->scatter(rows + r * row_bytes + phase->first[2] * item, plan->step[2] * item, scratch + r * pitch, width);
+            plan->kernels->scatter(rows + r * row_bytes + phase->first[2] * item, plan->step[2] * item, (char *)t.output + r * pitch,
+                                   width);
     }
 }
 
@@ -145,6 +153,7 @@ static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, in
 {
     const fc_conv_plan *plan = job->plan;
     const fc_range *range = &outputs->range;
+    const fc_phase *slice = fc_phases_of_slice(job, range->first[0] % plan->step[0]);
     const int item = job->conv->item_bytes;
     const int64_t all = outputs->group * plan->group_out + channel, width = range->count[2];
     const int64_t height = fc_min(plan->step[1], range->count[1]);
@@ -154,13 +163,14 @@ static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, in
                    .bias = job->epilogue.bias ? (const char *)job->epilogue.bias + all * item : NULL};
     for (int64_t first = 0; first < height; first++) {
         const int64_t count = fc_ceil_div(range->count[1] - first, plan->step[1]);
+        const fc_phase *phase = phases_of_rows(job, slice, first);
         if (job->gaps) {
             fc_planar nothing = t;
             nothing.output = rows;
             nothing.count = count * width;
             plan->kernels->planar(&nothing);
         }
-        join_phases(job, range, first, t, rows);
+        if (phase) join_phases(job, phase, range, t, rows);
         for (int64_t r = 0; r < count; r++)
             store_row(job, rows + r * width * item, output_at(job, outputs, channel, first + r * plan->step[1]), width);
     }

@@ -29,7 +29,7 @@ static void prepare_ordinary(fc_conv_job *job)
         r.tail_steps = 0;
         r.k_stride = w->dilation[2] * job->conv->item_bytes;
     }
-    job->phases = 1;
+    job->phases = job->phases_a_slice = job->phases_a_row = 1;
     job->phase[0] = (fc_phase){.taps = plan->taps, .reduction = r};
     ptrdiff_t *offset = job->offset;
     for (int64_t g = 0; g < fc_layout_units(plan); g++)
@@ -74,6 +74,8 @@ static void prepare_transposed(fc_conv_job *job)
     int64_t n[FC_SPATIAL], before = 0;
     ptrdiff_t *offset = job->offset;
     job->phases = 0;
+    job->phases_a_row = fc_axis_phases(spread, 2);
+    job->phases_a_slice = fc_axis_phases(spread, 1) * job->phases_a_row;
     job->gaps = has_gaps(spread, 0) || has_gaps(spread, 1) || has_gaps(spread, 2);
     for (n[0] = 0; n[0] < fc_axis_phases(spread, 0); n[0]++)
         for (n[1] = 0; n[1] < fc_axis_phases(spread, 1); n[1]++)
@@ -97,4 +99,12 @@ void fc_conv_prepare_phases(fc_conv_job *job)
 {
     if (job->conv->transposed) prepare_transposed(job);
     else prepare_ordinary(job);
+}
+
+const fc_phase *fc_phases_of_slice(const fc_conv_job *job, int64_t slice)
+{
+    const fc_phase *end = job->phase + job->phases;
+    for (const fc_phase *phase = job->phase; phase < end; phase += job->phases_a_slice)
+        if (phase->first[0] == slice) return phase;
+    return NULL;
 }

@@ -16,6 +16,7 @@ enum {
     OUTPUT_BYTES = 128 * 1024,    /* output of a band for one tile of channels */
     RESIDENT_BYTES = 1536 * 1024, /* input laid out whole, for the split by channels */
     TASKS_A_THREAD = 3,           /* enough to even out a noisy machine */
+    MOST_REPEATED = 3,            /* times that bands may lay out the input altogether */
 };
 
 const char *fc_algorithm_name(fc_algorithm algorithm)
@@ -166,6 +167,20 @@ int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads)
     return best;
 }
 
+/* Whether bands of rows x cols outputs would lay out much more than the map is: where a dilated kernel reaches far, every band
+ * has nearly all of it in its halo. */
+static int repeats_input(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
+{
+    const fc_window *w = &conv->window;
+    const double bands = (double)fc_ceil_div(w->out[1], rows) * (double)fc_ceil_div(w->out[2], cols);
+    return bands * (double)input_bytes_of(conv, plan, rows, cols) > MOST_REPEATED * (double)input_bytes_of(conv, plan, w->out[1], w->out[2]);
+}
+
+static int exceeds_cache(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
+{
+    return input_bytes_of(conv, plan, rows, cols) > BAND_BYTES || output_bytes_of(conv, plan, rows, cols) > OUTPUT_BYTES;
+}
+
 /* The largest band that fits the cache and still leaves every thread several. */
 static void choose_band(const fc_conv *conv, fc_conv_plan *plan)
 {
@@ -173,15 +188,15 @@ static void choose_band(const fc_conv *conv, fc_conv_plan *plan)
     const int64_t planes = conv->batch * conv->groups * w->out[0];
     const int64_t wanted = plan->threads > 1 ? fc_ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
     int64_t rows = fc_ceil_div(w->out[1], wanted), cols = w->out[2];
-    while (rows > 1 && (input_bytes_of(conv, plan, rows, cols) > BAND_BYTES
-                        || output_bytes_of(conv, plan, rows, cols) > OUTPUT_BYTES))
+    while (rows < w->out[1] && repeats_input(conv, plan, rows, cols)) rows = fc_min(2 * rows, w->out[1]);
+    while (rows > 1 && exceeds_cache(conv, plan, rows, cols) && !repeats_input(conv, plan, fc_ceil_div(rows, 2), cols))
         rows = fc_ceil_div(rows, 2);
     /* One row of a long signal or of very many channels is cut as well. */
     const int64_t tile = plan->method == FC_ROWS ? 512 : 4 * plan->kernels->tile_px;
     if (rows == 1 && w->out[1] == 1 && wanted > 1) cols = fc_min(cols, fc_max(tile, fc_ceil_div(cols, wanted)));
-    while (rows == 1 && cols > tile
-           && (input_bytes_of(conv, plan, rows, cols) > BAND_BYTES
-               || output_bytes_of(conv, plan, rows, cols) > OUTPUT_BYTES))
+    while (cols < w->out[2] && repeats_input(conv, plan, rows, cols)) cols = fc_min(2 * cols, w->out[2]);
+    while (cols > tile && exceeds_cache(conv, plan, rows, cols)
+           && !repeats_input(conv, plan, rows, fc_max(tile, fc_ceil_div(cols, 2))))
         cols = fc_max(tile, fc_ceil_div(cols, 2));
     rows = fc_even_piece(w->out[1], rows, planes, plan->threads);
     if (cols < w->out[2]) cols = fc_ceil_div(cols, plan->kernels->tile_px) * plan->kernels->tile_px;
@@ -229,7 +244,10 @@ static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
     const int64_t blocks = fc_ceil_div(conv->c_in, plan->kernels->block) * conv->batch * w->out[0];
     plan->band_rows = fc_ceil_div(w->out[1], fc_ceil_div(TASKS_A_THREAD * plan->threads, blocks));
     plan->band_cols = w->out[2];
-    while (plan->band_rows > 1 && input_bytes_of(conv, plan, plan->band_rows, plan->band_cols) > BLOCK_BAND_BYTES)
+    while (plan->band_rows < w->out[1] && repeats_input(conv, plan, plan->band_rows, plan->band_cols))
+        plan->band_rows = fc_min(2 * plan->band_rows, w->out[1]);
+    while (plan->band_rows > 1 && input_bytes_of(conv, plan, plan->band_rows, plan->band_cols) > BLOCK_BAND_BYTES
+           && !repeats_input(conv, plan, fc_ceil_div(plan->band_rows, 2), plan->band_cols))
         plan->band_rows = fc_ceil_div(plan->band_rows, 2);
     plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
     plan->input_bytes = input_bytes_of(conv, plan, plan->band_rows, plan->band_cols);

@@ -276,4 +276,14 @@ BANDS = [
     ConvCase("bands_3d_stride_2_worth_threads", (1, 8, 13, 40, 41), (16, 8, 3, 3, 3), stride=2, padding=1),
 ]
 
-CONV_CASES = [*TAILS, *WINDOWS, *GROUPS, *OTHER_RANKS, *MODELS, *THREADED, *BANDS]
+# Kernels that reach over most of the map, so that every band would have nearly all of it in its halo.
+FAR = [
+    ConvCase("far_1d", (1, 18, 3000), (17, 18, 3), padding=600, dilation=600),
+    ConvCase("far_1d_few_channels_worth_threads", (1, 3, 40000), (4, 3, 3), dilation=15000),
+    ConvCase("far_2d_worth_threads", (1, 40, 33, 33), (34, 40, 3, 3), padding=30, dilation=30),
+    ConvCase(
+        "far_depthwise_worth_threads", (1, 40, 33, 65), (40, 1, 3, 3), padding=24, dilation=24, groups=40
+    ),
+]
+
+CONV_CASES = [*TAILS, *WINDOWS, *GROUPS, *OTHER_RANKS, *MODELS, *THREADED, *BANDS, *FAR]

@@ -120,5 +120,8 @@ TRANSPOSED_CASES = [
     TransposedCase("bands_worth_threads", (1, 18, 70, 71), (18, 9, 5, 5), 3, 2),
     TransposedCase("bands_of_wide_rows_worth_threads", (1, 32, 1, 3000), (32, 16, 1, 4), (1, 2), (0, 1)),
     TransposedCase("depthwise_worth_threads", (2, 48, 40, 41), (48, 1, 4, 4), 2, 1, 0, 48),
+    TransposedCase("far", (1, 18, 9, 10), (18, 17, 3, 3), 1, 0, 0, 1, 40),
+    TransposedCase("one_pixel_to_70x71", (2, 3, 1, 1), (3, 2, 70, 71)),
+    TransposedCase("one_voxel_to_many_leaves_gaps", (1, 3, 1, 1, 1), (3, 2, 3, 4, 5), 1, 0, 0, 1, (1, 2, 2)),
     TransposedCase("3d_worth_threads", (1, 16, 7, 14, 15), (16, 16, 4, 4, 4), 2, 1),
 ]

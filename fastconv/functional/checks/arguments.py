@@ -61,6 +61,8 @@ def per_axis(value: object, rank: int, name: str, minimum: int) -> tuple[int, ..
 
 def kept_sizes(value: object, sizes: tuple[int, ...], name: str) -> tuple[int, ...]:
     """Return one size for each axis as `per_axis` does; an entry None keeps that of `sizes`."""
+    if value is None:
+        raise TypeError(f"{name} must be an integer, or a tuple of integers and None, got None")
     if not isinstance(value, (tuple, list)):
         return per_axis(value, len(sizes), name, 0)
     entries = per_axis([0 if entry is None else entry for entry in value], len(sizes), name, 0)

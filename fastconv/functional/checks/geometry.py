@@ -163,6 +163,8 @@ def blocks(
     """Check a window that slides over the images of `name`; return its places on each axis and the window."""
     if min(image_shape[1:]) == 0:
         raise ValueError(f"{name} has shape {image_shape} (channels first): only the batch may be empty")
+    if math.prod(image_shape) > _MAX_ELEMENTS:
+        raise ValueError(f"{name} has shape {image_shape}: it must have at most 2**55 elements")
     sides = _resolve(padding, image_shape[2:], kernel, stride, dilation)
     out: list[int] = []
     for axis, size in enumerate(image_shape[2:]):

@@ -31,7 +31,7 @@ def padded(shape: Shape, pad: object, mode: object) -> tuple[Shape, Shape, int]:
         raise ValueError(f"mode={mode!r} is unknown: it must be one of {', '.join(native.PAD_MODES)}")
     if not isinstance(pad, (tuple, list)):
         raise TypeError(f"pad must be a tuple of integers, got a value of type {type(pad).__name__}")
-    return _padded(shape, tuple(arguments.integer(side, "pad") for side in pad), str(mode))
+    return _padded(shape, tuple(arguments.integer(side, "an entry of pad") for side in pad), str(mode))
 
 
 @lru_cache(maxsize=1024)

@@ -52,6 +52,8 @@ def _wanted(output_size: object, input_shape: Shape, last: bool) -> Shape:
 
 def indices(value: object, shape: Shape) -> Array:
     """Return C-contiguous int64 indices of the input's shape."""
+    if value is None:
+        raise TypeError("indices must be an array of integers, got None")
     arrays.refuse_masked(value, "indices")
     array = arrays.as_array(value, "indices")
     if array.dtype.kind not in "iu":
