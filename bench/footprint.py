@@ -40,7 +40,8 @@ with fc.config(num_threads=layer["threads"], isa=layer["isa"]):
     with open("/proc/self/clear_refs", "w") as marks:
         marks.write("5")
     before = kilobytes("VmRSS")
-    y = fc.conv2d(x, weight, stride=layer["stride"], padding=layer["padding"], groups=layer["groups"])
+    window = {name: layer[name] for name in ("stride", "padding", "groups")}
+    y = fc.conv2d(x, weight, algorithm="direct", **window)
     print(1024 * (kilobytes("VmHWM") - before))
 """
 

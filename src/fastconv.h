@@ -25,9 +25,9 @@ typedef struct {
         out[FC_SPATIAL];
 } fc_window;
 
-/* Where and how to compute. */
+/* Where and how to compute. winograd: whether FC_AUTO may choose it. */
 typedef struct {
-    int isa;
+    int isa, winograd;
     fc_team team;
 } fc_run;
 

@@ -87,14 +87,16 @@ def test_unsupported_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_config_inherits_what_it_does_not_set() -> None:
     fc.set_num_threads(3)
     with fc.config(isa="generic"):
-        assert native_run() == (0, 3)
+        assert native_run() == (0, 3, True)
         fc.set_num_threads(4)
-        assert native_run() == (0, 4)
+        assert native_run() == (0, 4, True)
         with fc.config(num_threads=2, winograd=False):
-            assert native_run() == (0, 2)
+            assert native_run() == (0, 2, False)
             fc.set_num_threads(5)
-            assert native_run() == (0, 2)
-        assert native_run() == (0, 5)
+            assert native_run() == (0, 2, False)
+            with fc.config(winograd=True):
+                assert native_run() == (0, 2, True)
+        assert native_run() == (0, 5, True)
     assert native_run()[1] == 5
 
 
@@ -170,7 +172,7 @@ PRINT = """
 import fastconv as fc
 from fastconv._native import core
 from fastconv.runtime import native_run
-print(*native_run(), fc.cache_info().limit)
+print(*native_run()[:2], fc.cache_info().limit)
 """
 
 
@@ -190,6 +192,8 @@ def test_environment(fresh_python: FreshPython) -> None:
         ("FASTCONV_NUM_THREADS", "-1"),
         ("FASTCONV_NUM_THREADS", "1.5"),
         ("FASTCONV_NUM_THREADS", "99999999999999999999"),
+        ("FASTCONV_WINOGRAD", "2"),
+        ("FASTCONV_WINOGRAD", "off"),
         ("FASTCONV_CACHE_MB", "64MB"),
         ("FASTCONV_CACHE_MB", "-1"),
         ("FASTCONV_CACHE_MB", "99999999999999999999"),

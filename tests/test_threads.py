@@ -163,7 +163,7 @@ def plan(case: ConvCase, threads: int) -> dict[str, Any]:
     """Say what a convolution would do."""
     pads = tuple(p for pair in case.padding_pairs for p in pair)
     window = (case.weight[2:], case.strides, pads, case.dilations)
-    run = (core.ISA_NAMES.index(ISAS[-1]), threads)
+    run = (core.ISA_NAMES.index(ISAS[-1]), threads, True)
     shapes = (case.input, case.weight, case.output)
     return core.conv_plan(shapes, (4, False), window, case.groups, 0, False, run)
 

@@ -126,6 +126,48 @@ def test_weight_that_is_not_finite_never_vanishes(special: float, dtype: Any, is
     assert np.isfinite(np.delete(y[0], 7, axis=0)).all()
 
 
+LARGE: tuple[tuple[int, ...], tuple[int, ...]] = ((1, 64, 30, 31), (64, 64, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "algorithm"),
+    [
+        (LARGE, {}, "winograd"),
+        (((1, 128, 14, 14), (128, 128, 3, 3)), {"padding": 1}, "winograd"),
+        (((9, 128, 7, 7), (128, 128, 3, 3)), {"padding": 1}, "direct"),
+        (((1, 16, 60, 60), (64, 16, 3, 3)), {}, "direct"),
+        (((1, 64, 5, 200), (64, 64, 3, 3)), {"padding": 1}, "direct"),
+        (LARGE, {"stride": 2}, "direct"),
+        (LARGE, {"dilation": 2}, "direct"),
+    ],
+    ids=str,
+)
+def test_auto_takes_it_where_it_gains(
+    shapes: tuple[tuple[int, ...], tuple[int, ...]], options: dict[str, Any], algorithm: str
+) -> None:
+    assert fc.explain("conv2d", *shapes, **options)["algorithm"] == algorithm
+    with fc.config(winograd=False):
+        assert fc.explain("conv2d", *shapes, **options)["algorithm"] == "direct"
+
+
+def test_auto_computes_what_it_says(dtype: Any, isa: str) -> None:
+    x, w = (random_array("large", shape, dtype) for shape in LARGE)
+    y = {name: fc.conv2d(x, w, algorithm=name) for name in ("auto", "winograd", "direct")}
+    assert_same_bits(y["auto"], y["winograd"])
+    with fc.config(winograd=False):
+        assert_same_bits(fc.conv2d(x, w), y["direct"])
+    assert (y["direct"] != y["winograd"]).any()
+    batch = np.concatenate([x, -x, x])
+    assert_same_bits(fc.conv2d(batch, w)[2:], y["auto"])
+
+
+def test_environment_switches_it_off(fresh_python: Any) -> None:
+    script = f"import fastconv as fc; print(fc.explain('conv2d', {LARGE[0]}, {LARGE[1]})['algorithm'])"
+    assert fresh_python("-c", script).stdout.strip() == "winograd"
+    assert fresh_python("-c", script, FASTCONV_WINOGRAD="1").stdout.strip() == "winograd"
+    assert fresh_python("-c", script, FASTCONV_WINOGRAD="0").stdout.strip() == "direct"
+
+
 @pytest.mark.parametrize(
     ("weight", "options"),
     [

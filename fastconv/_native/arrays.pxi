@@ -62,6 +62,7 @@ cdef int read_window(tuple window, int axes, fc_window *w) except -1:
 
 cdef int read_run(tuple run, fc_run *r) except -1:
     r.isa = run[0]
+    r.winograd = run[2]
     r.team.threads = run[1]
     r.team.interrupted = interrupted
     return 0

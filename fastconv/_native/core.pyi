@@ -11,7 +11,8 @@ Flat tuples of integers stand for structs:
 ``epilogue`` ``(bias, residual, activation, alpha, beta)``: a contiguous vector
              or None, an array of the output's shape and strides or None, one of the
              ACTIVATION codes and its two parameters.
-``run``      ``(isa, threads)``: an index into ``ISA_NAMES`` and the most threads to use.
+``run``      ``(isa, threads, winograd)``: an index into ``ISA_NAMES``, the most threads to use, and whether
+             ``"auto"`` may choose Winograd's algorithm.
 """
 
 from typing import Any, Final
@@ -21,7 +22,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 Window = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 Epilogue = tuple[Array | None, Array | None, int, float, float]
-Run = tuple[int, int]
+Run = tuple[int, int, bool]
 
 ISA_NAMES: Final[tuple[str, ...]]  # ("generic", "avx2", "avx512"): what was compiled in, worst first
 ALGORITHMS: Final[tuple[str, ...]]  # ("auto", "direct", "im2col", "depthwise", "winograd"): an index

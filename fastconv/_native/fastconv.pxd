@@ -22,7 +22,7 @@ cdef extern from "fastconv.h" nogil:
         int threads
         int (*interrupted)() noexcept
     ctypedef struct fc_run:
-        int isa
+        int isa, winograd
         fc_team team
     ctypedef struct fc_view:
         void *data

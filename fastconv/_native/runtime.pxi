@@ -72,7 +72,7 @@ def measure_peak(int isa, int threads, double seconds, /):
     cdef fc_run run
     cdef double flops = 0, bandwidth = 0
     cdef fc_status status
-    read_run((isa, threads), &run)
+    read_run((isa, threads, False), &run)
     with nogil:
         status = fc_measure_peak(&run, seconds, &flops, &bandwidth)
     check(status)

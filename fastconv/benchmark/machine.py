@@ -27,7 +27,7 @@ class Machine:
 
 def current_machine() -> Machine:
     """Describe what a call made now runs on."""
-    isa, threads = native_run()
+    isa, threads, _ = native_run()
     return Machine(cpu_name(), core.ISA_NAMES[isa], threads)
 
 
@@ -43,5 +43,5 @@ def cpu_name() -> str:
 
 def peak_probe(seconds: float = PROBE_SECONDS) -> Probe:
     """Return a probe that measures the peak of the current instruction set and threads for that long."""
-    isa, threads = native_run()
+    isa, threads, _ = native_run()
     return lambda: Peak(*core.measure_peak(isa, threads, seconds))

@@ -164,6 +164,7 @@ def conv2d(
         ``"auto"``, ``"direct"``, ``"im2col"``, ``"depthwise"`` or ``"winograd"``; `explain` tells what
         ``"auto"`` takes. ``"winograd"`` computes 3x3 windows of stride and dilation 1 with a quarter of the
         products and about twice the rounding error [3]_; what is not finite spreads over 4x4 outputs.
+        ``"auto"`` takes it for large maps of many channels, unless `config` forbids.
     out : numpy.ndarray, optional
         C-contiguous array of the output's shape and dtype, apart from all inputs, to be written.
 

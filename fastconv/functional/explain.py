@@ -47,7 +47,7 @@ def explain(
     -------
     dict
         ``function``, ``output_shape``, and what the plan says, among it ``algorithm``, ``reason``, ``isa``,
-        ``tile``, ``threads``, ``workspace_bytes`` and ``flops`` (two for each product).
+        ``tile``, ``threads``, ``workspace_bytes`` and ``flops`` (two for each product of a direct one).
 
     Raises
     ------

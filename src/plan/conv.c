@@ -96,13 +96,14 @@ static fc_status choose_transposed(const fc_conv *conv, fc_conv_plan *plan)
 }
 
 /* Set algorithm, method and the reason for them. */
-static fc_status choose(const fc_conv *conv, fc_conv_plan *plan)
+static fc_status choose(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
     if (conv->transposed) return choose_transposed(conv, plan);
     const int depthwise = plan->group_in == 1 && conv->groups > 1;
     const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= FEW_CHANNELS;
     plan->algorithm = conv->algorithm;
-    if (conv->algorithm == FC_AUTO) plan->algorithm = depthwise ? FC_DEPTHWISE : FC_DIRECT;
+    if (conv->algorithm == FC_AUTO)
+        plan->algorithm = depthwise ? FC_DEPTHWISE : run->winograd && fc_gains_by_winograd(conv) ? FC_WINOGRAD : FC_DIRECT;
     switch (plan->algorithm) {
     case FC_IM2COL:
         plan->method = FC_COLUMNS;
@@ -279,7 +280,7 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     *plan = (fc_conv_plan){.kernels = k, .group_in = conv->c_in / conv->groups, .group_out = conv->c_out / conv->groups};
     set_taps(conv, plan);
     plan->threads = flops_of(conv, plan) < 2 * FC_SERIAL_WORK ? 1 : run->team.threads;
-    const fc_status status = choose(conv, plan);
+    const fc_status status = choose(conv, run, plan);
     if (status != FC_OK) return status;
     plan->form = plan->method == FC_ROWS ? FC_PHASES
                : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS && !conv->transposed ? FC_PLANES : FC_BLOCKED;
