@@ -16,7 +16,8 @@ enum {
     OUTPUT_BYTES = 128 * 1024,    /* output of a band for one tile of channels */
     RESIDENT_BYTES = 1536 * 1024, /* input laid out whole, for the split by channels */
     TASKS_A_THREAD = 3,           /* enough to even out a noisy machine */
-    MOST_REPEATED = 3,            /* times that bands may lay out the input altogether */
+    MOST_REPEATED = 3, /* times that bands may lay out the input altogether, where that takes a share of the products' time: */
+    LAYOUT_FLOPS = 32, /* flops that take four times as long as laying out a byte */
 };
 
 const char *fc_algorithm_name(fc_algorithm algorithm)
@@ -168,13 +169,16 @@ int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads)
     return best;
 }
 
-/* Whether bands of rows x cols outputs would lay out much more than the map is: where a dilated kernel reaches far, every band
- * has nearly all of it in its halo. */
+/* Whether bands of rows x cols outputs would lay out much more than the map is, and take long for it beside the products: where
+ * a dilated kernel reaches far, every band has nearly all of the map in its halo. */
 static int repeats_input(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
 {
     const fc_window *w = &conv->window;
     const double bands = (double)fc_ceil_div(w->out[1], rows) * (double)fc_ceil_div(w->out[2], cols);
-    return bands * (double)input_bytes_of(conv, plan, rows, cols) > MOST_REPEATED * (double)input_bytes_of(conv, plan, w->out[1], w->out[2]);
+    const double bytes = bands * (double)input_bytes_of(conv, plan, rows, cols);
+    const double planes = (double)(conv->batch * conv->groups * w->out[0]);
+    return bytes > MOST_REPEATED * (double)input_bytes_of(conv, plan, w->out[1], w->out[2])
+        && bytes * planes * LAYOUT_FLOPS > flops_of(conv, plan);
 }
 
 static int exceeds_cache(const fc_conv *conv, const fc_conv_plan *plan, int64_t rows, int64_t cols)
