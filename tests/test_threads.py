@@ -199,6 +199,8 @@ INTERRUPTED = """
 import os, signal, sys, threading
 import numpy as np
 import fastconv as fc
+# A background job of a shell inherits a SIGINT that is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.argv[2] == "pool":
     x = np.ones((1, 16, 200_000), np.float32)
     out = np.full((1, 16, 200_000), np.nan, np.float32)
