@@ -67,8 +67,8 @@ typedef void fc_tile_kernel(const fc_tile *tile);
  *
  * blocked: `block_stride` bytes between the blocks of neighbouring pixels, or, when `block_offset` is not NULL, pixel p at
  * block_offset[p]. planar: `plane_stride` bytes between channels, pixels side by side.
- * Into blocks, lanes beyond `channels` are zeroed, and what stands `ahead` bytes behind the rows is fetched. Out of blocks, `residual` (NULL or laid out as planar) is added and the
- * activation applied.
+ * Into blocks, lanes beyond `channels` are zeroed, and what stands `ahead` bytes behind the rows is fetched. Out of blocks,
+ * `residual` (NULL or laid out as planar) is added and the activation applied.
  */
 typedef struct {
     void *blocked;

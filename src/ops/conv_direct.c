@@ -23,8 +23,7 @@ static void sweep_phases(const fc_conv_job *job, const fc_panel *panel, const fc
     const fc_conv_plan *plan = job->plan;
     const fc_phase *phase = fc_phases_of_slice(job, outputs->first[0] % plan->step[0]);
     if (job->gaps) {
-        const fc_phase *any = job->phase;
-        fc_reduction nothing = any->reduction;
+        fc_reduction nothing = job->phase->reduction;
         nothing.steps = nothing.tail_steps = 0;
         fc_sweep(&nothing, input, panel, target, outputs->count[1], outputs->count[2]);
     }

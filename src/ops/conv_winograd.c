@@ -50,8 +50,7 @@ static fc_stage stage_of(const fc_conv_job *job, char *transformed, char *sums, 
     s.out_step = (ptrdiff_t)fc_place_bytes(out_blocks, s.tiles);
     s.taps = s.registers + FC_PRODUCTS * FC_BLOCK_BYTES;
     s.row = s.taps + TAPS * plan->kernels->block * FC_BLOCK_BYTES;
-    s.output = s.row + fc_aligned((size_t)(plan->kernels->block * (job->conv->window.in[2] + plan->kernels->block)
-                                           * job->conv->item_bytes));
+    s.output = s.row + fc_gathered_row_bytes(job->conv, plan->kernels);
     return s;
 }
 

@@ -276,6 +276,11 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     plan->output_bytes = output_bytes_of(conv, plan, plan->band_rows, plan->band_cols);
 }
 
+size_t fc_gathered_row_bytes(const fc_conv *conv, const fc_kernels *kernels)
+{
+    return fc_aligned((size_t)(kernels->block * (conv->window.in[2] + kernels->block) * conv->item_bytes));
+}
+
 fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
@@ -304,8 +309,7 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
         return FC_OK;
     }
 
-    const size_t row = fc_aligned((size_t)(k->block * (conv->window.in[2] + k->block) * conv->item_bytes));
-    plan->thread_bytes = plan->output_bytes + row + (plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes);
+    plan->thread_bytes = plan->output_bytes + fc_gathered_row_bytes(conv, k) + (plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes);
     if (plan->method == FC_CHANNELS) plan->thread_bytes += plan->panel_bytes + FC_BLOCK_BYTES;
     plan->shared_bytes = plan->split == FC_BY_CHANNELS
                            ? (size_t)(conv->batch * conv->groups * w->out[0]) * plan->input_bytes

@@ -56,6 +56,9 @@ fc_window fc_simplified(const fc_window *window);
  * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
 int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);
 
+/* Scratch for one gathered row of a channel block. */
+size_t fc_gathered_row_bytes(const fc_conv *conv, const fc_kernels *kernels);
+
 /* conv: simplified, and where it is transposed, gathered. */
 fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan);
 

@@ -41,8 +41,8 @@ static size_t input_bytes_of(int64_t blocks, int64_t rows, int64_t cols)
 static size_t scratch_bytes(const fc_conv *conv, const fc_conv_plan *plan, int64_t tiles)
 {
     const int block = plan->kernels->block;
-    const size_t row = fc_aligned((size_t)(block * (conv->window.in[2] + block) * conv->item_bytes));
-    return (size_t)(FC_PRODUCTS + FC_TILE_OUT * FC_TILE_OUT * tiles + 9 * block) * FC_BLOCK_BYTES + row;
+    return (size_t)(FC_PRODUCTS + FC_TILE_OUT * FC_TILE_OUT * tiles + 9 * block) * FC_BLOCK_BYTES
+         + fc_gathered_row_bytes(conv, plan->kernels);
 }
 
 static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
