@@ -40,6 +40,7 @@ from fastconv.benchmark.layers import AnyLayer, ConvLayer, Layer, PoolLayer
 from fastconv.benchmark.machine import current_machine, peak_probe
 from fastconv.benchmark.report import figure, markdown_table, percent
 from fastconv.benchmark.results import Budget, Result, contender_names, measure, results_table, warning
+from fastconv.functional.checks import arguments
 from fastconv.runtime import native_run
 
 RESNET_AND_VGG = "^(resnet50|vgg16)_"
@@ -190,12 +191,13 @@ def blocked_speeds(layer: ConvLayer, rounds: int, seconds: float) -> tuple[list[
     run = native_run()
     probe = peak_probe(BLOCKED_SECONDS)
     window = ((layer.kernel,) * 2, (layer.stride,) * 2, (layer.padding,) * 4, (1, 1))
+    epilogue, direct = (None, None, *arguments.activation(None)), core.ALGORITHMS.index("direct")
     data = operands(layer)
     x, (weight,), out = data.input, data.parameters, np.empty(layer.output_shape, np.float32)
     speeds, peaks = [], []
     for _ in range(max(3, min(rounds, int(seconds / (2 * BLOCKED_SECONDS))))):
         peaks.append(probe().flops)
-        once = core.bench_blocked_conv(x, weight, out, window, run, BLOCKED_SECONDS)
+        once = core.bench_blocked_conv(x, weight, out, window, epilogue, direct, run, BLOCKED_SECONDS)
         speeds.append(layer.flops / once)
     return speeds, peaks
 

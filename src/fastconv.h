@@ -38,7 +38,7 @@ typedef struct {
     fc_activation activation;
 } fc_epilogue;
 
-typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_WINOGRAD, FC_ALGORITHMS } fc_algorithm;
+typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_WINOGRAD, FC_WINOGRAD_2X2, FC_WINOGRAD_4X4, FC_ALGORITHMS } fc_algorithm;
 const char *fc_algorithm_name(fc_algorithm algorithm);
 
 typedef struct {
@@ -69,8 +69,9 @@ typedef struct {
     ptrdiff_t sample, block, slice, row;
 } fc_blocked;
 
-/* The same convolution (algorithm direct, one group) between blocked maps, its filter packed once before by fc_conv_pack.
- * `plain` is read where the plan's form is FC_PLANES, else `input`. residual: NULL data, or like the output. */
+/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before by fc_conv_pack.
+ * `plain` is read where the plan's form is FC_PLANES, else `input`, whose halo under Winograd tiles that go beyond the output
+ * is as wide as they are. residual: NULL data, or like the output. */
 typedef struct {
     const fc_conv *conv;
     const fc_conv_plan *plan;
@@ -84,8 +85,13 @@ fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run);
 
 /* Compute `output` by the above, from arrays whose pixels are one item apart, and say how long a call takes: the least of as
  * many as fit into `seconds`, packing and reordering left out. FC_UNSUPPORTED if there are no tiles for it. */
-fc_status fc_measure_blocked(const fc_conv *conv, const fc_view *input, const void *weight, const fc_view *output,
-                             const fc_run *run, double seconds, double *least);
+typedef struct {
+    const fc_conv *conv;
+    const fc_view *input, *output;
+    const void *weight;
+    const fc_epilogue *epilogue;
+} fc_plain_conv;
+fc_status fc_measure_blocked(const fc_plain_conv *call, const fc_run *run, double seconds, double *least);
 
 typedef struct {
     int64_t batch, channels;

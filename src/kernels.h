@@ -119,23 +119,34 @@ typedef struct {
     fc_activation activation;
 } fc_depthwise;
 
-/* Winograd F(4x4, 3x3) of one channel block and `tiles` neighbouring tiles of a row:
+/* Winograd F(m x m, 3x3), m = tile_out, of one channel block and `tiles` neighbouring tiles of a row:
  *
- *   input transform    6 x 6 pixels from input on, rows `row` bytes apart, to 36 values `step` bytes apart from output on;
- *                      the next tile 4 pixels on in the input, a block on in the output
- *   output transform   36 sums, `step` bytes apart from input on, to 4 x 4 pixels and the bias, rows `row` bytes apart;
- *                      the next tile a block on in the input, 4 pixels on in the output
+ *   input transform    (m + 2)^2 pixels from input on, rows `row` bytes apart, to as many values `step` bytes apart from output
+ *                      on; the next tile m pixels on in the input, a block on in the output
+ *   output transform   (m + 2)^2 sums, `step` bytes apart from input on, to act(m x m pixels + bias + residual), rows `row` bytes
+ *                      apart; the next tile a block on in the input, m pixels on in output and residual. Of the pixels of all
+ *                      tiles together the first `rows` <= m rows of `cols` pixels are written
+ *   filter transform   9 taps, a block each, to (m + 2)^2 values, `step` bytes apart; computed in double
  *
- * scratch: 36 vectors.
+ * scratch: as many vectors as there are products.
  */
-enum { FC_POINTS = 6, FC_TILE_OUT = 4, FC_PRODUCTS = FC_POINTS * FC_POINTS };
 typedef struct {
     const void *input;
     ptrdiff_t row, step;
     void *output, *scratch;
-    const void *bias; /* of the output transform: one block */
-    int64_t tiles;
+    int64_t tiles, rows, cols;
+    const void *bias, *residual; /* of the output transform: one block; NULL or like the output */
+    fc_activation activation;
 } fc_winograd;
+
+typedef struct {
+    int tile_out, products;
+    void (*input)(const fc_winograd *);
+    void (*output)(const fc_winograd *);
+    void (*filter)(const void *taps, void *filter, ptrdiff_t step);
+} fc_winograd_kernels;
+
+enum { FC_F2X2, FC_F4X4, FC_WINOGRADS };
 
 /* One output by itself: out = act(bias + residual + sum over s of input[in[s]] * weight[at[s]]), offsets in bytes. */
 typedef struct {
@@ -326,10 +337,7 @@ typedef struct {
     void (*copy_blocks)(const fc_transpose *, ptrdiff_t px_stride);
     void (*planar)(const fc_planar *);
     void (*depthwise)(const fc_depthwise *);
-    void (*winograd_input)(const fc_winograd *);
-    void (*winograd_output)(const fc_winograd *);
-    /* 9 taps, a block each, to 36 values, `step` bytes apart; the transform is computed in double. */
-    void (*winograd_filter)(const void *taps, void *filter, ptrdiff_t step);
+    fc_winograd_kernels winograd[FC_WINOGRADS];
     void (*plain_sum)(const fc_plain_sum *);
     int (*holds_nan)(const void *item);
     void (*max_pool)(const fc_pool_row *);

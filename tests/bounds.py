@@ -32,10 +32,13 @@ CONVOLUTION: dict[str, Callable[[int], float]] = {
     "auto": lambda terms: summation(terms) + 2,
 }
 
-# c(K) of |y - ref| <= c eps |A'| [sum of (|G| |w| |G'|) (|B'| |x| |B|)] |A|, over K input channels: the sum,
-# filter and product rounded once (1), two transforms of the input of at most 3 roundings each (3), two of
-# the sums of at most 5 (5), and bias, residual and clip as above (1.5).
-WINOGRAD: Callable[[int], float] = lambda channels: summation(channels) + 10.5  # noqa: E731
+# tile size -> c(K) of |y - ref| <= c eps |A'| [sum of (|G| |w| |G'|) (|B'| |x| |B|)] |A|, over K input
+# channels: the sum, filter and product rounded once, two transforms of the input of at most 3 roundings each
+# (1 of 2x2), two of the sums of at most 5 (2), half an eps a rounding, and bias, residual and clip (1.5).
+WINOGRAD: dict[int, Callable[[int], float]] = {
+    2: lambda channels: summation(channels) + 5.5,
+    4: lambda channels: summation(channels) + 10.5,
+}
 
 # The sum of a window, 1/2 for rounding 1 / divisor and 1/2 for the product with it.
 AVERAGE: Callable[[int], float] = lambda terms: summation(terms) + 1  # noqa: E731

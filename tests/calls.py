@@ -34,7 +34,7 @@ def fits_winograd(case: ConvCase) -> bool:
 
 def every_algorithm(case: ConvCase) -> list[str]:
     """List all that must be able to do the case, exact or not."""
-    return [*algorithms(case), *(["winograd"] if fits_winograd(case) else [])]
+    return [*algorithms(case), *(["winograd_2x2", "winograd_4x4"] if fits_winograd(case) else [])]
 
 
 def convolve(case: ConvCase, *arrays: Array | None, **options: Any) -> Array:

@@ -9,12 +9,12 @@ import numpy as np
 import oracle
 import pytest
 from bounds import CONVOLUTION, Activation, after_activation, assert_same_bits, assert_within, eps_of
-from calls import algorithms, channels_first, channels_last, convolve
+from calls import algorithms, channels_first, channels_last, convolve, fits_winograd
 from cases import CONV_CASES, ConvCase, random_array
 
 import fastconv as fc
 from fastconv._native import core
-from fastconv.functional.checks import window
+from fastconv.functional.checks import arguments, window
 from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
@@ -101,19 +101,42 @@ BLOCKED = [
 ]
 
 
+def blocked(case: ConvCase, arrays: tuple[Array, ...], epilogue: tuple[Any, ...], algorithm: str) -> Array:
+    """Call the kernel that networks call, between maps in channel blocks."""
+    x, w = arrays
+    given = case.stride, case.padding, case.dilation, 1
+    shape, native_window, _ = window.convolution(x.shape, w.shape, given)
+    out = np.full(shape, np.nan, x.dtype)
+    code = core.ALGORITHMS.index(algorithm)
+    core.bench_blocked_conv(x, w, out, native_window, epilogue, code, native_run(), 0.0)
+    return out
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("case", BLOCKED, ids=str)
 def test_blocked_maps_give_the_bits_of_plain_arrays(
     case: ConvCase, threads: int, dtype: Any, isa: str
 ) -> None:
     x, w, _ = case.arrays(dtype)
+    tiled = ["winograd_2x2", "winograd_4x4"] if fits_winograd(case) else []
     with fc.config(num_threads=threads):
-        expected = convolve(case, x, w, algorithm="direct")
-        out = np.full_like(expected, np.nan)
-        given = case.stride, case.padding, case.dilation, 1
-        _, native_window, _ = window.convolution(x.shape, w.shape, given)
-        core.bench_blocked_conv(x, w, out, native_window, native_run(), 0.0)
-    assert_same_bits(out, expected)
+        for algorithm in ["direct", *tiled]:
+            y = blocked(case, (x, w), (None, None, *arguments.activation(None)), algorithm)
+            assert_same_bits(y, convolve(case, x, w, algorithm=algorithm))
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "silu", ("leaky_relu", 0.125)], ids=str)
+@pytest.mark.parametrize("case", BLOCKED[::5], ids=str)
+def test_blocked_maps_with_bias_residual_and_activation(
+    case: ConvCase, activation: Activation, dtype: Any, isa: str
+) -> None:
+    x, w, b = case.arrays(dtype)
+    r = random_array(case.name, case.output, dtype)
+    tiled = ["winograd_2x2", "winograd_4x4"] if fits_winograd(case) else []
+    for algorithm in ["direct", *tiled]:
+        y = blocked(case, (x, w), (b, r, *arguments.activation(activation)), algorithm)
+        expected = convolve(case, x, w, b, residual=r, activation=activation, algorithm=algorithm)
+        assert_same_bits(y, expected)
 
 
 ACTIVATIONS: list[Activation] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,25 +33,41 @@ CASES = [
 ]  # fmt: skip
 
 
-def winograd(case: ConvCase, *arrays: Array | None, **options: Any) -> Array:
-    """Call the convolution by this algorithm."""
-    return convolve(case, *arrays, algorithm="winograd", **options)
+@dataclass(frozen=True)
+class Winograd:
+    """The algorithm with tiles of tile x tile outputs."""
+
+    tile: int
+
+    def __str__(self) -> str:
+        return f"winograd_{self.tile}x{self.tile}"
+
+    def __call__(self, case: ConvCase, *arrays: Array | None, **options: Any) -> Array:
+        return convolve(case, *arrays, algorithm=str(self), **options)
+
+    def magnitude(self, case: ConvCase, x: Array, w: Array) -> Array:
+        """Return what errors are relative to."""
+        return oracle.winograd_magnitude(self.tile, x, w, case.padding_pairs, case.groups)
 
 
-def magnitude(case: ConvCase, x: Array, w: Array) -> Array:
-    """Return what errors are relative to."""
-    return oracle.winograd_magnitude(x, w, case.padding_pairs, case.groups)
+@pytest.fixture(params=[Winograd(2), Winograd(4)], ids=str)
+def winograd(request: pytest.FixtureRequest) -> Winograd:
+    """Both tile sizes."""
+    tile_size: Winograd = request.param
+    return tile_size
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_matches_oracle_for_any_thread_count(case: ConvCase, dtype: Any, isa: str) -> None:
+def test_matches_oracle_for_any_thread_count(
+    winograd: Winograd, case: ConvCase, dtype: Any, isa: str
+) -> None:
     x, w, _ = case.arrays(dtype)
     results = []
     for threads in (1, 2, 3):
         with fc.config(num_threads=threads):
             results.append(winograd(case, x, w))
     assert results[0].dtype == dtype
-    bound = WINOGRAD(case.weight[1]) * eps_of(dtype) * magnitude(case, x, w)
+    bound = WINOGRAD[winograd.tile](case.weight[1]) * eps_of(dtype) * winograd.magnitude(case, x, w)
     assert_within(results[0], oracle.conv(x, w, **case.options), bound)
     assert_same_bits(results[1], results[0])
     assert_same_bits(results[2], results[0])
@@ -59,7 +76,9 @@ def test_matches_oracle_for_any_thread_count(case: ConvCase, dtype: Any, isa: st
 
 
 @pytest.mark.parametrize("case", CASES[::5], ids=str)
-def test_sample_alone_has_the_bits_it_has_in_a_batch(case: ConvCase, dtype: Any, isa: str) -> None:
+def test_sample_alone_has_the_bits_it_has_in_a_batch(
+    winograd: Winograd, case: ConvCase, dtype: Any, isa: str
+) -> None:
     batch = random_array(case.name, (5, *case.input[1:]), dtype)
     _, w, b = case.arrays(dtype)
     together = winograd(case, batch, w, b)
@@ -69,14 +88,16 @@ def test_sample_alone_has_the_bits_it_has_in_a_batch(case: ConvCase, dtype: Any,
 
 @pytest.mark.parametrize("activation", [None, "relu", ("leaky_relu", 0.125), "silu"], ids=str)
 @pytest.mark.parametrize("case", CASES[::7], ids=str)
-def test_bias_residual_and_activation(case: ConvCase, activation: Activation, dtype: Any, isa: str) -> None:
+def test_bias_residual_and_activation(
+    winograd: Winograd, case: ConvCase, activation: Activation, dtype: Any, isa: str
+) -> None:
     x, w, b = case.arrays(dtype)
     residual = random_array(case.name, case.output, dtype)
     sums = oracle.conv(x, w, b, **case.options) + residual
     expected = oracle.activation(sums, activation)
-    size = magnitude(case, x, w) + abs(oracle.channel_vector(b, sums.ndim)) + abs(residual)
+    size = winograd.magnitude(case, x, w) + abs(oracle.channel_vector(b, sums.ndim)) + abs(residual)
     bound = after_activation(
-        activation, WINOGRAD(case.weight[1]) * eps_of(dtype) * size, expected, eps_of(dtype)
+        activation, WINOGRAD[winograd.tile](case.weight[1]) * eps_of(dtype) * size, expected, eps_of(dtype)
     )
     assert_within(winograd(case, x, w, b, residual=residual, activation=activation), expected, bound)
     y = winograd(
@@ -85,8 +106,9 @@ def test_bias_residual_and_activation(case: ConvCase, activation: Activation, dt
     assert_within(channels_first(y), expected, bound)
 
 
+@pytest.mark.parametrize(("tile", "most"), [(2, 1.0), (4, 2.5)])
 @pytest.mark.parametrize("channels", [16, 64, 300])
-def test_typical_error_is_at_most_two_and_a_half_times_that_of_direct(channels: int, isa: str) -> None:
+def test_typical_error_beside_that_of_direct(channels: int, tile: int, most: float, isa: str) -> None:
     x = random_array("x", (1, channels, 40, 40), np.float32)
     w = random_array("w", (32, channels, 3, 3), np.float32)
     exact = oracle.conv(x, w, padding=1)
@@ -95,13 +117,13 @@ def test_typical_error_is_at_most_two_and_a_half_times_that_of_direct(channels: 
         y = fc.conv2d(x, w, padding=1, algorithm=algorithm)
         return float(np.sqrt(np.mean((y - exact) ** 2)))
 
-    assert 0 < error("winograd") <= 2.5 * error("direct")
+    assert 0 < error(str(Winograd(tile))) <= most * error("direct")
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("case", [c for c in CASES[::9] if "worth" not in c.name], ids=str)
 def test_what_is_not_finite_spreads_within_its_tiles_and_never_vanishes(
-    case: ConvCase, special: float, dtype: Any, isa: str
+    winograd: Winograd, case: ConvCase, special: float, dtype: Any, isa: str
 ) -> None:
     x, w, _ = case.arrays(dtype)
     clean = winograd(case, x, w)
@@ -112,18 +134,36 @@ def test_what_is_not_finite_spreads_within_its_tiles_and_never_vanishes(
         marked = np.zeros_like(x)
         marked.flat[place] = 1
         reached = oracle.conv(marked, np.ones_like(w), **case.options) > 0
-        tiles = magnitude(case, marked, np.ones_like(w)) > 0
+        tiles = winograd.magnitude(case, marked, np.ones_like(w)) > 0
         assert not np.isfinite(y[reached]).any()
         assert_same_bits(y[~tiles], clean[~tiles])
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf])
-def test_weight_that_is_not_finite_never_vanishes(special: float, dtype: Any, isa: str) -> None:
+def test_weight_that_is_not_finite_never_vanishes(
+    winograd: Winograd, special: float, dtype: Any, isa: str
+) -> None:
     x, w = random_array("x", (1, 18, 9, 9), dtype), random_array("w", (20, 18, 3, 3), dtype)
     w[7, 3, 1, 1] = special
-    y = fc.conv2d(x, w, padding=1, algorithm="winograd")
+    y = fc.conv2d(x, w, padding=1, algorithm=str(winograd))
     assert not np.isfinite(y[0, 7]).any()
     assert np.isfinite(np.delete(y[0], 7, axis=0)).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+@pytest.mark.parametrize("batch", [1, 8])
+@pytest.mark.parametrize("size", [7, 14, 56, 224, 1000])
+@pytest.mark.parametrize("channels", [8, 64, 200, 512, 1024])
+def test_scratch_is_bounded(
+    winograd: Winograd, channels: int, size: int, batch: int, threads: int, dtype: Any
+) -> None:
+    shapes = (batch, channels, size, size), (channels, channels, 3, 3)
+    with fc.config(num_threads=threads):
+        plan = fc.explain("conv2d", *shapes, padding=1, algorithm=str(winograd), dtype=dtype)
+    itemsize = np.dtype(dtype).itemsize
+    blocks = -(-channels * itemsize // 64)
+    transformed = (winograd.tile + 2) ** 2 * blocks * 64 * channels
+    assert plan["workspace_bytes"] <= transformed + plan["threads"] * 2 * 2**20
 
 
 LARGE: tuple[tuple[int, ...], tuple[int, ...]] = ((1, 64, 30, 31), (64, 64, 3, 3))
@@ -132,8 +172,8 @@ LARGE: tuple[tuple[int, ...], tuple[int, ...]] = ((1, 64, 30, 31), (64, 64, 3, 3
 @pytest.mark.parametrize(
     ("shapes", "options", "algorithm"),
     [
-        (LARGE, {}, "winograd"),
-        (((1, 128, 14, 14), (128, 128, 3, 3)), {"padding": 1}, "winograd"),
+        (LARGE, {}, "winograd_4x4"),
+        (((1, 128, 14, 14), (128, 128, 3, 3)), {"padding": 1}, "winograd_4x4"),
         (((9, 128, 7, 7), (128, 128, 3, 3)), {"padding": 1}, "direct"),
         (((1, 16, 60, 60), (64, 16, 3, 3)), {}, "direct"),
         (((1, 64, 5, 200), (64, 64, 3, 3)), {"padding": 1}, "direct"),
@@ -163,8 +203,8 @@ def test_auto_computes_what_it_says(dtype: Any, isa: str) -> None:
 
 def test_environment_switches_it_off(fresh_python: Any) -> None:
     script = f"import fastconv as fc; print(fc.explain('conv2d', {LARGE[0]}, {LARGE[1]})['algorithm'])"
-    assert fresh_python("-c", script).stdout.strip() == "winograd"
-    assert fresh_python("-c", script, FASTCONV_WINOGRAD="1").stdout.strip() == "winograd"
+    assert fresh_python("-c", script).stdout.strip() == "winograd_4x4"
+    assert fresh_python("-c", script, FASTCONV_WINOGRAD="1").stdout.strip() == "winograd_4x4"
     assert fresh_python("-c", script, FASTCONV_WINOGRAD="0").stdout.strip() == "direct"
 
 

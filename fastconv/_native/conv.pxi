@@ -82,17 +82,20 @@ def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algor
     }
 
 
-def bench_blocked_conv(input, weight, out, tuple window, tuple run, double seconds, /):
+def bench_blocked_conv(input, weight, out, tuple window, tuple epilogue, int algorithm, tuple run, double seconds, /):
     cdef Map x, y
     cdef fc_conv conv
+    cdef fc_epilogue e
     cdef fc_run r
+    cdef fc_plain_conv call
     cdef fc_status status
-    cdef void *data
     cdef double least = 0
     read_conv(input, weight, out, window, 1, &x, &y, &conv)
+    conv.algorithm = algorithm
+    read_epilogue(epilogue, &e)
     read_run(run, &r)
-    data = data_of(weight)
+    call.conv, call.input, call.output, call.weight, call.epilogue = &conv, &x.view, &y.view, data_of(weight), &e
     with nogil:
-        status = fc_measure_blocked(&conv, &x.view, data, &y.view, &r, seconds, &least)
+        status = fc_measure_blocked(&call, &r, seconds, &least)
     check(status)
     return least

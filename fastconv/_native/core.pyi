@@ -25,7 +25,7 @@ Epilogue = tuple[Array | None, Array | None, int, float, float]
 Run = tuple[int, int, bool]
 
 ISA_NAMES: Final[tuple[str, ...]]  # ("generic", "avx2", "avx512"): what was compiled in, worst first
-ALGORITHMS: Final[tuple[str, ...]]  # ("auto", "direct", "im2col", "depthwise", "winograd"): an index
+ALGORITHMS: Final[tuple[str, ...]]  # ("auto", "direct", "im2col", ...): an index
 ACTIVATIONS: Final[
     tuple[str, ...]
 ]  # ("none", "relu", "clip", "leaky_relu", "silu", "hardswish", "sigmoid", "tanh")
@@ -94,11 +94,20 @@ def conv_plan(
     """
 
 def bench_blocked_conv(
-    input: Array, weight: Array, out: Array, window: Window, run: Run, seconds: float, /
+    input: Array,
+    weight: Array,
+    out: Array,
+    window: Window,
+    epilogue: Epilogue,
+    algorithm: int,
+    run: Run,
+    seconds: float,
+    /,
 ) -> float:
-    """Return the least time of the direct kernel between blocked maps, filter packed; fill ``out``.
+    """Return the least time of the kernel between blocked maps, filter packed; fill ``out``.
 
-    One group, channels first, rows contiguous. Raises ValueError if register tiles do not do the shape.
+    One group, channels first, rows contiguous. Raises ValueError unless register tiles do the shape, directly
+    or on Winograd's transformed input.
     """
 
 def max_pool(input: Array, out: Array, indices: Array | None, window: Window, run: Run, /) -> None:

@@ -47,8 +47,13 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_conv_run(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
                           const fc_epilogue *, const fc_run *)
 
-    fc_status fc_measure_blocked(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
-                                 const fc_run *, double seconds, double *least)
+    ctypedef struct fc_plain_conv:
+        const fc_conv *conv
+        const fc_view *input
+        const fc_view *output
+        const void *weight
+        const fc_epilogue *epilogue
+    fc_status fc_measure_blocked(const fc_plain_conv *, const fc_run *, double seconds, double *least)
 
     ctypedef struct fc_pool:
         int64_t batch, channels

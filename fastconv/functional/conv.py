@@ -162,9 +162,10 @@ def conv2d(
         Channels first or last in input, output and residual.
     algorithm : str, default "auto"
         ``"auto"``, ``"direct"``, ``"im2col"``, ``"depthwise"`` or ``"winograd"``; `explain` tells what
-        ``"auto"`` takes. ``"winograd"`` computes 3x3 windows of stride and dilation 1 with a quarter of the
-        products and about twice the rounding error [3]_; what is not finite spreads over 4x4 outputs.
-        ``"auto"`` takes it for large maps of many channels, unless `config` forbids.
+        ``"auto"`` takes. ``"winograd"`` computes 3x3 windows of stride and dilation 1 in tiles [3]_:
+        ``"winograd_4x4"`` with a quarter of the products and about twice the rounding error,
+        ``"winograd_2x2"`` with four ninths of them and less error than ``"direct"``. What is not finite
+        spreads over its tiles. ``"auto"`` takes it where it is faster, unless `config` forbids.
     out : numpy.ndarray, optional
         C-contiguous array of the output's shape and dtype, apart from all inputs, to be written.
 

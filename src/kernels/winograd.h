@@ -1,27 +1,39 @@
-/* Winograd's minimal filtering F(4x4, 3x3): 16 outputs of a tile from 36 products instead of 144, one channel block at a time.
+/* Winograd's minimal filtering, one channel block at a time: of a 3x3 window
+ *
+ *   F(4x4, 3x3)   16 outputs of a tile from 36 products instead of 144
+ *   F(2x2, 3x3)    4 outputs of a tile from 16 products instead of  36
  *
  *   output = A' [ (G filter G') * (B' input B) ] A      * element by element, summed over the input channels in between
  *
- * Polynomials through the points 0, +-a, +-b and infinity. B' maps 6 inputs to their values there, G the 3 taps, A' the products
- * back to 4 outputs; points of one size share their even and odd parts. With a = 5/8 and b = 3/2 every constant of B and A is
- * exact, and magnitudes grow at most 63 times before they cancel, with the usual 1 and 2 it is 256 times.
+ * Polynomials through the points 0, +-a, +-b and infinity, or 0, +-1 and infinity. B' maps the inputs to their values there, G
+ * the 3 taps, A' the products back to outputs; points of one size share their even and odd parts. With a = 5/8 and b = 3/2
+ * every constant of B and A is exact, and magnitudes grow at most 63 times before they cancel, with the usual 1 and 2 it is 256
+ * times.
  *
  * Lavin & Gray 2016 (the algorithm); Barabasz et al. 2018 (points and error).
  */
 #ifndef FASTCONV_KERNELS_WINOGRAD_H
 #define FASTCONV_KERNELS_WINOGRAD_H
 
-#include "../kernels.h"
-#include "../simd.h"
+#include "activation.h"
 
 #define POINT_A (5.0 / 8)
 #define POINT_B (3.0 / 2)
 #define SQUARE_A (POINT_A * POINT_A)
 #define SQUARE_B (POINT_B * POINT_B)
 
+enum { TILE_TAPS = 3, MOST_OUT = 4, MOST_POINTS = MOST_OUT + TILE_TAPS - 1 };
+
 /* v = B' d. */
-ALWAYS_INLINE void input_at_points(const vreal d[FC_POINTS], vreal v[FC_POINTS])
+ALWAYS_INLINE void input_at_points(int out, const vreal *d, vreal *v)
 {
+    if (out == 2) {
+        v[0] = d[2] - d[0];
+        v[1] = d[2] + d[1];
+        v[2] = d[2] - d[1];
+        v[3] = d[3] - d[1];
+        return;
+    }
     const REAL product = (REAL)(SQUARE_A * SQUARE_B), sum = (REAL)(SQUARE_A + SQUARE_B);
     const vreal even_a = d[4] - (REAL)SQUARE_B * d[2], odd_a = d[3] - (REAL)SQUARE_B * d[1];
     const vreal even_b = d[4] - (REAL)SQUARE_A * d[2], odd_b = d[3] - (REAL)SQUARE_A * d[1];
@@ -34,8 +46,13 @@ ALWAYS_INLINE void input_at_points(const vreal d[FC_POINTS], vreal v[FC_POINTS])
 }
 
 /* y = A' m. */
-ALWAYS_INLINE void outputs_of_points(const vreal m[FC_POINTS], vreal y[FC_TILE_OUT])
+ALWAYS_INLINE void outputs_of_points(int out, const vreal *m, vreal *y)
 {
+    if (out == 2) {
+        y[0] = m[0] + (m[1] + m[2]);
+        y[1] = (m[1] - m[2]) + m[3];
+        return;
+    }
     const vreal even_a = m[1] + m[2], odd_a = (REAL)POINT_A * (m[1] - m[2]);
     const vreal even_b = m[3] + m[4], odd_b = (REAL)POINT_B * (m[3] - m[4]);
     y[0] = m[0] + even_a + even_b;
@@ -45,8 +62,15 @@ ALWAYS_INLINE void outputs_of_points(const vreal m[FC_POINTS], vreal y[FC_TILE_O
 }
 
 /* u = G g, in double whatever the type. */
-ALWAYS_INLINE void taps_at_points(const vdouble g[3], vdouble u[FC_POINTS])
+ALWAYS_INLINE void taps_at_points(int out, const vdouble g[TILE_TAPS], vdouble *u)
 {
+    if (out == 2) {
+        u[0] = -g[0];
+        u[1] = 0.5 * (g[0] + g[2]) + 0.5 * g[1];
+        u[2] = 0.5 * (g[0] + g[2]) - 0.5 * g[1];
+        u[3] = g[2];
+        return;
+    }
     const double a = 1 / (2 * SQUARE_A * (SQUARE_A - SQUARE_B)), b = 1 / (2 * SQUARE_B * (SQUARE_B - SQUARE_A));
     const vdouble even_a = a * g[0] + a * SQUARE_A * g[2], odd_a = a * POINT_A * g[1];
     const vdouble even_b = b * g[0] + b * SQUARE_B * g[2], odd_b = b * POINT_B * g[1];
@@ -58,67 +82,99 @@ ALWAYS_INLINE void taps_at_points(const vdouble g[3], vdouble u[FC_POINTS])
     u[5] = g[2];
 }
 
-/* Columns first, into scratch, then rows: six vectors at a time stay in registers. */
-static void winograd_input(const fc_winograd *t)
+/* Columns first, into scratch, then rows: the vectors of one of either stay in registers. */
+ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
 {
+    const int points = out + TILE_TAPS - 1;
     const char *in = t->input;
-    char *scratch = t->scratch, *out = t->output;
-    for (int64_t tile = 0; tile < t->tiles; tile++, in += FC_TILE_OUT * BLOCK_BYTES, out += BLOCK_BYTES)
+    char *scratch = t->scratch, *to = t->output;
+    for (int64_t tile = 0; tile < t->tiles; tile++, in += out * BLOCK_BYTES, to += BLOCK_BYTES)
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
-            vreal d[FC_POINTS], v[FC_POINTS];
-            for (int col = 0; col < FC_POINTS; col++) {
-                UNROLLED for (int i = 0; i < FC_POINTS; i++) d[i] = load(in + i * t->row + col * BLOCK_BYTES + vector);
-                input_at_points(d, v);
-                UNROLLED for (int i = 0; i < FC_POINTS; i++) store(scratch + (i * FC_POINTS + col) * VECTOR_BYTES, v[i]);
+            vreal d[MOST_POINTS], v[MOST_POINTS];
+            for (int col = 0; col < points; col++) {
+                UNROLLED for (int i = 0; i < points; i++) d[i] = load(in + i * t->row + col * BLOCK_BYTES + vector);
+                input_at_points(out, d, v);
+                UNROLLED for (int i = 0; i < points; i++) store(scratch + (i * points + col) * VECTOR_BYTES, v[i]);
             }
-            for (int row = 0; row < FC_POINTS; row++) {
-                UNROLLED for (int i = 0; i < FC_POINTS; i++) d[i] = load(scratch + (row * FC_POINTS + i) * VECTOR_BYTES);
-                input_at_points(d, v);
-                UNROLLED for (int i = 0; i < FC_POINTS; i++) store(out + (row * FC_POINTS + i) * t->step + vector, v[i]);
+            for (int row = 0; row < points; row++) {
+                UNROLLED for (int i = 0; i < points; i++) d[i] = load(scratch + (row * points + i) * VECTOR_BYTES);
+                input_at_points(out, d, v);
+                UNROLLED for (int i = 0; i < points; i++) store(to + (row * points + i) * t->step + vector, v[i]);
             }
         }
 }
 
-static void winograd_output(const fc_winograd *t)
+/* Residual and activation of the `cols` wanted columns of a tile, still in the nearest cache. */
+static __attribute__((noinline)) void finish_tile(const fc_winograd *t, ptrdiff_t at, int64_t cols)
 {
+    for (int64_t row = 0; row < t->rows; row++, at += t->row) {
+        char *y = (char *)t->output + at;
+        activate_row(y, y, t->residual ? (const char *)t->residual + at : NULL, cols * BLOCK, &t->activation, 0);
+    }
+}
+
+ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
+{
+    const int points = out + TILE_TAPS - 1, unfinished = t->residual || t->activation.kind != FC_IDENTITY;
     const char *in = t->input;
-    char *scratch = t->scratch, *out = t->output;
-    for (int64_t tile = 0; tile < t->tiles; tile++, in += BLOCK_BYTES, out += FC_TILE_OUT * BLOCK_BYTES)
+    char *scratch = t->scratch;
+    for (int64_t tile = 0; tile < t->tiles; tile++, in += BLOCK_BYTES) {
+        const ptrdiff_t at = tile * out * BLOCK_BYTES;
+        const int64_t left = t->cols - tile * out, cols = left < out ? left : out;
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
             const vreal bias = load((const char *)t->bias + vector);
-            vreal m[FC_POINTS], y[FC_TILE_OUT];
-            for (int col = 0; col < FC_POINTS; col++) {
-                UNROLLED for (int i = 0; i < FC_POINTS; i++) m[i] = load(in + (i * FC_POINTS + col) * t->step + vector);
-                outputs_of_points(m, y);
-                UNROLLED for (int i = 0; i < FC_TILE_OUT; i++) store(scratch + (i * FC_POINTS + col) * VECTOR_BYTES, y[i]);
+            vreal m[MOST_POINTS], y[MOST_OUT];
+            for (int col = 0; col < points; col++) {
+                UNROLLED for (int i = 0; i < points; i++) m[i] = load(in + (i * points + col) * t->step + vector);
+                outputs_of_points(out, m, y);
+                UNROLLED for (int i = 0; i < out; i++) store(scratch + (i * points + col) * VECTOR_BYTES, y[i]);
             }
-            for (int row = 0; row < FC_TILE_OUT; row++) {
-                UNROLLED for (int i = 0; i < FC_POINTS; i++) m[i] = load(scratch + (row * FC_POINTS + i) * VECTOR_BYTES);
-                outputs_of_points(m, y);
-                UNROLLED for (int i = 0; i < FC_TILE_OUT; i++)
-                    store(out + row * t->row + i * BLOCK_BYTES + vector, y[i] + bias);
+            for (int row = 0; row < t->rows; row++) {
+                UNROLLED for (int i = 0; i < points; i++) m[i] = load(scratch + (row * points + i) * VECTOR_BYTES);
+                outputs_of_points(out, m, y);
+                char *to = (char *)t->output + at + row * t->row + vector;
+                UNROLLED for (int i = 0; i < out; i++)
+                    if (i < cols) store(to + i * BLOCK_BYTES, y[i] + bias);
             }
         }
+        if (unfinished) finish_tile(t, at, cols);
+    }
 }
 
 /* One filter of each output channel of a block: nine taps, a block each. */
-static void winograd_filter(const void *taps, void *filter, ptrdiff_t step)
+ALWAYS_INLINE void transform_filter(const void *taps, void *filter, ptrdiff_t step, int out)
 {
+    const int points = out + TILE_TAPS - 1;
     for (int lane = 0; lane < BLOCK; lane += DOUBLES) {
-        vdouble columns[FC_POINTS][3], u[FC_POINTS];
-        for (int col = 0; col < 3; col++) {
-            vdouble g[3];
-            for (int i = 0; i < 3; i++) g[i] = load_wide((const REAL *)taps + (i * 3 + col) * BLOCK + lane);
-            taps_at_points(g, u);
-            for (int i = 0; i < FC_POINTS; i++) columns[i][col] = u[i];
+        vdouble columns[MOST_POINTS][TILE_TAPS], u[MOST_POINTS];
+        for (int col = 0; col < TILE_TAPS; col++) {
+            vdouble g[TILE_TAPS];
+            for (int i = 0; i < TILE_TAPS; i++) g[i] = load_wide((const REAL *)taps + (i * TILE_TAPS + col) * BLOCK + lane);
+            taps_at_points(out, g, u);
+            for (int i = 0; i < points; i++) columns[i][col] = u[i];
         }
-        for (int row = 0; row < FC_POINTS; row++) {
-            taps_at_points(columns[row], u);
-            for (int i = 0; i < FC_POINTS; i++)
-                *(vnarrow *)((char *)filter + (row * FC_POINTS + i) * step + lane * REAL_BYTES) =
+        for (int row = 0; row < points; row++) {
+            taps_at_points(out, columns[row], u);
+            for (int i = 0; i < points; i++)
+                *(vnarrow *)((char *)filter + (row * points + i) * step + lane * REAL_BYTES) =
                     __builtin_convertvector(u[i], vnarrow);
         }
     }
 }
+
+/* The three transforms of one tile size, and their entry in the table. */
+#define WINOGRAD_FUNCTIONS(out)                                                                   \
+    static void winograd_input_##out(const fc_winograd *t) { transform_input(t, out); }           \
+    static void winograd_output_##out(const fc_winograd *t) { transform_output(t, out); }         \
+    static void winograd_filter_##out(const void *taps, void *filter, ptrdiff_t step)             \
+    {                                                                                             \
+        transform_filter(taps, filter, step, out);                                                \
+    }
+#define WINOGRAD_ENTRY(out) \
+    {out, (out + TILE_TAPS - 1) * (out + TILE_TAPS - 1), winograd_input_##out, winograd_output_##out, winograd_filter_##out}
+
+WINOGRAD_FUNCTIONS(2)
+WINOGRAD_FUNCTIONS(4)
+#define WINOGRAD_TABLE {[FC_F2X2] = WINOGRAD_ENTRY(2), [FC_F4X4] = WINOGRAD_ENTRY(4)}
 
 #endif

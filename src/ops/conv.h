@@ -19,6 +19,7 @@ typedef struct {
     const fc_conv *conv;
     const fc_conv_plan *plan;
     fc_view input, output;
+    const fc_blocked_conv *maps; /* NULL, or between which maps instead */
     const char *weight;
     fc_epilogue epilogue;
     fc_team team;
@@ -96,5 +97,8 @@ const void *fc_panel_bias(const fc_conv_job *job, int64_t group, int64_t tile);
 /* Pack one panel, or every panel into the shared workspace. */
 void fc_pack_one_panel(const fc_conv_job *job, int64_t group, int64_t tile, void *panel);
 fc_status fc_pack_filter(fc_conv_job *job);
+
+/* The same of a Winograd convolution, whose filters are transformed in the threads' scratch. */
+fc_status fc_pack_winograd(fc_conv_job *job);
 
 #endif

@@ -1,5 +1,5 @@
-/* Direct convolution between maps that are already in channel blocks, with a filter that is already packed: what a layer
- * inside a network costs. Nothing is reordered; padding is the input's own halo. A first layer of few channels reads its
+/* Direct and Winograd convolution between maps that are already in channel blocks, with a filter that is already packed: what a
+ * layer inside a network costs. Nothing is reordered; padding is the input's own halo. A first layer of few channels reads its
  * plain rows through planes in scratch.
  */
 #include <string.h>
@@ -141,30 +141,57 @@ static void prepare_blocked_reduction(fc_blocked_job *job)
     r->row_stride = w->stride[1] * job->in.row;
 }
 
-fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)
+static fc_status run_direct(fc_blocked_job *job)
 {
-    const fc_conv *conv = call->conv;
-    const fc_conv_plan *plan = call->plan;
-    fc_blocked_job job = {.base = {.conv = conv, .plan = plan, .epilogue = call->epilogue, .input = call->plain,
-                                   .team = {plan->threads, run->team.interrupted}, .shared = (char *)call->packed},
-                          .in = call->input, .out = call->output, .residual = call->residual};
-    split_work(&job);
+    const fc_conv *conv = job->base.conv;
+    const fc_conv_plan *plan = job->base.plan;
+    split_work(job);
     /* Bands are this function's own, so their scratch is not the plan's. */
-    job.base.scratch = fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job.rows, conv->window.out[2]);
-    if (plan->form == FC_PLANES) job.base.thread_bytes = fc_aligned((size_t)(plan->group_in * job.base.scratch.group_bytes));
-    fc_block block = fc_block_acquire(fc_conv_fixed_bytes(conv, plan) + (size_t)plan->threads * job.base.thread_bytes);
+    job->base.scratch = fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job->rows, conv->window.out[2]);
+    if (plan->form == FC_PLANES) job->base.thread_bytes = fc_aligned((size_t)(plan->group_in * job->base.scratch.group_bytes));
+    fc_block block = fc_block_acquire(fc_conv_fixed_bytes(conv, plan) + (size_t)plan->threads * job->base.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
-    fc_conv_prepare(&job.base, block.data);
-    if (plan->form == FC_BLOCKED) prepare_blocked_reduction(&job);
-    const int64_t tasks = conv->batch * conv->window.out[0] * job.row_pieces * job.tile_pieces;
-    const fc_status status = fc_parallel(&job.base.team, tasks, blocked_task, &job);
+    fc_conv_prepare(&job->base, block.data);
+    if (plan->form == FC_BLOCKED) prepare_blocked_reduction(job);
+    const int64_t tasks = conv->batch * conv->window.out[0] * job->row_pieces * job->tile_pieces;
+    const fc_status status = fc_parallel(&job->base.team, tasks, blocked_task, job);
     fc_block_release(block);
     return status;
+}
+
+static fc_status run_winograd(fc_conv_job *job)
+{
+    const fc_conv_plan *plan = job->plan;
+    const size_t shared = plan->split == FC_BY_CHANNELS ? fc_aligned(plan->shared_bytes) : 0;
+    job->thread_bytes = plan->thread_bytes;
+    fc_block block = fc_block_acquire(shared + fc_conv_fixed_bytes(job->conv, plan) + (size_t)plan->threads * job->thread_bytes);
+    if (!block.data) return FC_NO_MEMORY;
+    job->shared = block.data;
+    fc_conv_prepare(job, job->shared + shared);
+    const fc_status status = fc_conv_winograd(job);
+    fc_block_release(block);
+    return status;
+}
+
+fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)
+{
+    fc_blocked_job job = {.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
+                                   .maps = call, .team = {call->plan->threads, run->team.interrupted},
+                                   .shared = (char *)call->packed},
+                          .in = call->input, .out = call->output, .residual = call->residual};
+    return call->plan->method == FC_TRANSFORMED ? run_winograd(&job.base) : run_direct(&job);
 }
 
 fc_status fc_conv_pack(const fc_conv *conv, const fc_conv_plan *plan, const void *weight, void *packed, const fc_run *run)
 {
     fc_conv_job job = {.conv = conv, .plan = plan, .weight = weight, .team = {plan->threads, run->team.interrupted},
                        .shared = packed};
-    return fc_pack_filter(&job);
+    if (plan->method != FC_TRANSFORMED) return fc_pack_filter(&job);
+    job.thread_bytes = plan->thread_bytes;
+    fc_block block = fc_block_acquire((size_t)plan->threads * job.thread_bytes);
+    if (!block.data) return FC_NO_MEMORY;
+    job.threads = block.data;
+    const fc_status status = fc_pack_winograd(&job);
+    fc_block_release(block);
+    return status;
 }

@@ -1,7 +1,7 @@
-/* Winograd convolution: the input of some tiles is transformed, one matrix product for each of the 36 places of a transformed
- * tile sums over the channels, and the sums are transformed back.
+/* Winograd convolution: the input of some tiles is transformed, one matrix product for each place of a transformed tile sums
+ * over the channels, and the sums are transformed back.
  *
- *   input   ->  transformed [36][in block][tile][lane]  * filter [36][panel][in][lane]  ->  sums [36][out block][tile][lane]
+ *   input   ->  transformed [place][in block][tile][lane]  * filter [place][panel][in][lane]  ->  sums [place][out block][tile][lane]
  *
  * A sum runs over the channels in their order, whichever way the work is cut (plan/winograd.h).
  */
@@ -12,58 +12,71 @@
 
 enum { TAPS = 9 };
 
-/* The tiles [first, end) of a band that is `across` tiles wide, row after row. */
+/* rows x cols tiles of one plane, and the number of the first one among those that are multiplied together. */
 typedef struct {
-    int64_t first, end, across;
+    fc_piece piece;
+    int64_t rows, cols, first;
 } fc_tiles;
 
-/* A run of neighbouring tiles of one row of a band. */
-typedef struct {
-    int64_t row, col, count;
-} fc_tile_run;
-
-static fc_tile_run run_at(const fc_tiles *tiles, int64_t tile)
+static fc_tiles tiles_of(const fc_conv_job *job, const fc_piece *piece, int64_t first)
 {
-    const int64_t row = tile / tiles->across, col = tile % tiles->across;
-    return (fc_tile_run){row, col, fc_min(tiles->across - col, tiles->end - tile)};
+    const int out = job->plan->winograd->tile_out;
+    return (fc_tiles){*piece, fc_ceil_div(piece->range.count[1], out), fc_ceil_div(piece->range.count[2], out), first};
 }
 
-static fc_tiles tiles_of(const fc_piece *piece)
-{
-    const int64_t across = fc_ceil_div(piece->range.count[2], FC_TILE_OUT);
-    return (fc_tiles){0, across * fc_ceil_div(piece->range.count[1], FC_TILE_OUT), across};
-}
-
-/* Transformed input, and sums of some output channels, of the tiles that are multiplied together. */
+/* What a thread works in: transformed input, the sums of some panels, and scratch. */
 typedef struct {
-    char *transformed, *sums, *output, *registers, *taps, *row;
-    int64_t tiles;               /* for which there is room */
+    char *transformed, *sums, *input, *registers, *taps, *row, *output;
     ptrdiff_t in_step, out_step; /* between the places of a tile */
+    ptrdiff_t block;             /* between blocks of transformed input, and of sums */
 } fc_stage;
 
-/* `memory`: where the scratch of plan_bands or plan_channels begins, behind everything else. */
-static fc_stage stage_of(const fc_conv_job *job, char *transformed, char *sums, int64_t out_blocks, char *memory)
+/* scratch: of one thread, behind transformed input and sums. */
+static fc_stage stage_of(const fc_conv_job *job, char *transformed, char *sums, char *scratch)
 {
     const fc_conv_plan *plan = job->plan;
-    fc_stage s = {.transformed = transformed, .sums = sums, .tiles = plan->together, .registers = memory};
-    s.in_step = (ptrdiff_t)fc_place_bytes(plan->in_blocks, s.tiles);
-    s.out_step = (ptrdiff_t)fc_place_bytes(out_blocks, s.tiles);
-    s.taps = s.registers + FC_PRODUCTS * FC_BLOCK_BYTES;
+    fc_stage s = {.transformed = transformed, .sums = sums, .input = scratch, .block = plan->together * FC_BLOCK_BYTES};
+    s.in_step = (ptrdiff_t)fc_place_bytes(plan->in_blocks, plan->together);
+    s.out_step = (ptrdiff_t)fc_place_bytes(plan->panels * plan->kernels->tile_blocks, plan->together);
+    s.registers = s.input + plan->input_bytes;
+    s.taps = s.registers + plan->winograd->products * FC_BLOCK_BYTES;
     s.row = s.taps + TAPS * plan->kernels->block * FC_BLOCK_BYTES;
     s.output = s.row + fc_gathered_row_bytes(job->conv, plan->kernels);
     return s;
 }
 
-/* Some tiles of a band of one channel block, laid out at `input`, to place `at` of the transformed ones. */
-static void transform_input(const fc_conv_job *job, const fc_stage *s, const char *input, const fc_tiles *tiles, char *at)
+static ptrdiff_t position_in(const fc_blocked *map, const fc_piece *piece, int64_t block)
 {
-    fc_winograd t = {.row = job->scratch.row_bytes, .step = s->in_step, .scratch = s->registers};
-    for (int64_t tile = tiles->first; tile < tiles->end; tile += t.tiles) {
-        const fc_tile_run run = run_at(tiles, tile);
-        t.tiles = run.count;
-        t.input = input + run.row * FC_TILE_OUT * t.row + run.col * FC_TILE_OUT * FC_BLOCK_BYTES;
-        t.output = at + (tile - tiles->first) * FC_BLOCK_BYTES;
-        job->plan->kernels->winograd_input(&t);
+    const int64_t *first = piece->range.first;
+    return piece->sample * map->sample + block * map->block + first[0] * map->slice + first[1] * map->row + first[2] * FC_BLOCK_BYTES;
+}
+
+/* The pixels of one channel block under some tiles, halo included, in the map or laid out. row: bytes between its rows. */
+static const char *block_input(const fc_conv_job *job, const fc_stage *s, const fc_piece *piece, int64_t block, ptrdiff_t *row)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t *pad = job->conv->window.pad, first = block * plan->kernels->block;
+    if (job->maps) {
+        const fc_blocked *map = &job->maps->input;
+        *row = map->row;
+        return (const char *)map->data + position_in(map, piece, block) - pad[1] * map->row - pad[2] * FC_BLOCK_BYTES
+             - pad[0] * map->slice;
+    }
+    const fc_source source = fc_source_of(job, piece->sample, piece->group * plan->group_in + first, s->row);
+    fc_lay_out_block(&job->scratch, &source, &piece->range, fc_min(plan->kernels->block, plan->group_in - first), s->input);
+    *row = job->scratch.row_bytes;
+    return s->input;
+}
+
+static void transform_input(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t block)
+{
+    const fc_winograd_kernels *k = job->plan->winograd;
+    fc_winograd t = {.step = s->in_step, .scratch = s->registers, .tiles = tiles->cols};
+    const char *input = block_input(job, s, &tiles->piece, block, &t.row);
+    for (int64_t row = 0; row < tiles->rows; row++) {
+        t.input = input + row * k->tile_out * t.row;
+        t.output = s->transformed + block * s->block + (tiles->first + row * tiles->cols) * FC_BLOCK_BYTES;
+        k->input(&t);
     }
 }
 
@@ -83,54 +96,64 @@ static void multiply(const fc_conv_job *job, const fc_stage *s, const fc_factor 
     const int64_t full = fc_min(factor->end, plan->group_in / block) - factor->first;
     const fc_reduction reduction = {
         .kernels = plan->kernels, .walk = FC_WALK_BLOCKED_1, .offset = job->offset + factor->first, .px_stride = FC_BLOCK_BYTES,
-        .row_stride = s->tiles * FC_BLOCK_BYTES, .steps = full, .depth = block,
+        .row_stride = s->block, .steps = full, .depth = block,
         .tail_steps = factor->end - factor->first - full, .tail_depth = plan->group_in % block,
     };
     const char *filter = factor->filter + product * factor->filter_step;
     const fc_panel panel = {.filter = filter, .blocks = factor->blocks, .unfinished = 1, .continued = factor->first > 0};
-    const fc_target target = {.data = factor->sums + product * s->out_step, .px = FC_BLOCK_BYTES,
-                              .row = s->tiles * FC_BLOCK_BYTES, .block = s->tiles * FC_BLOCK_BYTES};
+    const fc_target target = {.data = factor->sums + product * s->out_step, .px = FC_BLOCK_BYTES, .row = s->block, .block = s->block};
     fc_sweep(&reduction, s->transformed + product * s->in_step, &panel, &target, 1, tiles);
 }
 
-/* Where a run of tiles of one channel block goes in the output. */
-static void store_run(const fc_conv_job *job, const fc_piece *piece, const fc_stage *s, const fc_tile_run *run, int64_t block)
+/* Outputs of a row of tiles, from scratch to the array. */
+static void store_outputs(const fc_conv_job *job, const fc_winograd *t, const fc_piece *piece, int64_t block)
 {
     const fc_conv_plan *plan = job->plan;
-    const int64_t row = piece->range.first[1] + run->row * FC_TILE_OUT, col = piece->range.first[2] + run->col * FC_TILE_OUT;
-    const int64_t within = block * plan->kernels->block, channel = piece->group * plan->group_out + within;
+    const int64_t within = block * plan->kernels->block, *first = piece->range.first;
     const ptrdiff_t *stride = job->output.stride;
-    const ptrdiff_t at = piece->sample * stride[0] + channel * stride[1] + piece->range.first[0] * stride[2] + row * stride[3]
-                       + col * stride[4];
-    fc_store store = {.kernels = plan->kernels, .scratch = s->output, .px = FC_BLOCK_BYTES,
-                      .row = run->count * FC_TILE_OUT * FC_BLOCK_BYTES, .output = job->output,
+    const ptrdiff_t at = piece->sample * stride[0] + (piece->group * plan->group_out + within) * stride[1] + first[0] * stride[2]
+                       + first[1] * stride[3] + first[2] * stride[4];
+    fc_store store = {.kernels = plan->kernels, .scratch = t->output, .px = FC_BLOCK_BYTES, .row = t->row, .output = job->output,
                       .residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL,
-                      .rows = fc_min(FC_TILE_OUT, job->conv->window.out[1] - row),
-                      .cols = fc_min(run->count * FC_TILE_OUT, job->conv->window.out[2] - col),
-                      .channels = fc_min(plan->kernels->block, plan->group_out - within),
+                      .rows = t->rows, .cols = t->cols, .channels = fc_min(plan->kernels->block, plan->group_out - within),
                       .activation = job->epilogue.activation};
     store.output.data = (char *)job->output.data + at;
     fc_store_block(&store);
 }
 
-/* Some tiles of a piece in one output block; `sums` stands at the first of them. */
-static void transform_output(const fc_conv_job *job, const fc_piece *piece, const fc_stage *s, int64_t block, const char *sums,
-                             const fc_tiles *tiles)
+/* Where the outputs of a row of tiles go: into the map, finished, or into scratch. */
+static void set_output(const fc_conv_job *job, const fc_stage *s, const fc_piece *piece, int64_t block, fc_winograd *t)
 {
-    const fc_conv_plan *plan = job->plan;
-    fc_winograd t = {.step = s->out_step, .output = s->output, .scratch = s->registers,
-                     .bias = (const char *)fc_panel_bias(job, piece->group, 0) + block * FC_BLOCK_BYTES};
-    for (int64_t tile = tiles->first; tile < tiles->end; tile += t.tiles) {
-        const fc_tile_run run = run_at(tiles, tile);
-        t.tiles = run.count;
-        t.row = run.count * FC_TILE_OUT * FC_BLOCK_BYTES;
-        t.input = sums + (tile - tiles->first) * FC_BLOCK_BYTES;
-        plan->kernels->winograd_output(&t);
-        store_run(job, piece, s, &run, block);
+    if (!job->maps) {
+        t->output = s->output;
+        t->row = t->cols * FC_BLOCK_BYTES;
+        return;
+    }
+    const ptrdiff_t at = position_in(&job->maps->output, piece, block);
+    t->output = (char *)job->maps->output.data + at;
+    t->row = job->maps->output.row;
+    t->activation = job->epilogue.activation;
+    t->residual = job->maps->residual.data ? (const char *)job->maps->residual.data + at : NULL;
+}
+
+/* One output block of some tiles; `sums` stands at the first of all tiles that were multiplied together. */
+static void transform_output(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t block, const char *sums)
+{
+    const fc_winograd_kernels *k = job->plan->winograd;
+    const int64_t *count = tiles->piece.range.count;
+    fc_piece piece = tiles->piece;
+    fc_winograd t = {.step = s->out_step, .scratch = s->registers, .tiles = tiles->cols, .cols = count[2],
+                     .bias = (const char *)fc_panel_bias(job, piece.group, 0) + block * FC_BLOCK_BYTES};
+    for (int64_t row = 0; row < tiles->rows; row++, piece.range.first[1] += k->tile_out) {
+        t.input = sums + (tiles->first + row * tiles->cols) * FC_BLOCK_BYTES;
+        t.rows = fc_min(k->tile_out, count[1] - row * k->tile_out);
+        set_output(job, s, &piece, block, &t);
+        k->output(&t);
+        if (!job->maps) store_outputs(job, &t, &piece, block);
     }
 }
 
-/* The transformed filter of input channels [first, end) of one panel: [36][in][lane of the panel], `step` bytes apart. */
+/* The transformed filter of input channels [first, end) of one panel: [place][in][lane of the panel], `step` bytes apart. */
 static void transform_filter(const fc_conv_job *job, const int64_t panel[2], int64_t first, int64_t end, char *taps, char *filter,
                              ptrdiff_t step)
 {
@@ -150,11 +173,13 @@ static void transform_filter(const fc_conv_job *job, const int64_t panel[2], int
             t.ahead = in + 2 * k->block <= plan->group_in ? k->block * TAPS * item : 0;
             k->to_blocked(&t);
             for (int64_t i = 0; i < count; i++)
-                k->winograd_filter(taps + i * TAPS * FC_BLOCK_BYTES,
-                                   filter + ((in - first + i) * blocks + b) * FC_BLOCK_BYTES, step);
+                plan->winograd->filter(taps + i * TAPS * FC_BLOCK_BYTES,
+                                       filter + ((in - first + i) * blocks + b) * FC_BLOCK_BYTES, step);
         }
     }
 }
+
+static ptrdiff_t filter_step(const fc_conv_plan *plan) { return (ptrdiff_t)plan->filter_bytes / plan->winograd->products; }
 
 static void pack_task(void *context, int64_t task, int thread)
 {
@@ -162,7 +187,32 @@ static void pack_task(void *context, int64_t task, int thread)
     const fc_conv_plan *plan = job->plan;
     const int64_t panel[2] = {task / plan->tiles, task % plan->tiles};
     transform_filter(job, panel, 0, plan->group_in, fc_thread_scratch(job, thread),
-                     job->shared + fc_panel_at(plan, panel[0], panel[1]), (ptrdiff_t)(plan->filter_bytes / FC_PRODUCTS));
+                     job->shared + fc_panel_at(plan, panel[0], panel[1]), filter_step(plan));
+}
+
+fc_status fc_pack_winograd(fc_conv_job *job)
+{
+    return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
+}
+
+/* The filter that was transformed whole: before the call, or at its beginning. */
+static const char *whole_filter(const fc_conv_job *job) { return job->maps ? job->maps->packed : job->shared; }
+
+/* The panels [first, end) by all tiles of a band. */
+static void multiply_panels(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t first, int64_t end)
+{
+    const fc_conv_plan *plan = job->plan;
+    const ptrdiff_t panel_bytes = plan->kernels->tile_blocks * s->block;
+    for (int product = 0; product < plan->winograd->products; product++)
+        for (int64_t tile = first; tile < end; tile++) {
+            const fc_factor factor = {
+                .filter = whole_filter(job) + fc_panel_at(plan, tiles->piece.group, tile), .filter_step = filter_step(plan),
+                .sums = s->sums + (tile - first) * panel_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
+            };
+            multiply(job, s, &factor, product, tiles->rows * tiles->cols);
+        }
+    const int64_t block = first * plan->kernels->tile_blocks, blocks = fc_min(end * plan->kernels->tile_blocks, plan->out_blocks) - block;
+    for (int64_t b = 0; b < blocks; b++) transform_output(job, s, tiles, block + b, s->sums + b * s->block);
 }
 
 static void band_task(void *context, int64_t task, int thread)
@@ -170,97 +220,85 @@ static void band_task(void *context, int64_t task, int thread)
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
     const fc_piece piece = fc_piece_of(job, task);
-    char *input = fc_thread_scratch(job, thread), *transformed = input + plan->input_bytes;
-    char *sums = transformed + FC_PRODUCTS * fc_place_bytes(plan->in_blocks, plan->together);
-    const fc_stage s = stage_of(job, transformed, sums, plan->out_blocks, input + plan->input_bytes + plan->output_bytes);
-    const fc_tiles all = tiles_of(&piece);
-    fc_lay_out_piece(job, &piece, s.row, input);
-    for (fc_tiles some = all; some.first < all.end; some.first = some.end) {
-        some.end = fc_min(some.first + s.tiles, all.end);
-        for (int64_t b = 0; b < plan->in_blocks; b++)
-            transform_input(job, &s, input + b * job->scratch.group_bytes, &some, s.transformed + b * s.tiles * FC_BLOCK_BYTES);
-        for (int product = 0; product < FC_PRODUCTS; product++)
-            for (int64_t tile = 0; tile < plan->tiles; tile++) {
-                const fc_factor factor = {
-                    .filter = job->shared + fc_panel_at(plan, piece.group, tile), .end = plan->in_blocks,
-                    .filter_step = (ptrdiff_t)(plan->filter_bytes / FC_PRODUCTS), .blocks = fc_panel_blocks(plan, tile),
-                    .sums = s.sums + tile * plan->kernels->tile_blocks * s.tiles * FC_BLOCK_BYTES,
-                };
-                multiply(job, &s, &factor, product, some.end - some.first);
-            }
-        for (int64_t block = 0; block < plan->out_blocks; block++)
-            transform_output(job, &piece, &s, block, s.sums + block * s.tiles * FC_BLOCK_BYTES, &some);
-    }
+    const fc_tiles tiles = tiles_of(job, &piece, 0);
+    char *transformed = fc_thread_scratch(job, thread), *sums = transformed + fc_places_bytes(plan, plan->in_blocks, plan->together);
+    const fc_stage s = stage_of(job, transformed, sums, transformed + plan->output_bytes);
+    for (int64_t b = 0; b < plan->in_blocks; b++) transform_input(job, &s, &tiles, b);
+    for (int64_t tile = 0; tile < plan->tiles; tile += plan->panels)
+        multiply_panels(job, &s, &tiles, tile, fc_min(tile + plan->panels, plan->tiles));
 }
 
-/* By channels: the stage of a thread, its transformed input shared by all and as large as all tiles. */
+/* By channels: transformed input is shared, a panel's filter stands before the sums. */
 static fc_stage shared_stage(const fc_conv_job *job, int64_t group, int thread)
 {
     const fc_conv_plan *plan = job->plan;
-    char *memory = fc_thread_scratch(job, thread), *sums = memory + plan->panel_bytes + plan->input_bytes;
-    char *transformed = job->shared + group * FC_PRODUCTS * (ptrdiff_t)fc_place_bytes(plan->in_blocks, plan->together);
-    return stage_of(job, transformed, sums, plan->kernels->tile_blocks, sums + plan->output_bytes);
+    char *sums = fc_thread_scratch(job, thread) + plan->panel_bytes;
+    char *transformed = job->shared + group * (ptrdiff_t)fc_places_bytes(plan, plan->in_blocks, plan->together);
+    return stage_of(job, transformed, sums, sums + plan->output_bytes);
 }
 
-/* The number of the first tile of a plane among all of its group. */
-static int64_t first_tile(const fc_conv_job *job, const fc_piece *piece)
+/* All tiles of a plane, with their number among those of all planes. */
+static fc_tiles tiles_of_plane(const fc_conv_job *job, const fc_piece *piece)
 {
-    return (piece->sample * job->conv->window.out[0] + piece->range.first[0]) * tiles_of(piece).end;
+    fc_tiles tiles = tiles_of(job, piece, 0);
+    tiles.first = (piece->sample * job->conv->window.out[0] + piece->range.first[0]) * tiles.rows * tiles.cols;
+    return tiles;
 }
 
 /* One channel block of one plane of the input. */
 static void input_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
+    const fc_piece piece = fc_piece_of(job, task / job->plan->in_blocks);
+    const fc_stage s = shared_stage(job, piece.group, thread);
+    const fc_tiles tiles = tiles_of_plane(job, &piece);
+    transform_input(job, &s, &tiles, task % job->plan->in_blocks);
+}
+
+/* A panel by all tiles: slab by slab of its filter, which is transformed here, or all at once where it was before. */
+static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, const int64_t panel[2], char *filter)
+{
     const fc_conv_plan *plan = job->plan;
     const int block = plan->kernels->block;
-    const int64_t b = task % plan->in_blocks;
-    const fc_piece piece = fc_piece_of(job, task / plan->in_blocks);
-    const fc_stage s = shared_stage(job, piece.group, thread);
-    char *input = fc_thread_scratch(job, thread) + plan->panel_bytes;
-    const fc_source source = fc_source_of(job, piece.sample, piece.group * plan->group_in + b * block, s.row);
-    fc_lay_out_block(&job->scratch, &source, &piece.range, fc_min(block, plan->group_in - b * block), input);
-    const fc_tiles all = tiles_of(&piece);
-    transform_input(job, &s, input, &all, s.transformed + (b * s.tiles + first_tile(job, &piece)) * FC_BLOCK_BYTES);
+    fc_factor factor = {.filter = filter, .filter_step = (ptrdiff_t)plan->panel_bytes / plan->winograd->products, .sums = s->sums,
+                        .blocks = fc_panel_blocks(plan, panel[1])};
+    if (job->maps) {
+        factor.filter = whole_filter(job) + fc_panel_at(plan, panel[0], panel[1]);
+        factor.filter_step = filter_step(plan);
+    }
+    for (; factor.first < plan->in_blocks; factor.first = factor.end) {
+        factor.end = job->maps ? plan->in_blocks : fc_min(factor.first + FC_SLAB_BLOCKS, plan->in_blocks);
+        if (!job->maps)
+            transform_filter(job, panel, factor.first * block, fc_min(factor.end * block, plan->group_in), s->taps, filter,
+                             factor.filter_step);
+        for (int product = 0; product < plan->winograd->products; product++) multiply(job, s, &factor, product, plan->together);
+    }
 }
 
 static void channel_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
-    const int64_t panel[2] = {task / plan->tiles, task % plan->tiles}, planes = job->conv->batch * job->conv->window.out[0];
+    const int64_t panel[2] = {task / plan->tiles, task % plan->tiles}, *out = job->conv->window.out;
     const fc_stage s = shared_stage(job, panel[0], thread);
-    char *filter = fc_thread_scratch(job, thread);
-    fc_factor factor = {.filter = filter, .sums = s.sums, .blocks = fc_panel_blocks(plan, panel[1]),
-                        .filter_step = (ptrdiff_t)(plan->panel_bytes / FC_PRODUCTS)};
-    for (; factor.first < plan->in_blocks; factor.first = factor.end) {
-        const int block = plan->kernels->block;
-        factor.end = fc_min(factor.first + FC_SLAB_BLOCKS, plan->in_blocks);
-        transform_filter(job, panel, factor.first * block, fc_min(factor.end * block, plan->group_in), s.taps, filter,
-                         factor.filter_step);
-        for (int product = 0; product < FC_PRODUCTS; product++) multiply(job, &s, &factor, product, s.tiles);
-    }
-    for (int64_t plane = 0; plane < planes; plane++) {
-        const int64_t slice = plane % job->conv->window.out[0];
-        const fc_piece piece = {plane / job->conv->window.out[0], panel[0],
-                                {{slice, 0, 0}, {1, job->conv->window.out[1], job->conv->window.out[2]}}};
-        const fc_tiles all = tiles_of(&piece);
-        for (int b = 0; b < factor.blocks; b++)
-            transform_output(job, &piece, &s, panel[1] * plan->kernels->tile_blocks + b,
-                             s.sums + (b * s.tiles + first_tile(job, &piece)) * FC_BLOCK_BYTES, &all);
+    multiply_slabs(job, &s, panel, fc_thread_scratch(job, thread));
+    for (int64_t plane = 0; plane < job->conv->batch * out[0]; plane++) {
+        const fc_piece piece = {plane / out[0], panel[0], {{plane % out[0], 0, 0}, {1, out[1], out[2]}}};
+        const fc_tiles tiles = tiles_of_plane(job, &piece);
+        for (int b = 0; b < fc_panel_blocks(plan, panel[1]); b++)
+            transform_output(job, &s, &tiles, panel[1] * plan->kernels->tile_blocks + b, s.sums + b * s.block);
     }
 }
 
 fc_status fc_conv_winograd(fc_conv_job *job)
 {
     const fc_conv_plan *plan = job->plan;
-    const int64_t panels = job->conv->groups * plan->tiles;
-    fc_status status;
+    fc_status status = FC_OK;
     for (int64_t b = 0; b < plan->in_blocks; b++) job->offset[b] = b * plan->together * FC_BLOCK_BYTES;
     if (plan->split == FC_BY_CHANNELS) {
         status = fc_parallel(&job->team, fc_pieces(job) * plan->in_blocks, input_task, job);
-        return status == FC_OK ? fc_parallel(&job->team, panels, channel_task, job) : status;
+        return status == FC_OK ? fc_parallel(&job->team, job->conv->groups * plan->tiles, channel_task, job) : status;
     }
-    status = fc_parallel(&job->team, panels, pack_task, job);
+    if (!job->maps) status = fc_pack_winograd(job);
     return status == FC_OK ? fc_parallel(&job->team, fc_pieces(job), band_task, job) : status;
 }

@@ -1,6 +1,6 @@
 /* What a layer inside a network costs: arrays go to blocked maps and back outside the measured time.
  *
- *   block:  | packed filter | input, a halo round every plane | output |
+ *   block:  | packed filter | input, a halo round every plane | output | residual |
  */
 #include <math.h>
 #include <string.h>
@@ -53,11 +53,13 @@ static fc_status least_time(const fc_blocked_conv *call, const fc_run *run, doub
     return FC_OK;
 }
 
-/* As wide as the padding on either side. */
-static void find_halo(const fc_window *w, int64_t halo[FC_SPATIAL])
+/* As wide as the padding on either side, under whole Winograd tiles. */
+static void find_halo(const fc_window *w, const fc_conv_plan *plan, int64_t halo[FC_SPATIAL])
 {
     for (int i = 0; i < FC_SPATIAL; i++) {
-        const int64_t padded = (w->out[i] - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1;
+        const int64_t tile = plan->method == FC_TRANSFORMED && i ? plan->winograd->tile_out : 1;
+        const int64_t outputs = fc_ceil_div(w->out[i], tile) * tile;
+        const int64_t padded = (outputs - 1) * w->stride[i] + (w->kernel[i] - 1) * w->dilation[i] + 1;
         halo[i] = fc_max(w->pad[i], padded - w->in[i] - w->pad[i]);
     }
 }
@@ -67,36 +69,48 @@ static fc_map map_of(int64_t batch, int64_t channels, const int64_t *size)
     return (fc_map){.batch = batch, .channels = channels, .size = {size[0], size[1], size[2]}};
 }
 
-fc_status fc_measure_blocked(const fc_conv *asked, const fc_view *input, const void *weight, const fc_view *output,
-                             const fc_run *run, double seconds, double *least)
+/* Place filter, input, output and residual at `memory` (NULL only asks) and return the bytes they take. */
+static size_t place_operands(fc_blocked_conv *call, const fc_epilogue *epilogue, char *memory)
 {
-    fc_conv conv = *asked;
-    conv.algorithm = FC_DIRECT;
-    const fc_window *w = &conv.window;
-    fc_conv_plan plan;
-    fc_status status = fc_plan_conv(&conv, run, &plan);
-    if (status != FC_OK) return status;
-    if (plan.method != FC_TILES || conv.groups != 1) return FC_UNSUPPORTED;
-
-    int64_t halo[FC_SPATIAL];
     static const int64_t no_halo[FC_SPATIAL] = {0};
-    find_halo(w, halo);
-    fc_blocked_conv call = {.conv = &conv, .plan = &plan, .plain = *input};
-    const size_t filter = fc_aligned(plan.filter_bytes);
-    const size_t in_bytes = place_map(&call.input, NULL, conv.batch, plan.in_blocks, w->in, halo);
-    const size_t out_bytes = place_map(&call.output, NULL, conv.batch, plan.out_blocks, w->out, no_halo);
-    fc_block block = fc_block_acquire(filter + in_bytes + out_bytes);
+    const fc_conv *conv = call->conv;
+    const fc_conv_plan *plan = call->plan;
+    const fc_window *w = &conv->window;
+    int64_t halo[FC_SPATIAL];
+    find_halo(w, plan, halo);
+    size_t bytes = fc_aligned(plan->filter_bytes);
+    call->packed = memory;
+    const size_t input = place_map(&call->input, memory ? memory + bytes : NULL, conv->batch, plan->in_blocks, w->in, halo);
+    if (memory) memset(memory + bytes, 0, input);
+    bytes += input;
+    bytes += place_map(&call->output, memory ? memory + bytes : NULL, conv->batch, plan->out_blocks, w->out, no_halo);
+    if (!epilogue->residual) return bytes;
+    return bytes + place_map(&call->residual, memory ? memory + bytes : NULL, conv->batch, plan->out_blocks, w->out, no_halo);
+}
+
+fc_status fc_measure_blocked(const fc_plain_conv *plain, const fc_run *run, double seconds, double *least)
+{
+    const fc_conv *conv = plain->conv;
+    fc_conv_plan plan;
+    fc_status status = fc_plan_conv(conv, run, &plan);
+    if (status != FC_OK) return status;
+    if ((plan.method != FC_TILES && plan.method != FC_TRANSFORMED) || conv->groups != 1) return FC_UNSUPPORTED;
+
+    fc_blocked_conv call = {.conv = conv, .plan = &plan, .plain = *plain->input, .epilogue = *plain->epilogue};
+    fc_block block = fc_block_acquire(place_operands(&call, plain->epilogue, NULL));
     if (!block.data) return FC_NO_MEMORY;
-    char *memory = block.data;
-    call.packed = memory;
-    memset(memory + filter, 0, in_bytes);
-    place_map(&call.input, memory + filter, conv.batch, plan.in_blocks, w->in, halo);
-    place_map(&call.output, memory + filter + in_bytes, conv.batch, plan.out_blocks, w->out, no_halo);
-    status = fc_conv_pack(&conv, &plan, weight, memory, run);
-    const fc_map in = map_of(conv.batch, conv.c_in, w->in), out = map_of(conv.batch, conv.c_out, w->out);
-    copy_rows(plan.kernels, plan.kernels->to_blocked, &in, input, &call.input);
+    place_operands(&call, plain->epilogue, block.data);
+    const fc_kernels *k = plan.kernels;
+    const fc_map in = map_of(conv->batch, conv->c_in, conv->window.in), out = map_of(conv->batch, conv->c_out, conv->window.out);
+    copy_rows(k, k->to_blocked, &in, plain->input, &call.input);
+    if (call.residual.data) {
+        fc_view residual = *plain->output;
+        residual.data = (void *)plain->epilogue->residual;
+        copy_rows(k, k->to_blocked, &out, &residual, &call.residual);
+    }
+    status = fc_conv_pack(conv, &plan, plain->weight, block.data, run);
     if (status == FC_OK) status = least_time(&call, run, seconds, least);
-    if (status == FC_OK) copy_rows(plan.kernels, plan.kernels->from_blocked, &out, output, &call.output);
+    if (status == FC_OK) copy_rows(k, k->from_blocked, &out, plain->output, &call.output);
     fc_block_release(block);
     return status;
 }

@@ -22,7 +22,8 @@ enum {
 
 const char *fc_algorithm_name(fc_algorithm algorithm)
 {
-    static const char *const names[FC_ALGORITHMS] = {"auto", "direct", "im2col", "depthwise", "winograd"};
+    static const char *const names[FC_ALGORITHMS] = {"auto", "direct", "im2col", "depthwise",
+                                                      "winograd", "winograd_2x2", "winograd_4x4"};
     return names[algorithm];
 }
 
@@ -105,15 +106,19 @@ static fc_status choose(const fc_conv *conv, const fc_run *run, fc_conv_plan *pl
     plan->algorithm = conv->algorithm;
     if (conv->algorithm == FC_AUTO)
         plan->algorithm = depthwise ? FC_DEPTHWISE : run->winograd && fc_gains_by_winograd(conv) ? FC_WINOGRAD : FC_DIRECT;
+    if (plan->algorithm == FC_WINOGRAD) plan->algorithm = FC_WINOGRAD_4X4;
     switch (plan->algorithm) {
     case FC_IM2COL:
         plan->method = FC_COLUMNS;
         plan->reason = "columns of a few tiles at a time";
         return FC_OK;
-    case FC_WINOGRAD:
+    case FC_WINOGRAD_2X2:
+    case FC_WINOGRAD_4X4:
         if (!fc_fits_winograd(&conv->window)) return FC_UNSUPPORTED;
         plan->method = FC_TRANSFORMED;
-        plan->reason = "3x3 windows one apart: 36 products of transformed tiles for 16 outputs";
+        plan->reason = plan->algorithm == FC_WINOGRAD_2X2
+                         ? "3x3 windows one apart: 16 products of transformed tiles for 4 outputs"
+                         : "3x3 windows one apart: 36 products of transformed tiles for 16 outputs";
         return FC_OK;
     case FC_DEPTHWISE:
         if (plan->group_in != 1) return FC_UNSUPPORTED;

@@ -86,7 +86,18 @@ SHRINKING: tuple[Any, ...] = (2**31 - 1, 2**31, 2**32 + 1, 2**53, 100, *ENDS)
 GROWING: tuple[Any, ...] = (2**50, 2**55, *ENDS)
 NAMES = (
     *("same", "valid", "same_upper", "same_lower", "full", "SAME", "NCHW", "NHWC", "nchw"),
-    *("auto", "direct", "im2col", "winograd", "depthwise", "fft", "reflect", "circular"),
+    *(
+        "auto",
+        "direct",
+        "im2col",
+        "winograd",
+        "winograd_2x2",
+        "winograd_4x4",
+        "depthwise",
+        "fft",
+        "reflect",
+        "circular",
+    ),
     *("relu", "gelu", "conv2d", "conv4d"),
 )
 ACTIVATIONS: tuple[Any, ...] = (

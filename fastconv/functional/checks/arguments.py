@@ -21,7 +21,7 @@ ActivationCode = tuple[int, float, float]
 
 _CODE = {name: code for code, name in enumerate(native.ACTIVATIONS)}
 _ALGORITHM_CODE = {name: code for code, name in enumerate(native.ALGORITHMS)}
-_WINOGRAD = _ALGORITHM_CODE["winograd"]
+_WINOGRAD = {code: name for name, code in _ALGORITHM_CODE.items() if name.startswith("winograd")}
 NO_ACTIVATION: ActivationCode = (_CODE["none"], 0.0, 0.0)
 _NAMED_ACTIVATION: dict[str, ActivationCode] = {
     "relu6": (_CODE["clip"], 0.0, 6.0),
@@ -199,19 +199,19 @@ def algorithm(value: object, group_channels: int) -> int:
 def check_winograd(code: int, window: tuple[tuple[int, ...], ...]) -> None:
     """Refuse the Winograd algorithm for a window (kernel, stride, padding, dilation) that it cannot do."""
     kernel, stride, _, dilation = window
-    if code == _WINOGRAD and (
+    if code in _WINOGRAD and (
         kernel[-2:] != (3, 3) or max(kernel[:-2], default=1) > 1 or {*stride, *dilation} != {1}
     ):
         raise ValueError(
-            f"algorithm='winograd' does 3x3 kernels with stride and dilation 1, not kernel {kernel} with "
-            f"stride {stride} and dilation {dilation}"
+            f"algorithm={_WINOGRAD[code]!r} does 3x3 kernels with stride and dilation 1, "
+            f"not kernel {kernel} with stride {stride} and dilation {dilation}"
         )
 
 
 def transposed_algorithm(value: object, group_channels: tuple[int, int]) -> int:
     """Return the native code of an algorithm for a transposed convolution, by channels a group in and out."""
     code = algorithm(value, 1)
-    if value in ("im2col", "winograd"):
+    if value == "im2col" or code in _WINOGRAD:
         raise ValueError(f"algorithm={value!r} does no transposed convolution: it must be 'auto' or 'direct'")
     if value == "depthwise" and group_channels != (1, 1):
         raise ValueError(
