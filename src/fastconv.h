@@ -49,6 +49,7 @@ typedef struct {
     fc_window spread;  /* for the library: the window of a transposed convolution, whose own then says which inputs are read */
     int channels_last; /* both maps hold a pixel's channels side by side */
     int strided_rows;  /* the input's pixels are not side by side */
+    int prepacked;     /* the filter was packed before: choosing an algorithm does not count it */
     fc_algorithm algorithm;
 } fc_conv;
 
@@ -58,9 +59,10 @@ typedef struct {
 fc_status fc_conv_run(const fc_conv *conv, const fc_view *input, const void *weight, const fc_view *output,
                       const fc_epilogue *epilogue, const fc_run *run);
 
-/* What fc_conv_run would do: see plan/conv.h. */
+/* What fc_conv_run would do: see plan/conv.h and plan/choose.h. */
 typedef struct fc_conv_plan fc_conv_plan;
-fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan);
+typedef struct fc_conv_report fc_conv_report;
+fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_report *report);
 
 /* A map in channel blocks, [sample][block][slice][row][pixel][lane], strides in bytes, `data` at pixel (0, 0, 0) of
  * block 0. Around each plane lies a halo of zeros as wide as the padding of what reads it. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -46,6 +47,13 @@ KINDS = [
         "batch_worth_threads",
     )
 ]
+
+
+@pytest.fixture(autouse=True)
+def _exact_algorithms() -> Iterator[None]:
+    """Keep ``"auto"`` from Winograd's algorithm, whose bound is another: test_winograd.py has it."""
+    with fc.config(winograd=False):
+        yield
 
 
 @lru_cache(maxsize=2 * len(CONV_CASES))

@@ -12,6 +12,7 @@ cdef int read_conv(object input, object weight, object out, tuple window, int64_
     copy_sizes(y.size, conv.window.out)
     conv.batch, conv.groups, conv.c_in, conv.c_out = x.batch, groups, x.channels, y.channels
     conv.item_bytes, conv.transposed, conv.channels_last, conv.strided_rows = x.item_bytes, 0, 0, 0
+    conv.prepacked = 0
     return 0
 
 
@@ -61,14 +62,15 @@ cdef int read_shapes(tuple shapes, tuple window, fc_conv *conv) except -1:
 
 def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algorithm, bint transposed, tuple run, /):
     cdef fc_conv conv
-    cdef fc_conv_plan plan
+    cdef fc_conv_report report
+    cdef fc_conv_plan *plan = &report.plan
     cdef fc_run r
     read_shapes(shapes, window, &conv)
-    conv.groups, conv.algorithm, conv.transposed = groups, algorithm, transposed
+    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, transposed, 0
     conv.item_bytes, conv.channels_last = items
     conv.strided_rows = conv.channels_last
     read_run(run, &r)
-    check(fc_conv_explain(&conv, &r, &plan))
+    check(fc_conv_explain(&conv, &r, &report))
     return {
         "algorithm": fc_algorithm_name(plan.algorithm).decode(),
         "reason": plan.reason.decode(),
@@ -79,6 +81,9 @@ def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algor
         "band": (plan.band_rows, plan.band_cols),
         "threads": plan.threads,
         "workspace_bytes": plan.shared_bytes + plan.threads * plan.thread_bytes,
+        "predicted_seconds": report.work.seconds,
+        "able": [fc_algorithm_name(report.able[i]).decode() for i in range(report.able_count)],
+        "work": {fc_amount_name(i).decode(): report.work.amount[i] for i in range(FC_AMOUNTS)},
     }
 
 

@@ -42,7 +42,7 @@ cdef extern from "fastconv.h" nogil:
     ctypedef struct fc_conv:
         int64_t batch, groups, c_in, c_out
         fc_window window
-        int item_bytes, transposed, channels_last, strided_rows
+        int item_bytes, transposed, channels_last, strided_rows, prepacked
         fc_algorithm algorithm
     fc_status fc_conv_run(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
                           const fc_epilogue *, const fc_run *)
@@ -156,4 +156,18 @@ cdef extern from "plan/conv.h" nogil:
         fc_split split
         int64_t taps, depth, band_rows, band_cols
         size_t filter_bytes, thread_bytes, shared_bytes
-    fc_status fc_conv_explain(const fc_conv *, const fc_run *, fc_conv_plan *)
+
+
+cdef extern from "plan/choose.h" nogil:
+    ctypedef int fc_amount
+    int FC_AMOUNTS
+    const char *fc_amount_name(fc_amount amount)
+    ctypedef struct fc_work:
+        double *amount
+        double share, seconds
+    ctypedef struct fc_conv_report:
+        fc_conv_plan plan
+        fc_work work
+        fc_algorithm *able
+        int able_count
+    fc_status fc_conv_explain(const fc_conv *, const fc_run *, fc_conv_report *)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "../plan/choose.h"
 #include "../plan/transposed.h"
 #include "pool.h"
 #include "../sizes.h"
@@ -40,12 +41,15 @@ static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_vi
     return same;
 }
 
-fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
+fc_status fc_conv_explain(const fc_conv *conv, const fc_run *run, fc_conv_report *report)
 {
     const fc_conv same = normalised(conv, NULL, NULL);
-    const fc_status status = fc_plan_conv(&same, run, plan);
-    if (status == FC_OK) plan->shared_bytes += fc_conv_fixed_bytes(&same, plan);
-    return status;
+    const fc_status status = fc_plan_conv(&same, run, &report->plan);
+    if (status != FC_OK) return status;
+    report->work = fc_work_of(&same, &report->plan);
+    report->able_count = fc_able_algorithms(&same, report->able);
+    report->plan.shared_bytes += fc_conv_fixed_bytes(&same, &report->plan);
+    return FC_OK;
 }
 
 static size_t offset_bytes(const fc_conv_plan *plan)

@@ -4,6 +4,7 @@
  * them, nor the number of threads or samples, changes the order of a sum.
  */
 #include "conv.h"
+#include "choose.h"
 #include "transposed.h"
 #include "winograd.h"
 #include "../sizes.h"
@@ -84,7 +85,7 @@ static int has_wide_rows(const fc_conv *conv)
     return !conv->strided_rows && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
 }
 
-static fc_status choose_transposed(const fc_conv *conv, fc_conv_plan *plan)
+static fc_status set_transposed_method(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int depthwise = plan->group_in == 1 && plan->group_out == 1 && conv->groups > 1;
     plan->algorithm = conv->algorithm != FC_AUTO ? conv->algorithm : depthwise ? FC_DEPTHWISE : FC_DIRECT;
@@ -97,16 +98,16 @@ static fc_status choose_transposed(const fc_conv *conv, fc_conv_plan *plan)
     return FC_OK;
 }
 
-/* Set algorithm, method and the reason for them. */
-static fc_status choose(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
+/* Set algorithm, method and the reason for it. */
+static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
-    if (conv->transposed) return choose_transposed(conv, plan);
-    const int depthwise = plan->group_in == 1 && conv->groups > 1;
+    if (conv->transposed) return set_transposed_method(conv, plan);
     const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= FEW_CHANNELS;
     plan->algorithm = conv->algorithm;
-    if (conv->algorithm == FC_AUTO)
-        plan->algorithm = depthwise ? FC_DEPTHWISE : run->winograd && fc_gains_by_winograd(conv) ? FC_WINOGRAD : FC_DIRECT;
-    if (plan->algorithm == FC_WINOGRAD) plan->algorithm = FC_WINOGRAD_4X4;
+    if (conv->algorithm == FC_AUTO || conv->algorithm == FC_WINOGRAD) {
+        if (conv->algorithm == FC_WINOGRAD && !fc_fits_winograd(&conv->window)) return FC_UNSUPPORTED;
+        plan->algorithm = fc_choose(conv, run);
+    }
     switch (plan->algorithm) {
     case FC_IM2COL:
         plan->method = FC_COLUMNS;
@@ -294,7 +295,7 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     *plan = (fc_conv_plan){.kernels = k, .group_in = conv->c_in / conv->groups, .group_out = conv->c_out / conv->groups};
     set_taps(conv, plan);
     plan->threads = flops_of(conv, plan) < 2 * FC_SERIAL_WORK ? 1 : run->team.threads;
-    const fc_status status = choose(conv, run, plan);
+    const fc_status status = set_method(conv, run, plan);
     if (status != FC_OK) return status;
     plan->form = plan->method == FC_ROWS ? FC_PHASES
                : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS && !conv->transposed ? FC_PLANES : FC_BLOCKED;

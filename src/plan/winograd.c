@@ -18,17 +18,6 @@ int fc_fits_winograd(const fc_window *window)
     return 1;
 }
 
-int fc_gains_by_winograd(const fc_conv *conv)
-{
-    const fc_window *w = &conv->window;
-    if (!fc_fits_winograd(w)) return 0;
-    const int64_t channels = fc_min(conv->c_in, conv->c_out) / conv->groups;
-    const double pixels = (double)w->out[1] * (double)w->out[2];
-    const double computed = 16 * (double)fc_ceil_div(w->out[1], 4) * (double)fc_ceil_div(w->out[2], 4);
-    if (computed > 1.5 * pixels) return 0;
-    return (channels >= 32 && pixels >= 400) || (channels >= 128 && pixels >= 196);
-}
-
 static int64_t tiles_along(const fc_conv *conv, const fc_conv_plan *plan, int axis)
 {
     return fc_ceil_div(conv->window.out[axis], plan->winograd->tile_out);

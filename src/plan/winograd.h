@@ -15,10 +15,6 @@ enum { FC_SLAB_BLOCKS = 8 }; /* channel blocks of a filter that are transformed 
 
 int fc_fits_winograd(const fc_window *window);
 
-/* Whether it is faster than a direct convolution, as measured. The batch does not matter: a sample alone has the bits it has
- * beside others. */
-int fc_gains_by_winograd(const fc_conv *conv);
-
 /* Set the tile by plan->algorithm, the split and every size; needs kernels, channels, blocks and threads. */
 void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan);
 

@@ -1,0 +1,136 @@
+#include "cost.h"
+
+#include "winograd.h"
+#include "../sizes.h"
+
+enum {
+    KEPT_BYTES = 256 * 1024, /* what stays in the second-level cache from one use to the next */
+    CHAINS = 8,              /* sums that a register tile needs to hide the latency of multiply-adds */
+};
+
+const char *fc_amount_name(fc_amount amount)
+{
+    static const char *const names[FC_AMOUNTS] = {
+        "products of tiles", "products of rows", "products of lanes", "register tiles", "sweeps", "laid out",
+        "gathered", "stored", "packed", "packed for Winograd", "transformed in", "transformed out", "streamed",
+    };
+    return names[amount];
+}
+
+/* Nanoseconds of one of each on one thread, float32 for the products; and of every call. */
+static const double COST[FC_AMOUNTS] = {
+    [FC_PRODUCTS_OF_TILES] = 0.0230,
+    [FC_PRODUCTS_OF_ROWS] = 0.0794,
+    [FC_PRODUCTS_OF_LANES] = 0.0563,
+    [FC_REGISTER_TILES] = 0,
+    [FC_SWEEPS] = 44.8,
+    [FC_LAID_OUT] = 0.0978,
+    [FC_GATHERED] = 1.290,
+    [FC_STORED] = 0.1049,
+    [FC_PACKED] = 0.0798,
+    [FC_PACKED_WINOGRAD] = 0.0727,
+    [FC_TRANSFORMED_IN] = 0.0255,
+    [FC_TRANSFORMED_OUT] = 0.0456,
+    [FC_STREAMED] = 0.0234,
+};
+static const double COST_OF_CALL = 16e3;
+
+/* Register tiles across `pixels` that follow each other, and the pixels that they take the time of. */
+typedef struct {
+    double tiles, pixels;
+} fc_slots;
+
+static fc_slots slots_of(const fc_kernels *k, int64_t pixels)
+{
+    const int64_t tiles = fc_ceil_div(pixels, k->tile_px), a_pixel = k->tile_blocks * (k->block / k->lanes);
+    return (fc_slots){(double)tiles, (double)fc_max(pixels, fc_min(k->tile_px, CHAINS / a_pixel) * tiles)};
+}
+
+/* Add `count` times the sweeps of all panels over so many pixels. */
+static void add_sweeps(fc_work *work, const fc_conv_plan *plan, int64_t pixels, double depth, double count)
+{
+    const fc_slots slots = slots_of(plan->kernels, pixels);
+    work->amount[FC_PRODUCTS_OF_TILES] += slots.pixels * (double)(plan->out_blocks * plan->kernels->block) * depth * count;
+    work->amount[FC_REGISTER_TILES] += slots.tiles * (double)plan->tiles * count;
+    work->amount[FC_SWEEPS] += (double)plan->tiles * count;
+}
+
+/* What passes the second-level cache `times` times. */
+static void add_stream(fc_work *work, double bytes, double times)
+{
+    if (bytes > KEPT_BYTES) work->amount[FC_STREAMED] += bytes * times;
+}
+
+static void add_direct(fc_work *work, const fc_conv *conv, const fc_conv_plan *plan)
+{
+    const int64_t *out = conv->window.out;
+    const double planes = (double)(conv->batch * conv->groups * out[0]), bands = planes * (double)plan->bands;
+    const double whole = planes * (double)(out[1] * out[2]) / (bands * (double)(plan->band_rows * plan->band_cols));
+    /* Rows of a band follow each other unless only paired rows can be tiled across their ends. */
+    const int wrapped = plan->kernels->tile[FC_WALK_SCATTERED][0][1][0] != NULL && plan->form == FC_BLOCKED;
+    const double sweeps = bands * whole * (wrapped ? 1 : (double)plan->band_rows);
+    add_sweeps(work, plan, wrapped ? plan->band_rows * plan->band_cols : plan->band_cols, (double)plan->depth, sweeps);
+    work->amount[FC_LAID_OUT] = bands * (double)plan->input_bytes;
+    work->amount[FC_PACKED] = (double)plan->filter_bytes;
+    if (plan->split == FC_BY_CHANNELS) add_stream(work, (double)plan->input_bytes * bands / (double)conv->groups, (double)(plan->tiles * conv->groups));
+    else add_stream(work, (double)plan->filter_bytes / (double)conv->groups, bands);
+}
+
+static void add_winograd(fc_work *work, const fc_conv *conv, const fc_conv_plan *plan)
+{
+    const double planes = (double)(conv->batch * conv->groups * conv->window.out[0]);
+    const double products = (double)plan->winograd->products, places = products * (double)plan->together * FC_BLOCK_BYTES;
+    const double times = plan->split == FC_BY_CHANNELS ? (double)conv->groups : planes * (double)plan->bands;
+    add_sweeps(work, plan, plan->together, (double)plan->depth, products * times);
+    work->amount[FC_LAID_OUT] = planes * (double)(plan->bands * plan->in_blocks) * (double)plan->input_bytes;
+    work->amount[FC_TRANSFORMED_IN] = times * places * (double)plan->in_blocks;
+    work->amount[FC_TRANSFORMED_OUT] = times * places * (double)plan->out_blocks;
+    work->amount[FC_PACKED_WINOGRAD] = (double)plan->filter_bytes;
+    if (plan->split == FC_BY_CHANNELS) add_stream(work, places * (double)plan->in_blocks, times * (double)plan->tiles);
+    else add_stream(work, (double)plan->filter_bytes / (double)conv->groups, times);
+}
+
+static double tasks_of(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    if (plan->split == FC_BY_CHANNELS) return (double)(conv->groups * plan->tiles);
+    return (double)(conv->batch * conv->groups * conv->window.out[0]) * (double)plan->bands;
+}
+
+fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    fc_work work = {0};
+    const fc_window *w = &conv->window;
+    const double pixels = (double)(conv->batch * w->out[0] * w->out[1] * w->out[2]);
+    const double bands = pixels / (double)(w->out[1] * w->out[2]) * (double)(conv->groups * plan->bands);
+    work.amount[FC_STORED] = pixels * (double)(conv->groups * plan->out_blocks) * FC_BLOCK_BYTES;
+    switch (plan->method) {
+    case FC_TILES: add_direct(&work, conv, plan); break;
+    case FC_TRANSFORMED: add_winograd(&work, conv, plan); break;
+    case FC_COLUMNS:
+        add_sweeps(&work, plan, plan->band_cols, (double)plan->depth, bands);
+        work.amount[FC_GATHERED] = bands * (double)plan->input_bytes;
+        work.amount[FC_PACKED] = (double)plan->filter_bytes;
+        break;
+    case FC_ROWS:
+        work.amount[FC_PRODUCTS_OF_ROWS] = pixels * (double)conv->c_out * (double)plan->depth;
+        work.amount[FC_LAID_OUT] = bands * (double)plan->input_bytes;
+        work.amount[FC_STORED] = pixels * (double)conv->c_out * conv->item_bytes;
+        break;
+    case FC_CHANNELS: {
+        const double lanes = (double)(fc_ceil_div(conv->c_in, plan->kernels->block) * plan->kernels->block);
+        work.amount[FC_PRODUCTS_OF_LANES] = pixels * lanes * (double)plan->taps;
+        work.amount[FC_LAID_OUT] = bands / (double)(conv->groups * plan->kernels->block) * lanes * (double)plan->input_bytes;
+        work.amount[FC_STORED] = pixels * lanes * conv->item_bytes;
+        break;
+    }
+    }
+    if (conv->prepacked) work.amount[FC_PACKED] = work.amount[FC_PACKED_WINOGRAD] = 0;
+    const double tasks = tasks_of(conv, plan), threads = tasks < plan->threads ? tasks : plan->threads;
+    work.share = (double)fc_ceil_div((int64_t)tasks, (int64_t)threads) / tasks;
+    work.seconds = COST_OF_CALL * 1e-9;
+    for (int i = 0; i < FC_AMOUNTS; i++) {
+        const double width = i <= FC_PRODUCTS_OF_LANES ? conv->item_bytes / 4.0 : 1;
+        work.seconds += work.amount[i] * width * COST[i] * work.share * 1e-9;
+    }
+    return work;
+}
