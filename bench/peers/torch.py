@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastconv.benchmark.contenders import Operands, copied, rearranging
+from fastconv.benchmark.contenders import Operands
+from fastconv.benchmark.contenders.norm import copied
+from fastconv.benchmark.contenders.rearrange import rearranging
 from fastconv.benchmark.interleave import Array
 from fastconv.benchmark.layers import (
     AdaptivePoolLayer,
