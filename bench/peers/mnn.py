@@ -1,7 +1,7 @@
 """MNN: a session with a model of one convolution, in float32; it transforms filters when it is made.
 
-By itself MNN takes Winograd tiles so large that about ten bits of a result are lost: errors of 1e-3 of the
-largest value where direct sums have 1e-6. So it takes part twice, the second time told to take small tiles.
+By itself MNN takes Winograd tiles so large that about ten bits of a result are lost: errors of 3e-3 of the
+largest value where direct sums have 5e-6. So it takes part twice, the second time told to take small tiles.
 """
 
 from __future__ import annotations
@@ -75,5 +75,5 @@ def chatter_dropped() -> Iterator[None]:
         os.close(nowhere)
 
 
-PEER = Peer("MNN", ("MNN", "onnx"), {ConvLayer: conv}, tolerance=5e-3)
+PEER = Peer("MNN", ("MNN", "onnx"), {ConvLayer: conv}, tolerance=1e-2)
 SMALL = Peer("MNN small tiles", ("MNN", "onnx"), {ConvLayer: partial(conv, tiles=SMALL_TILES)})

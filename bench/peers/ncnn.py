@@ -34,12 +34,13 @@ def conv(layer: ConvLayer, data: Operands, threads: int) -> Call:
     for option in NARROW:
         setattr(net.opt, option, False)
     load(net, layer, data)
+    (x,), (y,) = net.input_indexes(), net.output_indexes()
     images = [ncnn.Mat(image).clone() for image in data.input]  # a copy has rows where ncnn wants them
 
     def one(image: Any) -> Any:
         extractor = net.create_extractor()
-        extractor.input("x", image)
-        return extractor.extract("y")[1]
+        extractor.input(x, image)
+        return extractor.extract(y)[1]
 
     if len(images) == 1:
         (image,) = images
