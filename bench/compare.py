@@ -2,6 +2,7 @@
 
     python bench/compare.py conv --threads 2 --rounds 50
     python bench/compare.py conv --layers mobilenetv2 --algorithms auto,im2col
+    python bench/compare.py winograd --threads 1 --batch 8
     python bench/compare.py blocked --isa avx2
 
 Every table is followed by the targets that it decides. The numbers in RESULTS.md were made by these commands.
@@ -20,7 +21,7 @@ BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 WHAT = [
     "conv", "depthwise", "conv_transpose", "pool", "adaptive_pool", "batch_norm", "group_norm",
-    "layer_norm", "softmax", "rearrange", "tiny", "blocked", "import", "memory",
+    "layer_norm", "softmax", "rearrange", "winograd", "tiny", "blocked", "import", "memory",
 ]  # fmt: skip
 
 
@@ -39,6 +40,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--isa", help="instruction set of fastconv (default: the best)")
     parser.add_argument("--layers", metavar="REGEX", help="layers, instead of those the targets speak of")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=1,
+        help="images of conv, depthwise, winograd (default: %(default)s)",
+    )
     parser.add_argument("--algorithms", default="auto", help="time fastconv with these, separated by commas")
     parser.add_argument("--no-nhwc", action="store_true", help="leave out the channels-last call of fastconv")
     parser.add_argument("--peers", default="", metavar="TEXT", help="only peers whose name contains the text")

@@ -6,10 +6,13 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from footprint import import_seconds, peak_memory
-from peers import peer_contenders, peers_ready
+from networks import network_table
+from peers import PEERS, peer_contenders, peers_ready
 from targets import (
     Target,
     at_least,
@@ -44,6 +47,15 @@ from fastconv.functional.checks import arguments
 from fastconv.runtime import native_run
 
 RESNET_AND_VGG = "^(resnet50|vgg16)_"
+NETWORKS_OF_3X3 = "^(resnet50|vgg16|yolov2)_"  # ResNet-18's layers of stride 1 are ResNet-50's
+EXPLANATION = "ms: minimum/median. Ratios: medians over the rounds of one run; above 1 fastconv is faster.\n"
+CAVEAT = (
+    "Filters are packed in every call of fastconv and torch, before the first one of the others. MNN's own "
+    "choice of Winograd tiles has errors of up to 3e-3 of the largest value, all others have less than 1e-5."
+)
+CALLS_OF_OURS: list[Callable[[ConvLayer, Operands], Contender]] = [
+    partial(fastconv_contender, algorithm=name) for name in ("direct", "winograd", "auto")
+]
 BLOCKED_SECONDS = 0.05
 TINY_ROUNDS = 200
 
@@ -52,7 +64,7 @@ def conv(args: argparse.Namespace) -> None:
     """One-off calls on plain arrays."""
     dense = [layer for layer in shapes.CONVOLUTIONS if not layer.depthwise]
     chosen = shapes.matching(dense, args.layers or RESNET_AND_VGG)
-    compare_layers(args, chosen, conv_targets)
+    compare_layers(args, in_batches(chosen, args.batch), conv_targets)
 
 
 def conv_transpose(args: argparse.Namespace) -> None:
@@ -63,7 +75,37 @@ def conv_transpose(args: argparse.Namespace) -> None:
 def depthwise(args: argparse.Namespace) -> None:
     """Depthwise convolutions of MobileNetV2."""
     chosen = shapes.matching([layer for layer in shapes.CONVOLUTIONS if layer.depthwise], args.layers or "")
-    compare_layers(args, chosen, depthwise_targets)
+    compare_layers(args, in_batches(chosen, args.batch), depthwise_targets)
+
+
+def winograd(args: argparse.Namespace) -> None:
+    """3x3 convolutions of stride 1: each call of ours beside the peers; most pack filters beforehand."""
+    able = [layer for layer in shapes.CONVOLUTIONS if (layer.kernel, layer.stride, layer.groups) == (3, 1, 1)]
+    chosen = in_batches(shapes.matching(able, args.layers or NETWORKS_OF_3X3), args.batch)
+    results = time_layers(args, chosen, winograd_contenders)
+    rivals = [peer.name for peer in PEERS]
+    subjects = [name for name in results[0].race.seconds if name not in rivals]
+    print_title(args)
+    print(EXPLANATION)
+    print(f"{CAVEAT}\n")
+    for subject in subjects:
+        print(f"#### {subject}\n")
+        print(results_table([replace(result, subject=subject) for result in results], rivals), end="\n\n")
+    print(f"#### Geometric means\n\n{network_table(results, subjects, rivals)}")
+    print(f"\n{warning(results)}", end="")
+
+
+def winograd_contenders(args: argparse.Namespace, layer: ConvLayer, data: Operands) -> list[Contender]:
+    """List the calls of ours and the peers; the first is what the others must agree with."""
+    ours = [contender(layer, data) for contender in CALLS_OF_OURS]
+    return [*ours, *peer_contenders(layer, data, args.threads, args.peers)]
+
+
+def in_batches(layers: Sequence[ConvLayer], batch: int) -> list[ConvLayer]:
+    """The same layers with so many images."""
+    if batch == 1:
+        return list(layers)
+    return [replace(layer, name=f"{layer.name}_batch_{batch}", batch=batch) for layer in layers]
 
 
 def pool(args: argparse.Namespace) -> None:
@@ -105,15 +147,9 @@ def compare_layers(
     args: argparse.Namespace, chosen: Sequence[AnyLayer], targets: Callable[[Sequence[Result]], list[Target]]
 ) -> None:
     """Time every layer's contenders and print the table and what it says about the targets."""
-    results = []
-    with peers_ready(args.threads):
-        probe = peak_probe()
-        for index, layer in enumerate(chosen, start=1):
-            print(f"[{index}/{len(chosen)}] {layer.name}", file=sys.stderr, flush=True)
-            contenders = layer_contenders(args, layer, operands(layer))
-            results.append(measure(layer, contenders, Budget(args.rounds, args.seconds), probe))
+    results = time_layers(args, chosen, layer_contenders)
     print_title(args)
-    print("ms: minimum/median. Ratios: medians over the rounds of one run; above 1 fastconv is faster.\n")
+    print(EXPLANATION)
     print(results_table(results))
     print(f"\n{warning(results)}", end="")
     print_targets(targets(results))
@@ -123,6 +159,22 @@ def compare_layers(
         speedups = {name: [result.speedup(name) for result in results] for name in contender_names(results)}
         labels, shares = [layer.name for layer in chosen], [result.share for result in results]
         save_bars(args.plot, labels, speedups, shares, str(current_machine()))
+
+
+def time_layers(
+    args: argparse.Namespace,
+    chosen: Sequence[AnyLayer],
+    contenders: Callable[[argparse.Namespace, AnyLayer, Operands], list[Contender]],
+) -> list[Result]:
+    """Time every layer's contenders beside the hardware's peak."""
+    results = []
+    with peers_ready(args.threads):
+        probe = peak_probe()
+        for index, layer in enumerate(chosen, start=1):
+            print(f"[{index}/{len(chosen)}] {layer.name}", file=sys.stderr, flush=True)
+            listed = contenders(args, layer, operands(layer))
+            results.append(measure(layer, listed, Budget(args.rounds, args.seconds), probe))
+    return results
 
 
 def layer_contenders(args: argparse.Namespace, layer: Layer, data: Operands) -> list[Contender]:
@@ -249,6 +301,7 @@ COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "adaptive_pool": adaptive_pool,
     "batch_norm": batch_norm,
     "rearrange": rearrange,
+    "winograd": winograd,
     "group_norm": group_norm,
     "layer_norm": layer_norm,
     "softmax": softmax,

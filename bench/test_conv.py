@@ -1,4 +1,4 @@
-"""Convolution layers of ResNet-50, VGG-16, MobileNetV2, GoogLeNet and LeNet-5, batch 1."""
+"""Convolution layers of ResNet-50, VGG-16, MobileNetV2, GoogLeNet, LeNet-5 and YOLOv2, batch 1."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from fastconv.benchmark.load import OtherLoad
 
 Array = np.ndarray[Any, Any]
 
+TOLERANCE = 1e-4
 MIN_ROUNDS = 3
 SHORTEST_SAMPLE = 200e-6
 MOST_CALLS = 1000
@@ -46,11 +47,15 @@ Probe = Callable[[], Peak]
 
 @dataclass(frozen=True)
 class Contender:
-    """A call that is timed, and how to see its result as a channels-first array."""
+    """A call that is timed, and how to see its result as a channels-first array.
+
+    ``tolerance`` is how far the result may be from another's, relative to the largest value.
+    """
 
     name: str
     call: Callable[[], Any]
     view: Callable[[Any], Array] = np.asarray
+    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,8 @@ class Race:
         return statistics.median(work / s / p for s, p in zip(self.seconds[name], peaks, strict=True))
 
 
-def require_agreement(contenders: Sequence[Contender], tolerance: float = 1e-4) -> None:
-    """Require every result to equal the first's within ``tolerance`` of its largest value, else ValueError.
+def require_agreement(contenders: Sequence[Contender]) -> None:
+    """Require every result to equal the first's within the contender's tolerance, else ValueError.
 
     This tells two computations apart, not a good from a bad rounding: precision is what tests are for.
     """
@@ -116,7 +121,7 @@ def require_agreement(contenders: Sequence[Contender], tolerance: float = 1e-4) 
         if actual.shape != expected.shape:
             raise ValueError(f"{contender.name} returns {actual.shape}, {first.name} {expected.shape}")
         error = float(np.abs(actual - expected).max(initial=0.0))
-        if not error <= tolerance * scale:
+        if not error <= contender.tolerance * scale:
             raise ValueError(
                 f"{contender.name} differs from {first.name} by {error:.3g}, the largest value is {scale:.3g}"
             )

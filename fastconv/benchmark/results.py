@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fastconv.benchmark.interleave import Contender, Probe, Race, interleave, require_agreement
@@ -22,10 +23,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Result:
-    """A layer and the race of its contenders, of which `SUBJECT` is one."""
+    """A layer and the race of its contenders, one of which, the subject, is compared with the others."""
 
     layer: Layer
     race: Race
+    subject: str = SUBJECT
 
     @property
     def arithmetic(self) -> bool:
@@ -46,16 +48,26 @@ class Result:
     def share(self) -> float:
         """Share of the peak that was measured in the same rounds: of arithmetic or of bandwidth."""
         share = self.race.share_of_flops if self.arithmetic else self.race.share_of_bandwidth
-        return share(SUBJECT, self.work)
+        return share(self.subject, self.work)
 
     @property
     def others(self) -> list[str]:
         """Contenders that the subject is compared with."""
-        return [name for name in self.race.seconds if name != SUBJECT]
+        return [name for name in self.race.seconds if name != self.subject]
 
     def speedup(self, other: str) -> float:
         """How many times faster the subject is; NaN where the other did not take part."""
-        return self.race.speedup(SUBJECT, other) if other in self.race.seconds else float("nan")
+        return self.race.speedup(self.subject, other) if other in self.race.seconds else float("nan")
+
+    def best(self, rivals: Collection[str]) -> str | None:
+        """Name the rival over which the subject's speedup is least; None if no rival took part."""
+        present = [name for name in self.others if name in rivals]
+        return min(present, key=self.speedup, default=None)
+
+    def speedup_over_best(self, rivals: Collection[str]) -> float:
+        """How many times faster the subject is than the best rival; NaN if no rival took part."""
+        best = self.best(rivals)
+        return self.speedup(best) if best else float("nan")
 
 
 def measure(layer: Layer, contenders: Sequence[Contender], budget: Budget, probe: Probe | None) -> Result:
@@ -69,18 +81,22 @@ def contender_names(results: Sequence[Result]) -> list[str]:
     return list(dict.fromkeys(name for result in results for name in result.others))
 
 
-def results_table(results: Sequence[Result]) -> str:
-    """Format Markdown: a row a layer, and the geometric mean and the least of every ratio."""
+def results_table(results: Sequence[Result], rivals: Collection[str] = ()) -> str:
+    """Format Markdown: a row a layer, and the geometric mean and the least of every ratio.
+
+    With ``rivals``, one more column has the ratio to the best of them, and its name.
+    """
     others = contender_names(results)
-    rows = [_row(result, others) for result in results]
-    ratios = {name: [r.speedup(name) for r in results if name in r.race.seconds] for name in others}
+    rows = [[*_row(result), *_ratios(result, others, rivals)] for result in results]
+    columns = [[result.speedup_over_best(rivals) for result in results]] if rivals else []
+    columns += [[result.speedup(name) for result in results] for name in others]
+    ratios = [[value for value in values if not math.isnan(value)] for values in columns]
     blank = ["", "", "", ""]
-    rows.append(["geometric mean", *blank, *(ratio(geometric_mean(values)) for values in ratios.values())])
-    rows.append(["least", *blank, *(ratio(min(values)) for values in ratios.values())])
+    rows.append(["geometric mean", *blank, *(ratio(geometric_mean(values)) for values in ratios)])
+    rows.append(["least", *blank, *(ratio(min(values, default=float("nan"))) for values in ratios)])
     speed = "/".join(dict.fromkeys(result.unit for result in results))
-    return markdown_table(
-        ["layer", "rounds", "ms", speed, "of peak", *(f"vs {name}" for name in others)], rows
-    )
+    heads = [*(["vs best"] if rivals else []), *(f"vs {name}" for name in others)]
+    return markdown_table(["layer", "rounds", "ms", speed, "of peak", *heads], rows)
 
 
 def warning(results: Sequence[Result]) -> str:
@@ -95,15 +111,19 @@ def warning(results: Sequence[Result]) -> str:
     )
 
 
-def _row(result: Result, others: Sequence[str]) -> list[str]:
+def _row(result: Result) -> list[str]:
     race = result.race
-    seconds = race.median(SUBJECT)
+    seconds = race.median(result.subject)
     rounds = f"{race.rounds}{f' (-{race.dropped})' if race.dropped else ''}{' noisy' if race.noisy else ''}"
     return [
         result.layer.name,
         rounds,
-        f"{figure(1e3 * race.minimum(SUBJECT))}/{figure(1e3 * seconds)}",
+        f"{figure(1e3 * race.minimum(result.subject))}/{figure(1e3 * seconds)}",
         figure(result.work / seconds / 1e9),
         percent(result.share),
-        *(ratio(result.speedup(name)) for name in others),
     ]
+
+
+def _ratios(result: Result, others: Sequence[str], rivals: Collection[str]) -> list[str]:
+    best = f"{ratio(result.speedup_over_best(rivals))} {result.best(rivals) or ''}".rstrip()
+    return [*([best] if rivals else []), *(ratio(result.speedup(name)) for name in others)]

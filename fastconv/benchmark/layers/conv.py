@@ -1,4 +1,4 @@
-"""Convolutions: the distinct layers of five published networks."""
+"""Convolutions: the distinct layers of six published networks."""
 
 from __future__ import annotations
 
@@ -96,6 +96,18 @@ VGG16 = [
     _conv("vgg16_conv5", (512, 512), 14, 3),
 ]
 
+# The 3x3 layers of Darknet-19 at 416 pixels, then those of the detector; numbers count all its convolutions.
+YOLOV2 = [
+    _conv("yolov2_conv1", (3, 32), 416, 3),
+    _conv("yolov2_conv2", (32, 64), 208, 3),
+    _conv("yolov2_conv3", (64, 128), 104, 3),
+    _conv("yolov2_conv6", (128, 256), 52, 3),
+    _conv("yolov2_conv9", (256, 512), 26, 3),
+    _conv("yolov2_conv14", (512, 1024), 13, 3),
+    _conv("yolov2_conv19", (1024, 1024), 13, 3),
+    _conv("yolov2_conv22", (1280, 1024), 13, 3),
+]
+
 LENET5 = [
     _conv("lenet5_c1", (1, 6), 32, 5, valid=True),
     _conv("lenet5_c3", (6, 16), 14, 5, valid=True),
@@ -170,7 +182,7 @@ def _distinct(layers: Iterable[ConvLayer]) -> list[ConvLayer]:
 
 CONVOLUTIONS: tuple[ConvLayer, ...] = tuple(
     layer
-    for network in (_resnet50(), VGG16, _mobilenet_v2(), _googlenet(), LENET5)
+    for network in (_resnet50(), VGG16, _mobilenet_v2(), _googlenet(), LENET5, YOLOV2)
     for layer in _distinct(network)
 )
 
