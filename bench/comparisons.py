@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from footprint import import_seconds, peak_memory
 from networks import network_table
+from packed import packed_contender
 from peers import PEERS, peer_contenders, peers_ready
 from targets import (
     Target,
@@ -50,11 +51,13 @@ RESNET_AND_VGG = "^(resnet50|vgg16)_"
 NETWORKS_OF_3X3 = "^(resnet50|vgg16|yolov2)_"  # ResNet-18's layers of stride 1 are ResNet-50's
 EXPLANATION = "ms: minimum/median. Ratios: medians over the rounds of one run; above 1 fastconv is faster.\n"
 CAVEAT = (
-    "Filters are packed in every call of fastconv and torch, before the first one of the others. MNN's own "
-    "choice of Winograd tiles has errors of up to 3e-3 of the largest value, all others have less than 1e-5."
+    "Filters are packed in every call of torch, and of fastconv where it does not say packed; before the "
+    "first call of the others. MNN's own choice of Winograd tiles has errors of up to 3e-3 of the largest "
+    "value, all others have less than 1e-5."
 )
 CALLS_OF_OURS: list[Callable[[ConvLayer, Operands], Contender]] = [
-    partial(fastconv_contender, algorithm=name) for name in ("direct", "winograd", "auto")
+    *(partial(fastconv_contender, algorithm=name) for name in ("direct", "auto")),
+    *(partial(packed_contender, algorithm=name) for name in ("direct", "auto")),
 ]
 BLOCKED_SECONDS = 0.05
 TINY_ROUNDS = 200

@@ -53,9 +53,13 @@ typedef struct {
     fc_algorithm algorithm;
 } fc_conv;
 
+/* Pack the weight of a convolution, not a transposed one, for calls with `prepacked`: as many bytes as its plan has filter_bytes.
+ * FC_UNSUPPORTED where they are 0: the weight is read as it is. */
+fc_status fc_conv_pack(const fc_conv *conv, const void *weight, void *packed, const fc_run *run);
+
 /* out = act(bias + residual + input * weight); weight is C-contiguous (c_out, c_in / groups, kernel...), of a transposed
- * convolution (c_in, c_out / groups, kernel...); out contiguous channels-first or channels-last. FC_UNSUPPORTED if the algorithm
- * cannot do the shape. */
+ * convolution (c_in, c_out / groups, kernel...), or packed for the same shape, algorithm and instruction set; out contiguous
+ * channels-first or channels-last. FC_UNSUPPORTED if the algorithm cannot do the shape. */
 fc_status fc_conv_run(const fc_conv *conv, const fc_view *input, const void *weight, const fc_view *output,
                       const fc_epilogue *epilogue, const fc_run *run);
 
@@ -71,7 +75,7 @@ typedef struct {
     ptrdiff_t sample, block, slice, row;
 } fc_blocked;
 
-/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before by fc_conv_pack.
+/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before.
  * `plain` is read where the plan's form is FC_PLANES, else `input`, whose halo under Winograd tiles that go beyond the output
  * is as wide as they are. residual: NULL data, or like the output. */
 typedef struct {
@@ -82,7 +86,6 @@ typedef struct {
     fc_blocked input, output, residual;
     fc_epilogue epilogue;
 } fc_blocked_conv;
-fc_status fc_conv_pack(const fc_conv *conv, const fc_conv_plan *plan, const void *weight, void *packed, const fc_run *run);
 fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run);
 
 /* Compute `output` by the above, from arrays whose pixels are one item apart, and say how long a call takes: the least of as

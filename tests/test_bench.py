@@ -180,8 +180,8 @@ def test_winograd_comparison(batch: str, capsys: pytest.CaptureFixture[str]) -> 
     options = ["--layers", "resnet50_conv5_3x3_7", "--rounds", "1", "--seconds", "0", "--threads", "1"]
     COMPARISONS["winograd"](parse(["winograd", *options, "--batch", batch]))
     printed = capsys.readouterr().out
-    for subject in ("fastconv direct", "fastconv winograd", "fastconv"):
+    for subject in ("fastconv direct", "fastconv", "fastconv packed direct", "fastconv packed auto"):
         assert f"#### {subject}\n" in printed
         assert f"ResNet-50 (1), {subject} " in printed
-    assert printed.count("| resnet50_conv5_3x3_7") == 3
+    assert printed.count("| resnet50_conv5_3x3_7") == 4
     assert ("batch_2" in printed) == (batch == "2")

@@ -10,12 +10,12 @@ import numpy as np
 import oracle
 import pytest
 from bounds import CONVOLUTION, Activation, after_activation, assert_same_bits, assert_within, eps_of
-from calls import algorithms, channels_first, channels_last, convolve, fits_winograd
+from calls import algorithms, channels_first, channels_last, convolve, every_algorithm, fits_winograd
 from cases import CONV_CASES, ConvCase, random_array
 
 import fastconv as fc
 from fastconv._native import core
-from fastconv.functional.checks import arguments, window
+from fastconv.functional.checks import arguments, arrays, window
 from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
@@ -145,6 +145,25 @@ def test_blocked_maps_with_bias_residual_and_activation(
         y = blocked(case, (x, w), (b, r, *arguments.activation(activation)), algorithm)
         expected = convolve(case, x, w, b, residual=r, activation=activation, algorithm=algorithm)
         assert_same_bits(y, expected)
+
+
+@pytest.mark.parametrize("case", CONV_CASES[::3], ids=str)
+def test_packed_filter_gives_the_bits_of_plain_weights(case: ConvCase, dtype: Any, isa: str) -> None:
+    x, w, b = case.arrays(dtype)
+    given = case.stride, case.padding, case.dilation, case.groups
+    shape, native_window, groups = window.convolution(x.shape, w.shape, given)
+    for algorithm in every_algorithm(case):
+        code, run = core.ALGORITHMS.index(algorithm), native_run()
+        shapes = x.shape, w.shape, shape
+        plan = core.conv_plan(shapes, (w.itemsize, False), native_window, groups, code, False, run, True)
+        packed = arrays.allocate((plan["filter_bytes"] // w.itemsize or w.size,), x.dtype)
+        packed[:] = np.nan if plan["filter_bytes"] else w.ravel()
+        if plan["filter_bytes"]:
+            core.pack_conv(w, packed, shapes, native_window, groups, code, run)
+        out = np.full(shape, np.nan, dtype)
+        epilogue = (b, None, *arguments.activation("relu"))
+        core.conv_packed(x, packed, w.shape, out, native_window, groups, epilogue, code, run)
+        assert_same_bits(out, convolve(case, x, w, b, algorithm=algorithm, activation="relu"))
 
 
 ACTIVATIONS: list[Activation] = [

@@ -60,13 +60,14 @@ cdef int read_shapes(tuple shapes, tuple window, fc_conv *conv) except -1:
     return 0
 
 
-def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algorithm, bint transposed, tuple run, /):
+def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algorithm, bint transposed, tuple run,
+              bint prepacked=False, /):
     cdef fc_conv conv
     cdef fc_conv_report report
     cdef fc_conv_plan *plan = &report.plan
     cdef fc_run r
     read_shapes(shapes, window, &conv)
-    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, transposed, 0
+    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, transposed, prepacked
     conv.item_bytes, conv.channels_last = items
     conv.strided_rows = conv.channels_last
     read_run(run, &r)
@@ -80,11 +81,41 @@ def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algor
         "tile": (plan.kernels.tile_px, plan.kernels.tile_blocks * plan.kernels.block),
         "band": (plan.band_rows, plan.band_cols),
         "threads": plan.threads,
+        "filter_bytes": plan.filter_bytes,
         "workspace_bytes": plan.shared_bytes + plan.threads * plan.thread_bytes,
         "predicted_seconds": report.work.seconds,
         "able": [fc_algorithm_name(report.able[i]).decode() for i in range(report.able_count)],
         "work": {fc_amount_name(i).decode(): report.work.amount[i] for i in range(FC_AMOUNTS)},
     }
+
+
+def pack_conv(weight, packed, tuple shapes, tuple window, int64_t groups, int algorithm, tuple run, /):
+    cdef fc_conv conv
+    cdef fc_run r
+    cdef fc_status status
+    cdef Map w
+    cdef void *data = data_of(weight)
+    cdef void *to = data_of(packed)
+    describe(weight, &w)
+    read_shapes(shapes, window, &conv)
+    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, 0, 1
+    conv.item_bytes, conv.channels_last, conv.strided_rows = w.item_bytes, 0, 0
+    read_run(run, &r)
+    with nogil:
+        status = fc_conv_pack(&conv, data, to, &r)
+    check(status)
+
+
+def conv_packed(input, packed, tuple weight_shape, out, tuple window, int64_t groups, tuple epilogue, int algorithm,
+                tuple run, /):
+    cdef Map x, y
+    cdef fc_conv conv
+    describe(input, &x)
+    describe(out, &y)
+    read_shapes((input.shape, weight_shape, out.shape), window, &conv)
+    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, 0, 1
+    conv.item_bytes, conv.channels_last, conv.strided_rows = x.item_bytes, 0, 0
+    run_conv(&conv, &x, packed, &y, epilogue, run)
 
 
 def bench_blocked_conv(input, weight, out, tuple window, tuple epilogue, int algorithm, tuple run, double seconds, /):

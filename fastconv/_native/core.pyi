@@ -85,6 +85,7 @@ def conv_plan(
     algorithm: int,
     transposed: bool,
     run: Run,
+    prepacked: bool = False,
     /,
 ) -> dict[str, Any]:
     """Return what `conv` or `conv_transpose` would do: algorithm, reason, isa, tile, threads, workspace.
@@ -92,6 +93,35 @@ def conv_plan(
     ``shapes``: of input, weight and output, channels first. ``items``: bytes of one, and whether channels are
     last in both maps.
     """
+
+def pack_conv(
+    weight: Array,
+    packed: Array,
+    shapes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+    window: Window,
+    groups: int,
+    algorithm: int,
+    run: Run,
+    /,
+) -> None:
+    """Fill ``packed``, aligned, of the plan's ``filter_bytes`` bytes, for `conv_packed` by a named algorithm.
+
+    Raises ValueError where they are none: then `conv_packed` takes the weight as it is.
+    """
+
+def conv_packed(
+    input: Array,
+    packed: Array,
+    weight_shape: tuple[int, ...],
+    out: Array,
+    window: Window,
+    groups: int,
+    epilogue: Epilogue,
+    algorithm: int,
+    run: Run,
+    /,
+) -> None:
+    """Convolve as `conv` by the algorithm and on the instruction set that the filter was packed for."""
 
 def bench_blocked_conv(
     input: Array,

@@ -47,6 +47,8 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_conv_run(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
                           const fc_epilogue *, const fc_run *)
 
+    fc_status fc_conv_pack(const fc_conv *, const void *weight, void *packed, const fc_run *)
+
     ctypedef struct fc_plain_conv:
         const fc_conv *conv
         const fc_view *input

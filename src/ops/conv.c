@@ -104,7 +104,7 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     fc_block block = fc_block_acquire(shared + fc_conv_fixed_bytes(&conv, &plan) + (size_t)plan.threads * plan.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_job job = {.conv = &conv, .plan = &plan, .input = *input, .output = *output, .weight = weight,
-                       .epilogue = *epilogue, .team = {plan.threads, run->team.interrupted}, .shared = block.data,
+                       .filter = weight, .epilogue = *epilogue, .team = {plan.threads, run->team.interrupted}, .shared = block.data,
                        .thread_bytes = plan.thread_bytes};
     job.scratch = fc_scratch_of(&conv.window, plan.form, conv.item_bytes, plan.band_rows, plan.band_cols);
     fc_conv_prepare(&job, job.shared + shared);
@@ -218,10 +218,29 @@ static void pack_task(void *context, int64_t task, int thread)
     const fc_conv_job *job = context;
     const int64_t group = task / job->plan->tiles, tile = task % job->plan->tiles;
     (void)thread;
-    fc_pack_one_panel(job, group, tile, job->shared + fc_panel_at(job->plan, group, tile));
+    fc_pack_one_panel(job, group, tile, (char *)job->filter + fc_panel_at(job->plan, group, tile));
 }
 
-fc_status fc_pack_filter(fc_conv_job *job)
+fc_status fc_pack_filter(fc_conv_job *job, char *filter)
 {
+    if (job->conv->prepacked) return FC_OK;
+    job->filter = filter;
     return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
+}
+
+fc_status fc_conv_pack(const fc_conv *asked, const void *weight, void *packed, const fc_run *run)
+{
+    fc_conv conv = normalised(asked, NULL, NULL);
+    fc_conv_plan plan;
+    fc_status status = fc_plan_conv(&conv, run, &plan);
+    if (status != FC_OK) return status;
+    if (conv.transposed || !plan.filter_bytes) return FC_UNSUPPORTED;
+    fc_block block = fc_block_acquire((size_t)plan.threads * plan.thread_bytes);
+    if (!block.data) return FC_NO_MEMORY;
+    fc_conv_job job = {.conv = &conv, .plan = &plan, .weight = weight, .team = {plan.threads, run->team.interrupted},
+                       .threads = block.data, .thread_bytes = plan.thread_bytes};
+    conv.prepacked = 0;
+    status = plan.method == FC_TRANSFORMED ? fc_pack_winograd(&job, packed) : fc_pack_filter(&job, packed);
+    fc_block_release(block);
+    return status;
 }

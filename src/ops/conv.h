@@ -20,7 +20,7 @@ typedef struct {
     const fc_conv_plan *plan;
     fc_view input, output;
     const fc_blocked_conv *maps; /* NULL, or between which maps instead */
-    const char *weight;
+    const char *weight, *filter; /* as the caller gave it, and in panels */
     fc_epilogue epilogue;
     fc_team team;
     fc_scratch scratch;
@@ -94,11 +94,11 @@ void fc_store_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile,
 /* Where the padded bias of a panel starts. */
 const void *fc_panel_bias(const fc_conv_job *job, int64_t group, int64_t tile);
 
-/* Pack one panel, or every panel into the shared workspace. */
+/* Pack one panel, or every panel to `filter`; the latter does nothing where that was done before. */
 void fc_pack_one_panel(const fc_conv_job *job, int64_t group, int64_t tile, void *panel);
-fc_status fc_pack_filter(fc_conv_job *job);
+fc_status fc_pack_filter(fc_conv_job *job, char *filter);
 
 /* The same of a Winograd convolution, whose filters are transformed in the threads' scratch. */
-fc_status fc_pack_winograd(fc_conv_job *job);
+fc_status fc_pack_winograd(fc_conv_job *job, char *filter);
 
 #endif

@@ -68,7 +68,7 @@ static const char *filter_at(const fc_blocked_job *job, int64_t tile, int64_t fi
 {
     const fc_conv_plan *plan = job->base.plan;
     const int64_t columns = first * plan->kernels->block * plan->taps * fc_panel_blocks(plan, tile);
-    return job->base.shared + fc_panel_at(plan, 0, tile) + columns * FC_BLOCK_BYTES;
+    return job->base.filter + fc_panel_at(plan, 0, tile) + columns * FC_BLOCK_BYTES;
 }
 
 /* The panels [first, end) over one band, a slab of the input after the other; the output holds the sums in between. */
@@ -162,7 +162,7 @@ static fc_status run_direct(fc_blocked_job *job)
 static fc_status run_winograd(fc_conv_job *job)
 {
     const fc_conv_plan *plan = job->plan;
-    const size_t shared = plan->split == FC_BY_CHANNELS ? fc_aligned(plan->shared_bytes) : 0;
+    const size_t shared = fc_aligned(plan->shared_bytes);
     job->thread_bytes = plan->thread_bytes;
     fc_block block = fc_block_acquire(shared + fc_conv_fixed_bytes(job->conv, plan) + (size_t)plan->threads * job->thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
@@ -176,22 +176,7 @@ static fc_status run_winograd(fc_conv_job *job)
 fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)
 {
     fc_blocked_job job = {.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
-                                   .maps = call, .team = {call->plan->threads, run->team.interrupted},
-                                   .shared = (char *)call->packed},
+                                   .maps = call, .team = {call->plan->threads, run->team.interrupted}, .filter = call->packed},
                           .in = call->input, .out = call->output, .residual = call->residual};
     return call->plan->method == FC_TRANSFORMED ? run_winograd(&job.base) : run_direct(&job);
-}
-
-fc_status fc_conv_pack(const fc_conv *conv, const fc_conv_plan *plan, const void *weight, void *packed, const fc_run *run)
-{
-    fc_conv_job job = {.conv = conv, .plan = plan, .weight = weight, .team = {plan->threads, run->team.interrupted},
-                       .shared = packed};
-    if (plan->method != FC_TRANSFORMED) return fc_pack_filter(&job);
-    job.thread_bytes = plan->thread_bytes;
-    fc_block block = fc_block_acquire((size_t)plan->threads * job.thread_bytes);
-    if (!block.data) return FC_NO_MEMORY;
-    job.threads = block.data;
-    const fc_status status = fc_pack_winograd(&job);
-    fc_block_release(block);
-    return status;
 }

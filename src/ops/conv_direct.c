@@ -85,7 +85,7 @@ static void band_task(void *context, int64_t task, int thread)
     char *row = output + job->plan->output_bytes;
     fc_lay_out_piece(job, &piece, row, input);
     for (int64_t tile = 0; tile < job->plan->tiles; tile++)
-        sweep_panel(job, &piece, tile, input, job->shared + fc_panel_at(job->plan, piece.group, tile), output);
+        sweep_panel(job, &piece, tile, input, job->filter + fc_panel_at(job->plan, piece.group, tile), output);
 }
 
 /* One block (or plane) of one piece of the input. */
@@ -109,8 +109,9 @@ static void channel_task(void *context, int64_t task, int thread)
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
     const int64_t group = task / plan->tiles, tile = task % plan->tiles, planes = job->conv->window.out[0];
-    char *panel = fc_thread_scratch(job, thread), *output = panel + plan->panel_bytes;
-    fc_pack_one_panel(job, group, tile, panel);
+    char *scratch = fc_thread_scratch(job, thread), *output = scratch + plan->panel_bytes;
+    const char *panel = job->conv->prepacked ? job->filter + fc_panel_at(plan, group, tile) : scratch;
+    if (!job->conv->prepacked) fc_pack_one_panel(job, group, tile, scratch);
     for (int64_t sample = 0; sample < job->conv->batch; sample++)
         for (int64_t d = 0; d < planes; d++) {
             const int64_t at = (sample * job->conv->groups + group) * planes + d;
@@ -127,6 +128,6 @@ fc_status fc_conv_direct(fc_conv_job *job)
         if (status != FC_OK) return status;
         return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, channel_task, job);
     }
-    status = fc_pack_filter(job);
+    status = fc_pack_filter(job, job->shared);
     return status == FC_OK ? fc_parallel(&job->team, fc_pieces(job), band_task, job) : status;
 }

@@ -88,7 +88,7 @@ static void columns_task(void *context, int64_t task, int thread)
     const fc_reduction reduction = {.kernels = k, .walk = FC_WALK_PLANAR_1, .offset = &start, .steps = 1,
                                     .depth = plan->depth, .k_stride = k->tile_px * job->conv->item_bytes};
     for (int64_t tile = 0; tile < plan->tiles; tile++) {
-        const fc_panel panel = {.filter = job->shared + fc_panel_at(plan, piece.group, tile),
+        const fc_panel panel = {.filter = job->filter + fc_panel_at(plan, piece.group, tile),
                                 .bias = fc_panel_bias(job, piece.group, tile), .blocks = fc_panel_blocks(plan, tile)};
         for (int64_t p = 0; p < count; p += k->tile_px) {
             const fc_target target = {.data = output + p * FC_BLOCK_BYTES, .px = FC_BLOCK_BYTES,
@@ -102,7 +102,7 @@ static void columns_task(void *context, int64_t task, int thread)
 
 fc_status fc_conv_im2col(fc_conv_job *job)
 {
-    const fc_status status = fc_pack_filter(job);
+    const fc_status status = fc_pack_filter(job, job->shared);
     if (status != FC_OK) return status;
     return fc_parallel(&job->team, job->conv->batch * job->conv->groups * job->plan->bands, columns_task, job);
 }

@@ -187,16 +187,15 @@ static void pack_task(void *context, int64_t task, int thread)
     const fc_conv_plan *plan = job->plan;
     const int64_t panel[2] = {task / plan->tiles, task % plan->tiles};
     transform_filter(job, panel, 0, plan->group_in, fc_thread_scratch(job, thread),
-                     job->shared + fc_panel_at(plan, panel[0], panel[1]), filter_step(plan));
+                     (char *)job->filter + fc_panel_at(plan, panel[0], panel[1]), filter_step(plan));
 }
 
-fc_status fc_pack_winograd(fc_conv_job *job)
+fc_status fc_pack_winograd(fc_conv_job *job, char *filter)
 {
+    if (job->conv->prepacked) return FC_OK;
+    job->filter = filter;
     return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
 }
-
-/* The filter that was transformed whole: before the call, or at its beginning. */
-static const char *whole_filter(const fc_conv_job *job) { return job->maps ? job->maps->packed : job->shared; }
 
 /* The panels [first, end) by all tiles of a band. */
 static void multiply_panels(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t first, int64_t end)
@@ -206,7 +205,7 @@ static void multiply_panels(const fc_conv_job *job, const fc_stage *s, const fc_
     for (int product = 0; product < plan->winograd->products; product++)
         for (int64_t tile = first; tile < end; tile++) {
             const fc_factor factor = {
-                .filter = whole_filter(job) + fc_panel_at(plan, tiles->piece.group, tile), .filter_step = filter_step(plan),
+                .filter = job->filter + fc_panel_at(plan, tiles->piece.group, tile), .filter_step = filter_step(plan),
                 .sums = s->sums + (tile - first) * panel_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
             };
             multiply(job, s, &factor, product, tiles->rows * tiles->cols);
@@ -262,13 +261,13 @@ static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, const int6
     const int block = plan->kernels->block;
     fc_factor factor = {.filter = filter, .filter_step = (ptrdiff_t)plan->panel_bytes / plan->winograd->products, .sums = s->sums,
                         .blocks = fc_panel_blocks(plan, panel[1])};
-    if (job->maps) {
-        factor.filter = whole_filter(job) + fc_panel_at(plan, panel[0], panel[1]);
+    if (job->conv->prepacked) {
+        factor.filter = job->filter + fc_panel_at(plan, panel[0], panel[1]);
         factor.filter_step = filter_step(plan);
     }
     for (; factor.first < plan->in_blocks; factor.first = factor.end) {
-        factor.end = job->maps ? plan->in_blocks : fc_min(factor.first + FC_SLAB_BLOCKS, plan->in_blocks);
-        if (!job->maps)
+        factor.end = job->conv->prepacked ? plan->in_blocks : fc_min(factor.first + FC_SLAB_BLOCKS, plan->in_blocks);
+        if (!job->conv->prepacked)
             transform_filter(job, panel, factor.first * block, fc_min(factor.end * block, plan->group_in), s->taps, filter,
                              factor.filter_step);
         for (int product = 0; product < plan->winograd->products; product++) multiply(job, s, &factor, product, plan->together);
@@ -293,12 +292,12 @@ static void channel_task(void *context, int64_t task, int thread)
 fc_status fc_conv_winograd(fc_conv_job *job)
 {
     const fc_conv_plan *plan = job->plan;
-    fc_status status = FC_OK;
+    fc_status status;
     for (int64_t b = 0; b < plan->in_blocks; b++) job->offset[b] = b * plan->together * FC_BLOCK_BYTES;
     if (plan->split == FC_BY_CHANNELS) {
         status = fc_parallel(&job->team, fc_pieces(job) * plan->in_blocks, input_task, job);
         return status == FC_OK ? fc_parallel(&job->team, job->conv->groups * plan->tiles, channel_task, job) : status;
     }
-    if (!job->maps) status = fc_pack_winograd(job);
+    status = fc_pack_winograd(job, job->shared);
     return status == FC_OK ? fc_parallel(&job->team, fc_pieces(job), band_task, job) : status;
 }

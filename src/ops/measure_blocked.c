@@ -90,7 +90,9 @@ static size_t place_operands(fc_blocked_conv *call, const fc_epilogue *epilogue,
 
 fc_status fc_measure_blocked(const fc_plain_conv *plain, const fc_run *run, double seconds, double *least)
 {
-    const fc_conv *conv = plain->conv;
+    fc_conv packed = *plain->conv;
+    const fc_conv *conv = &packed;
+    packed.prepacked = 1;
     fc_conv_plan plan;
     fc_status status = fc_plan_conv(conv, run, &plan);
     if (status != FC_OK) return status;
@@ -108,7 +110,7 @@ fc_status fc_measure_blocked(const fc_plain_conv *plain, const fc_run *run, doub
         residual.data = (void *)plain->epilogue->residual;
         copy_rows(k, k->to_blocked, &out, &residual, &call.residual);
     }
-    status = fc_conv_pack(conv, &plan, plain->weight, block.data, run);
+    status = fc_conv_pack(conv, plain->weight, block.data, run);
     if (status == FC_OK) status = least_time(&call, run, seconds, least);
     if (status == FC_OK) copy_rows(k, k->from_blocked, &out, plain->output, &call.output);
     fc_block_release(block);

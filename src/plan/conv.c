@@ -319,6 +319,6 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     if (plan->method == FC_CHANNELS) plan->thread_bytes += plan->panel_bytes + FC_BLOCK_BYTES;
     plan->shared_bytes = plan->split == FC_BY_CHANNELS
                            ? (size_t)(conv->batch * conv->groups * w->out[0]) * plan->input_bytes
-                           : plan->filter_bytes;
+                       : conv->prepacked ? 0 : plan->filter_bytes;
     return FC_OK;
 }

@@ -83,7 +83,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     const int64_t sums = (int64_t)fc_places_bytes(plan, plan->kernels->tile_blocks, plan->together);
     plan->panels = fc_max(1, fc_min((MOST_BYTES - input) / sums, plan->tiles));
     plan->output_bytes = (size_t)(input + plan->panels * sums);
-    plan->shared_bytes = plan->filter_bytes;
+    plan->shared_bytes = conv->prepacked ? 0 : plan->filter_bytes;
     plan->thread_bytes = fc_aligned(plan->output_bytes + scratch_bytes(conv, plan, cols));
 }
 
