@@ -76,6 +76,7 @@ def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algor
         "algorithm": fc_algorithm_name(plan.algorithm).decode(),
         "reason": plan.reason.decode(),
         "isa": fc_isa_name(r.isa).decode(),
+        "tiled": plan.method == FC_TILES or plan.method == FC_TRANSFORMED,
         "layout": "blocked" if plan.form == FC_BLOCKED else "planes",
         "split": "by output channels" if plan.split == FC_BY_CHANNELS else "by bands of rows",
         "tile": (plan.kernels.tile_px, plan.kernels.tile_blocks * plan.kernels.block),

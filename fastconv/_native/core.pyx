@@ -5,6 +5,7 @@ from cpython.buffer cimport (
     Py_buffer, PyBUF_FULL_RO, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t
 
 from fastconv._native.fastconv cimport *
@@ -20,3 +21,4 @@ include "pool.pxi"
 include "norm.pxi"
 include "activation.pxi"
 include "rearrange.pxi"
+include "program.pxi"

@@ -147,6 +147,8 @@ cdef extern from "workspace.h" nogil:
 cdef extern from "plan/conv.h" nogil:
     ctypedef enum fc_form:
         FC_BLOCKED, FC_PLANES, FC_PHASES
+    ctypedef enum fc_method:
+        FC_TILES, FC_COLUMNS, FC_ROWS, FC_CHANNELS, FC_TRANSFORMED
     ctypedef enum fc_split:
         FC_BY_BANDS, FC_BY_CHANNELS
     ctypedef struct fc_conv_plan:
@@ -154,6 +156,7 @@ cdef extern from "plan/conv.h" nogil:
         const char *reason
         const fc_kernels *kernels
         int threads
+        fc_method method
         fc_form form
         fc_split split
         int64_t taps, depth, band_rows, band_cols
@@ -173,3 +176,36 @@ cdef extern from "plan/choose.h" nogil:
         fc_algorithm *able
         int able_count
     fc_status fc_conv_explain(const fc_conv *, const fc_run *, fc_conv_report *)
+
+
+cdef extern from "program.h" nogil:
+    ctypedef int fc_place
+    ctypedef int fc_step_kind
+    ctypedef struct fc_value:
+        fc_place place
+        int blocked
+        size_t at
+        int64_t channels
+        int64_t[3] size, before, after
+        int64_t first_block, map_blocks
+    ctypedef struct fc_step:
+        fc_step_kind kind
+        int input, residual, output
+        fc_conv conv
+        const void *weight
+        const void *bias
+        fc_pool pool
+        fc_average average
+        fc_normalisation norm
+        int logarithm
+        fc_activation activation
+    ctypedef struct fc_program:
+        const fc_step *step
+        const fc_value *value
+        int64_t steps
+        int item_bytes
+        size_t arena_bytes
+    size_t fc_value_bytes(const fc_value *, int64_t batch, int item_bytes)
+    fc_status fc_program_run(const fc_program *, int64_t batch, const void *input, void *output, const fc_run *,
+                             double *seconds)
+    void fc_pack_depthwise(const fc_conv *, const void *weight, void *packed)

@@ -1,0 +1,391 @@
+"""From a graph to a program: a form for every map, steps, halos, and the arena.
+
+Maps are in channel blocks wherever an operation can compute on blocks, and plain elsewhere; a step that reorders stands
+where the forms of two neighbours differ. What is joined along the channels is written by its parts where it stands,
+if they are whole blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastconv._native import core as native
+from fastconv.functional.checks import arguments, arrays
+from fastconv.graph.arena import Lifetime, place
+from fastconv.graph.ir import Array, Graph, Node, Shape, Value
+
+Run = tuple[int, int, bool]
+Triple = tuple[int, int, int]
+
+MOST_TAPS = 512  # of a depthwise step
+STEP = {name: code for code, name in enumerate(native.STEPS)}
+DIRECT = native.ALGORITHMS.index("direct")
+NOWHERE, IN_ARENA, IN_INPUT, IN_OUTPUT = -1, 0, 1, 2
+
+
+@dataclass(eq=False)
+class Map:
+    """A value in one form. ``part_of``: the map whose channels from ``first`` on are this one's memory."""
+
+    channels: int
+    size: Triple
+    blocked: bool
+    place: int = IN_ARENA
+    halo: list[list[int]] = field(default_factory=lambda: [[0, 0] for _ in range(3)])
+    part_of: Map | None = None
+    first: int = 0
+
+    @property
+    def root(self) -> tuple[Map, int]:
+        """The map that owns the memory, and the first of its channels that is this one's."""
+        owner, first = self, 0
+        while owner.part_of is not None:
+            first += owner.first
+            owner = owner.part_of
+        return owner, first
+
+    def need_halo(self, sides: list[tuple[int, int]]) -> None:
+        """Widen the halo to at least so many pixels before and after each axis."""
+        owner, _ = self.root
+        for own, wanted in zip(owner.halo, sides, strict=True):
+            own[:] = max(own[0], wanted[0]), max(own[1], wanted[1])
+
+
+@dataclass(eq=False)
+class Step:
+    """One step, its maps not yet numbered."""
+
+    kind: str
+    input: Map
+    output: Map
+    residual: Map | None = None
+    weight: Array | None = None
+    bias: Array | None = None
+    activation: Any = None
+    window: tuple[Any, ...] | None = None
+    details: Any = None
+    algorithm: str = ""
+    flops: int = 0
+
+
+def three(sizes: Shape, missing: int = 1) -> Triple:
+    """Pad sizes of up to three axes in front."""
+    a, b, c = (*(missing,) * (3 - len(sizes)), *sizes)
+    return (a, b, c)
+
+
+def three_axes(native_window: tuple[Shape, Shape, Shape, Shape]) -> tuple[Triple, Triple, Shape, Triple]:
+    """Pad a window to three axes."""
+    kernel, stride, sides, dilation = native_window
+    return three(kernel), three(stride), (*(0,) * (6 - len(sides)), *sides), three(dilation)
+
+
+class Lowering:
+    """One pass over a graph's nodes."""
+
+    def __init__(self, graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run) -> None:
+        self.graph, self.dtype, self.run = graph, dtype, run
+        self.algorithm = native.ALGORITHMS.index(algorithm)
+        self.block = 64 // dtype.itemsize
+        self.steps: list[Step] = []
+        self.forms: dict[tuple[int, bool], Map] = {}
+        self.homes: dict[int, tuple[Value, int]] = {}
+        self.batch = graph.input.shape[0]
+        for node in graph.nodes:
+            if node.op == "concat":
+                self.find_homes(node)
+        for node in graph.nodes:
+            getattr(self, f"lower_{node.op}")(node)
+        self.finish()
+
+    def find_homes(self, concat: Node) -> None:
+        """Let the parts of a joined map that are whole blocks be computed where they stand in it."""
+        if any(value.channels % self.block for value in concat.inputs[:-1]):
+            return
+        first = 0
+        for value in concat.inputs:
+            if value is not self.graph.input and id(value) not in self.homes:
+                self.homes[id(value)] = (concat.output, first)
+            first += value.channels
+
+    def new(self, value: Value, *, blocked: bool) -> Map:
+        """Make the map that a node writes its output to."""
+        made = Map(value.channels, three(value.spatial), blocked)
+        if blocked and id(value) in self.homes:
+            whole, made.first = self.homes[id(value)]
+            made.part_of = self.whole(whole)
+        self.forms[id(value), blocked] = made
+        return made
+
+    def whole(self, value: Value) -> Map:
+        """Return the blocked map of a joined value, which its first part asks for."""
+        key = (id(value), True)
+        return self.forms[key] if key in self.forms else self.new(value, blocked=True)
+
+    def is_blocked(self, value: Value) -> bool:
+        """Whether a value is there in blocks, or everywhere but in the caller's array."""
+        return (id(value), True) in self.forms
+
+    def read(self, value: Value, *, blocked: bool) -> Map:
+        """Return a value in a form, reordered if it is not there in it."""
+        if value is self.graph.input and (id(value), False) not in self.forms:
+            self.forms[id(value), False] = Map(value.channels, three(value.spatial), False, IN_INPUT)
+        key = (id(value), blocked)
+        if key not in self.forms:
+            made = Map(value.channels, three(value.spatial), blocked)
+            self.steps.append(Step("reorder", self.forms[id(value), not blocked], made))
+            self.forms[key] = made
+        return self.forms[key]
+
+    def plan(self, node: Node) -> dict[str, Any]:
+        """Return the native plan of a convolution whose filter is packed before."""
+        x, y, weight = node.inputs[0], node.output, node.arrays["weight"]
+        assert weight is not None
+        w = three_axes(node.attributes["window"])
+        shapes = (
+            (*x.shape[:2], *three(x.spatial)), (*weight.shape[:2], *w[0]), (*y.shape[:2], *three(y.spatial))
+        )  # fmt: skip
+        items = (self.dtype.itemsize, False)
+        wanted = self.algorithm
+        if native.ALGORITHMS[wanted].startswith("winograd") and not fits_winograd(w):
+            wanted = DIRECT
+        groups = node.attributes["groups"]
+        transposed = node.op == "conv_transpose"
+        given = DIRECT if transposed else wanted
+        return {
+            **native.conv_plan(shapes, items, w, groups, given, transposed, self.run, not transposed),
+            "shapes": shapes,
+            "window": w,
+        }
+
+    def lower_conv(self, node: Node) -> None:
+        x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
+        weight, bias = (self.as_items(node.arrays[name]) for name in ("weight", "bias"))
+        assert weight is not None
+        plan = self.plan(node)
+        common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
+        code = native.ALGORITHMS.index(plan["algorithm"])
+        taps = int(np.prod(weight.shape[2:]))
+        if groups > 1 and groups == x.channels == y.channels and taps <= MOST_TAPS:
+            packed = self.depthwise_filter(weight)
+            self.between_blocks(
+                Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
+                     bias=self.whole_blocks(bias, y.channels), details=(groups, code, False),
+                     algorithm="depthwise", **common),
+                node, 1,
+            )  # fmt: skip
+        elif groups == 1 and plan["tiled"]:
+            planes = plan["layout"] == "planes"
+            source = self.read(x, blocked=not planes)
+            packed = arrays.allocate((plan["filter_bytes"] // self.dtype.itemsize,), self.dtype)
+            native.pack_conv(
+                weight.reshape(plan["shapes"][1]), packed, plan["shapes"], plan["window"], 1, code, self.run
+            )
+            self.between_blocks(
+                Step("conv", source, self.new(y, blocked=True), weight=packed, bias=bias,
+                     details=(1, code, False), algorithm=plan["algorithm"], **common),
+                node, {"winograd_2x2": 2, "winograd_4x4": 4}.get(plan["algorithm"], 1),
+            )  # fmt: skip
+        else:
+            self.between_plain(
+                Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False), weight=weight,
+                     bias=bias, details=(groups, code, False), algorithm=plan["algorithm"], **common),
+                node,
+            )  # fmt: skip
+
+    def lower_conv_transpose(self, node: Node) -> None:
+        weight, bias = (self.as_items(node.arrays[name]) for name in ("weight", "bias"))
+        assert weight is not None
+        plan = self.plan(node)
+        code = native.ALGORITHMS.index(plan["algorithm"])
+        step = Step(
+            "plain_conv", self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False),
+            weight=weight, bias=bias, activation=node.activation, window=plan["window"],
+            details=(node.attributes["groups"], code, True), algorithm=plan["algorithm"],
+            flops=flops(weight, node.inputs[0]),
+        )  # fmt: skip
+        self.between_plain(step, node)
+
+    def between_blocks(self, step: Step, node: Node, tile: int) -> None:
+        """Add a step that reads the halo of a blocked input, under whole tiles of outputs."""
+        if node.residual is not None:
+            step.residual = self.read(node.residual, blocked=True)
+        if step.input.blocked:
+            assert step.window is not None
+            step.input.need_halo(halo_of(step, tile))
+        self.steps.append(step)
+
+    def between_plain(self, step: Step, node: Node) -> None:
+        if node.residual is not None:
+            step.residual = self.read(node.residual, blocked=False)
+        self.steps.append(step)
+
+    def lower_max_pool(self, node: Node) -> None:
+        self.pool("max_pool", node, three_axes(node.attributes["window"]))
+
+    def lower_avg_pool(self, node: Node) -> None:
+        w = three_axes(node.attributes["window"])
+        self.pool("avg_pool", node, w, (*node.attributes["rule"], w[2][1::2]))
+
+    def lower_adaptive_avg_pool(self, node: Node) -> None:
+        self.pool("adaptive_avg_pool", node, None)
+
+    def pool(self, kind: str, node: Node, window: tuple[Any, ...] | None, details: Any = None) -> None:
+        blocked = self.is_blocked(node.inputs[0])
+        x, y = self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked)
+        self.steps.append(Step(kind, x, y, window=window, details=details))
+
+    def lower_batch_norm(self, node: Node) -> None:
+        blocked = self.is_blocked(node.inputs[0])
+        x, y = self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked)
+        statistics = [
+            None if array is None else np.ascontiguousarray(array, np.float64)
+            for array in (node.arrays[name] for name in ("mean", "var", "weight", "bias"))
+        ]
+        details = (*statistics, float(node.attributes["eps"]))
+        self.steps.append(Step("batch_norm", x, y, activation=node.activation, details=details))
+
+    def lower_activation(self, node: Node) -> None:
+        self.lower_add(node)
+
+    def lower_add(self, node: Node) -> None:
+        blocked = any(self.is_blocked(value) for value in node.inputs)
+        x, *others = (self.read(value, blocked=blocked) for value in node.inputs)
+        y = self.new(node.output, blocked=blocked)
+        self.steps.append(Step("add", x, y, *others, activation=node.activation))
+
+    def lower_concat(self, node: Node) -> None:
+        whole = all(self.homes.get(id(value), (None,))[0] is not None for value in node.inputs)
+        blocked = whole and not any(value.channels % self.block for value in node.inputs[:-1])
+        y = self.whole(node.output) if blocked else self.new(node.output, blocked=False)
+        first = 0
+        for value in node.inputs:
+            here = self.forms.get((id(value), True)) if blocked else None
+            if here is None or here.part_of is not y or here.first != first:
+                part = Map(value.channels, three(value.spatial), blocked, part_of=y, first=first)
+                self.steps.append(Step("reorder", self.read(value, blocked=blocked), part))
+            first += value.channels
+
+    def lower_flatten(self, node: Node) -> None:
+        x, y = node.inputs[0], node.output
+        blocked = self.is_blocked(x) and all(size == 1 for size in x.spatial)
+        source = self.read(x, blocked=blocked)
+        self.forms[id(y), blocked] = Map(y.channels, (1, 1, 1), blocked, part_of=source)
+
+    def lower_softmax(self, node: Node) -> None:
+        x, y = self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False)
+        self.steps.append(Step("softmax", x, y, details=node.attributes["logarithm"]))
+
+    def finish(self) -> None:
+        """Let the last step write the caller's array."""
+        y = self.graph.output
+        last = self.read(y, blocked=False)
+        if last.place == IN_INPUT or last.part_of is not None:
+            copy = Map(last.channels, last.size, False)
+            self.steps.append(Step("reorder", last, copy))
+            last = copy
+        last.place = IN_OUTPUT
+
+    def as_items(self, array: Array | None) -> Array | None:
+        return None if array is None else np.ascontiguousarray(array, self.dtype)
+
+    def whole_blocks(self, vector: Array | None, channels: int) -> Array:
+        """Pad a bias with zeros to whole blocks; zeros where there is none."""
+        padded = arrays.allocate((-(-channels // self.block) * self.block,), self.dtype)
+        padded[:] = 0
+        if vector is not None:
+            padded[:channels] = vector
+        return padded
+
+    def depthwise_filter(self, weight: Array) -> Array:
+        blocks = -(-weight.shape[0] // self.block)
+        packed = arrays.allocate((blocks * self.block * int(np.prod(weight.shape[2:])),), self.dtype)
+        native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), packed)
+        return packed
+
+
+def fits_winograd(window: tuple[Triple, Triple, Shape, Triple]) -> bool:
+    """Whether Winograd's algorithm does this window."""
+    kernel, stride, _, dilation = window
+    return kernel == (1, 3, 3) and stride == (1, 1, 1) and dilation == (1, 1, 1)
+
+
+def halo_of(step: Step, tile: int) -> list[tuple[int, int]]:
+    """Return what a window reaches beyond the input on each side, its outputs rounded up to whole tiles."""
+    assert step.window is not None
+    kernel, stride, sides, dilation = step.window
+    halo = []
+    for axis in range(3):
+        before = sides[2 * axis]
+        outputs = step.output.size[axis]
+        if axis:
+            outputs = -(-outputs // tile) * tile
+        reach = (outputs - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        halo.append((before, max(0, reach - before - step.input.size[axis])))
+    return halo
+
+
+def flops(weight: Array, pixels: Value) -> int:
+    """Two for each product; ``pixels``: of the side whose every pixel meets a whole filter."""
+    return 2 * int(np.prod(pixels.spatial)) * int(weight.size) * pixels.shape[0]
+
+
+def lower(
+    graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run
+) -> tuple[native.Program, list[Step], int]:
+    """Return the program, its steps for reading, and the bytes of its arena."""
+    lowering = Lowering(graph, dtype, algorithm, run)
+    steps, batch = lowering.steps, lowering.batch
+    maps: list[Map] = []
+    for step in steps:
+        for one in (step.input, step.output, step.residual):
+            if one is not None and not any(one is known for known in maps):
+                maps.append(one)
+    owners = list(dict.fromkeys(one.root[0] for one in maps))
+    offsets, arena = place_owners(owners, steps, batch, dtype.itemsize, lowering.block)
+    values = [native_value(one, offsets, lowering.block) for one in maps]
+    numbers = {id(one): number for number, one in enumerate(maps)}
+    tuples = [
+        (
+            STEP[step.kind], numbers[id(step.input)],
+            NOWHERE if step.residual is None else numbers[id(step.residual)], numbers[id(step.output)],
+            step.weight, step.bias, arguments.activation(step.activation), step.window, step.details,
+        )
+        for step in steps
+    ]  # fmt: skip
+    return native.Program(values, tuples, dtype.itemsize, arena), steps, arena
+
+
+def place_owners(
+    owners: list[Map], steps: list[Step], batch: int, itemsize: int, block: int
+) -> tuple[dict[int, int], int]:
+    """Return where each map that owns memory stands in the arena, and the arena's bytes."""
+    lifetimes, here = [], []
+    for owner in owners:
+        if owner.place != IN_ARENA:
+            continue
+        times = [
+            number
+            for number, step in enumerate(steps)
+            for one in (step.input, step.output, step.residual)
+            if one is not None and one.root[0] is owner
+        ]
+        nbytes = native.value_bytes(native_value(owner, {id(owner): 0}, block), batch, itemsize)
+        lifetimes.append(Lifetime(nbytes, min(times), max(times)))
+        here.append(owner)
+    offsets, arena = place(lifetimes)
+    return {id(owner): at for owner, at in zip(here, offsets, strict=True)}, arena
+
+
+def native_value(one: Map, offsets: dict[int, int], block: int) -> tuple[Any, ...]:
+    """Return a map as the native program takes it."""
+    owner, first = one.root
+    unit = block if one.blocked else 1
+    return (
+        owner.place, one.blocked, offsets.get(id(owner), 0), one.channels, one.size,
+        tuple(side[0] for side in owner.halo), tuple(side[1] for side in owner.halo),
+        first // unit, -(-owner.channels // unit),
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Batch norm in inference is linear: fold it into the filter of a neighbouring convolution.
+
+Behind a convolution it scales that one's filters. In front of one it scales their input channels, and its shift
+becomes a bias; that is exact only without padding, whose zeros the normalisation would have moved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.functional.norm import fold_batch_norm
+from fastconv.graph.ir import Array, Graph, Node
+
+FOLDING = ("conv", "linear")
+
+
+def fold_into_previous(graph: Graph) -> None:
+    """Fold every batch norm whose input a convolution computes for it alone."""
+    for norm in [node for node in graph.nodes if node.op == "batch_norm"]:
+        (x,) = norm.inputs
+        before = graph.producer(x)
+        if before is None or before.op not in FOLDING or not graph.is_used_once(x):
+            continue
+        if before.activation is not None or before.residual is not None:
+            continue
+        weight, bias = before.arrays["weight"], before.arrays["bias"]
+        assert weight is not None
+        mean, var = norm.arrays["mean"], norm.arrays["var"]
+        scale, shift = norm.arrays["weight"], norm.arrays["bias"]
+        weight, bias = fold_batch_norm(weight, bias, mean, var, scale, shift, norm.attributes["eps"])
+        before.arrays = {"weight": weight, "bias": bias}
+        remove(graph, norm)
+
+
+def fold_into_next(graph: Graph) -> None:
+    """Fold every batch norm whose output only a convolution without padding reads."""
+    for norm in [node for node in graph.nodes if node.op == "batch_norm"]:
+        users = graph.users(norm.output)
+        if len(users) != 1 or not graph.is_used_once(norm.output) or norm.activation is not None:
+            continue
+        (after,) = users
+        if after.residual is norm.output or after.op not in FOLDING:
+            continue
+        if after.op == "conv" and (any(after.attributes["window"][2]) or after.attributes["groups"] > 1):
+            continue
+        scale, shift = scale_and_shift(norm)
+        weight, bias = after.arrays["weight"], after.arrays["bias"]
+        assert weight is not None
+        wide = weight.astype(np.float64)
+        by_channel: Any = (slice(None), *(None,) * (weight.ndim - 2))
+        moved = np.einsum("oc...,c->o", wide, shift) + (0 if bias is None else bias)
+        scaled = wide * scale[by_channel]
+        after.arrays = {"weight": scaled.astype(weight.dtype), "bias": moved.astype(weight.dtype)}
+        remove(graph, norm)
+
+
+def scale_and_shift(norm: Node) -> tuple[Array, Array]:
+    """Return ``a, b`` of ``y = a x + b`` in float64."""
+    mean, var, weight, bias = (
+        None if array is None else np.asarray(array, np.float64)
+        for array in (norm.arrays[name] for name in ("mean", "var", "weight", "bias"))
+    )
+    assert mean is not None
+    assert var is not None
+    scale = (1 if weight is None else weight) / np.sqrt(var + norm.attributes["eps"])
+    return scale, (0 if bias is None else bias) - mean * scale
+
+
+def remove(graph: Graph, node: Node) -> None:
+    """Take a node out; what read its output reads its input."""
+    graph.nodes.remove(node)
+    graph.replace(node.output, node.inputs[0])

@@ -1,0 +1,222 @@
+/* Walking a program: each step is a call of the algorithm that the plain functions use, between maps of the arena. */
+#include "program.h"
+
+#include <string.h>
+
+#include "../plan/conv.h"
+#include "../sizes.h"
+#include "clock.h"
+
+static int64_t padded_pixels(const fc_value *v)
+{
+    int64_t pixels = 1;
+    for (int i = 0; i < FC_SPATIAL; i++) pixels *= v->before[i] + v->size[i] + v->after[i];
+    return pixels;
+}
+
+size_t fc_value_bytes(const fc_value *v, int64_t batch, int item_bytes)
+{
+    const int64_t pixels = batch * padded_pixels(v);
+    return fc_aligned((size_t)(v->blocked ? v->map_blocks * pixels * FC_BLOCK_BYTES : v->channels * pixels * item_bytes));
+}
+
+const fc_value *fc_value_of(const fc_walker *w, int number) { return &w->program->value[number]; }
+
+static char *start_of(const fc_walker *w, const fc_value *v)
+{
+    return v->place == FC_IN_INPUT ? w->input : v->place == FC_IN_OUTPUT ? w->output : w->arena + v->at;
+}
+
+int64_t fc_blocks_of(const fc_walker *w, const fc_value *v) { return fc_ceil_div(v->channels, w->kernels->block); }
+
+fc_blocked fc_blocked_of(const fc_walker *w, int number)
+{
+    const fc_value *v = fc_value_of(w, number);
+    fc_blocked map;
+    map.row = (ptrdiff_t)(v->before[2] + v->size[2] + v->after[2]) * FC_BLOCK_BYTES;
+    map.slice = (ptrdiff_t)(v->before[1] + v->size[1] + v->after[1]) * map.row;
+    map.block = (ptrdiff_t)(v->before[0] + v->size[0] + v->after[0]) * map.slice;
+    map.sample = (ptrdiff_t)v->map_blocks * map.block;
+    map.data = start_of(w, v) + v->first_block * map.block + v->before[0] * map.slice + v->before[1] * map.row
+             + v->before[2] * FC_BLOCK_BYTES;
+    return map;
+}
+
+fc_view fc_plain_of(const fc_walker *w, int number)
+{
+    const fc_value *v = fc_value_of(w, number);
+    fc_view view = {.data = start_of(w, v)};
+    view.stride[4] = w->program->item_bytes;
+    view.stride[3] = v->size[2] * view.stride[4];
+    view.stride[2] = v->size[1] * view.stride[3];
+    view.stride[1] = v->size[0] * view.stride[2];
+    view.stride[0] = v->channels * view.stride[1];
+    return view;
+}
+
+/* Sample n of a value as a view whose samples are the blocks, or as it is. */
+static fc_view pixels_of(const fc_walker *w, int number, int64_t n)
+{
+    if (!fc_value_of(w, number)->blocked) return fc_plain_of(w, number);
+    const fc_blocked map = fc_blocked_of(w, number);
+    return (fc_view){(char *)map.data + n * map.sample,
+                     {map.block, w->program->item_bytes, map.slice, map.row, FC_BLOCK_BYTES}};
+}
+
+/* The zeros round one channel block of one sample. */
+static void halo_task(void *context, int64_t task, int thread)
+{
+    const fc_walker *w = context;
+    const fc_value *v = fc_value_of(w, w->step->output);
+    const fc_blocked map = fc_blocked_of(w, w->step->output);
+    const int64_t blocks = fc_blocks_of(w, v), rows = v->before[1] + v->size[1] + v->after[1];
+    const int64_t slices = v->before[0] + v->size[0] + v->after[0], inner = v->size[2] * FC_BLOCK_BYTES;
+    char *row = (char *)map.data + task / blocks * map.sample + task % blocks * map.block - v->before[0] * map.slice
+              - v->before[1] * map.row - v->before[2] * FC_BLOCK_BYTES;
+    (void)thread;
+    for (int64_t s = -v->before[0]; s < slices - v->before[0]; s++)
+        for (int64_t r = -v->before[1]; r < rows - v->before[1]; r++, row += map.row) {
+            if (s < 0 || s >= v->size[0] || r < 0 || r >= v->size[1]) {
+                memset(row, 0, (size_t)map.row);
+                continue;
+            }
+            memset(row, 0, (size_t)(v->before[2] * FC_BLOCK_BYTES));
+            memset(row + v->before[2] * FC_BLOCK_BYTES + inner, 0, (size_t)(v->after[2] * FC_BLOCK_BYTES));
+        }
+}
+
+/* The arena's memory had other uses before. */
+static fc_status clear_halo(const fc_walker *w)
+{
+    const fc_value *v = fc_value_of(w, w->step->output);
+    int64_t halo = 0;
+    for (int i = 0; i < FC_SPATIAL; i++) halo += v->before[i] + v->after[i];
+    if (!v->blocked || !halo) return FC_OK;
+    fc_team team = w->run->team;
+    const int64_t tasks = w->batch * fc_blocks_of(w, v);
+    if ((double)tasks * (double)padded_pixels(v) < FC_SERIAL_WORK) team.threads = 1;
+    return fc_parallel(&team, tasks, halo_task, (void *)w);
+}
+
+static fc_status run_conv(const fc_walker *w)
+{
+    const fc_step *step = w->step;
+    fc_conv conv = step->conv;
+    fc_conv_plan plan;
+    conv.batch = w->batch;
+    const fc_status status = fc_plan_conv(&conv, w->run, &plan);
+    if (status != FC_OK) return status;
+    fc_blocked_conv call = {.conv = &conv, .plan = &plan, .packed = step->weight, .output = fc_blocked_of(w, step->output),
+                            .epilogue = {step->bias, NULL, step->activation}};
+    if (plan.form == FC_PLANES) call.plain = fc_plain_of(w, step->input);
+    else call.input = fc_blocked_of(w, step->input);
+    if (step->residual != FC_NO_VALUE) call.residual = fc_blocked_of(w, step->residual);
+    return fc_conv_run_blocked(&call, w->run);
+}
+
+static fc_status run_plain_conv(const fc_walker *w)
+{
+    const fc_step *step = w->step;
+    fc_conv conv = step->conv;
+    conv.batch = w->batch;
+    const fc_view input = fc_plain_of(w, step->input), output = fc_plain_of(w, step->output);
+    fc_epilogue epilogue = {step->bias, NULL, step->activation};
+    if (step->residual != FC_NO_VALUE) epilogue.residual = fc_plain_of(w, step->residual).data;
+    return fc_conv_run(&conv, &input, step->weight, &output, &epilogue, w->run);
+}
+
+static fc_status pool_views(const fc_walker *w, const fc_pool *pool, const fc_view *input, const fc_view *output)
+{
+    switch (w->step->kind) {
+    case FC_STEP_MAX_POOL: return fc_max_pool(pool, input, output, NULL, w->run);
+    case FC_STEP_AVG_POOL: return fc_avg_pool(pool, &w->step->average, input, output, w->run);
+    case FC_STEP_ADAPTIVE_MAX_POOL: return fc_adaptive_max_pool(pool, input, output, NULL, w->run);
+    default: return fc_adaptive_avg_pool(pool, input, output, w->run);
+    }
+}
+
+/* Between blocked maps, a sample at a time, whose blocks are as good as samples. */
+static fc_status run_pool(const fc_walker *w)
+{
+    const fc_value *from = fc_value_of(w, w->step->input);
+    const int64_t samples = from->blocked ? w->batch : 1;
+    fc_pool pool = w->step->pool;
+    pool.batch = from->blocked ? fc_blocks_of(w, from) : w->batch;
+    pool.channels = from->blocked ? w->kernels->block : from->channels;
+    fc_status status = FC_OK;
+    for (int64_t n = 0; n < samples && status == FC_OK; n++) {
+        const fc_view input = pixels_of(w, w->step->input, n), output = pixels_of(w, w->step->output, n);
+        status = pool_views(w, &pool, &input, &output);
+    }
+    return status;
+}
+
+/* Channel block after channel block, or all of a plain map. */
+static fc_status run_batch_norm(const fc_walker *w)
+{
+    const fc_step *step = w->step;
+    const fc_value *v = fc_value_of(w, step->input);
+    const fc_epilogue epilogue = {NULL, NULL, step->activation};
+    const int64_t block = v->blocked ? w->kernels->block : v->channels;
+    fc_status status = FC_OK;
+    for (int64_t c = 0; c < v->channels && status == FC_OK; c += block) {
+        const fc_map map = {w->batch, fc_min(block, v->channels - c), {v->size[0], v->size[1], v->size[2]}, w->program->item_bytes};
+        fc_normalisation norm = step->norm;
+        norm.mean += c, norm.variance += c;
+        if (norm.weight) norm.weight += c;
+        if (norm.bias) norm.bias += c;
+        fc_view views[2];
+        for (int i = 0; i < 2; i++) {
+            const int number = i ? step->output : step->input;
+            views[i] = fc_plain_of(w, number);
+            if (!v->blocked) continue;
+            const fc_blocked blocked = fc_blocked_of(w, number);
+            views[i] = (fc_view){(char *)blocked.data + c / block * blocked.block,
+                                 {blocked.sample, w->program->item_bytes, blocked.slice, blocked.row, FC_BLOCK_BYTES}};
+        }
+        status = fc_batch_norm(&map, &norm, &views[0], &views[1], &epilogue, w->run);
+    }
+    return status;
+}
+
+static fc_status run_softmax(const fc_walker *w)
+{
+    const fc_value *v = fc_value_of(w, w->step->input);
+    const fc_softmax softmax = {w->batch, v->channels, v->size[0] * v->size[1] * v->size[2], w->program->item_bytes,
+                                w->step->logarithm};
+    return fc_softmax_run(&softmax, fc_plain_of(w, w->step->input).data, fc_plain_of(w, w->step->output).data, w->run);
+}
+
+static fc_status run_step(const fc_walker *w)
+{
+    const fc_status status = clear_halo(w);
+    if (status != FC_OK) return status;
+    switch (w->step->kind) {
+    case FC_STEP_CONV: return run_conv(w);
+    case FC_STEP_DEPTHWISE: return fc_step_depthwise(w);
+    case FC_STEP_PLAIN_CONV: return run_plain_conv(w);
+    case FC_STEP_REORDER: return fc_step_reorder(w);
+    case FC_STEP_ADD: return fc_step_add(w);
+    case FC_STEP_BATCH_NORM: return run_batch_norm(w);
+    case FC_STEP_SOFTMAX: return run_softmax(w);
+    default: return run_pool(w);
+    }
+}
+
+fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
+                         double *seconds)
+{
+    fc_block arena = fc_block_acquire(program->arena_bytes);
+    if (!arena.data) return FC_NO_MEMORY;
+    fc_walker w = {.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output, .run = run,
+                   .kernels = fc_kernels_for(run->isa, program->item_bytes)};
+    fc_status status = FC_OK;
+    for (int64_t s = 0; s < program->steps && status == FC_OK; s++) {
+        const double start = seconds ? fc_seconds_now() : 0;
+        w.step = &program->step[s];
+        status = run_step(&w);
+        if (seconds) seconds[s] = fc_seconds_now() - start;
+    }
+    fc_block_release(arena);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* One step of a program at work. */
+#ifndef FASTCONV_OPS_PROGRAM_H
+#define FASTCONV_OPS_PROGRAM_H
+
+#include "../program.h"
+
+typedef struct {
+    const fc_program *program;
+    const fc_step *step;
+    int64_t batch;
+    char *arena, *input, *output;
+    const fc_run *run;
+    const fc_kernels *kernels;
+} fc_walker;
+
+const fc_value *fc_value_of(const fc_walker *walker, int number);
+
+/* A blocked value, at pixel (0, 0, 0) of its first block. */
+fc_blocked fc_blocked_of(const fc_walker *walker, int number);
+
+/* A plain one. */
+fc_view fc_plain_of(const fc_walker *walker, int number);
+
+int64_t fc_blocks_of(const fc_walker *walker, const fc_value *value);
+
+fc_status fc_step_depthwise(const fc_walker *walker);
+fc_status fc_step_reorder(const fc_walker *walker);
+fc_status fc_step_add(const fc_walker *walker);
+
+#endif

@@ -1,0 +1,185 @@
+/* Steps that go over channel blocks one by one: reordering, addition and depthwise convolution. */
+#include <string.h>
+
+#include "program.h"
+#include "../sizes.h"
+
+/* A team for `tasks` tasks of so many operations each. */
+static fc_team team_for(const fc_walker *w, int64_t tasks, double work)
+{
+    fc_team team = w->run->team;
+    if ((double)tasks * work < FC_SERIAL_WORK) team.threads = 1;
+    return team;
+}
+
+static double pixels_of(const fc_value *v) { return (double)(v->size[0] * v->size[1] * v->size[2]); }
+
+/* Where channel block `block` of sample n starts. */
+static char *block_at(const fc_blocked *map, int64_t n, int64_t block)
+{
+    return (char *)map->data + n * map->sample + block * map->block;
+}
+
+static void copy_block(const fc_walker *w, int64_t n, int64_t b)
+{
+    const fc_value *from = fc_value_of(w, w->step->input), *to = fc_value_of(w, w->step->output);
+    const int block = w->kernels->block, item = w->program->item_bytes;
+    const fc_value *plain = from->blocked ? to : from;
+    const fc_blocked map = fc_blocked_of(w, from->blocked ? w->step->input : w->step->output);
+    const fc_view view = fc_plain_of(w, from->blocked ? w->step->output : w->step->input);
+    for (int64_t d = 0; d < plain->size[0]; d++)
+        for (int64_t h = 0; h < plain->size[1]; h++) {
+            const fc_transpose t = {
+                .blocked = block_at(&map, n, b) + d * map.slice + h * map.row, .block_stride = FC_BLOCK_BYTES,
+                .planar = (char *)view.data + n * view.stride[0] + b * block * view.stride[1] + d * view.stride[2] + h * view.stride[3],
+                .plane_stride = view.stride[1], .pixels = plain->size[2], .channels = fc_min(block, plain->channels - b * block),
+            };
+            if (plain->size[0] * plain->size[1] * plain->size[2] == 1) {
+                if (from->blocked) memcpy(t.planar, t.blocked, (size_t)(t.channels * item));
+                else {
+                    memset(t.blocked, 0, FC_BLOCK_BYTES);
+                    memcpy(t.blocked, t.planar, (size_t)(t.channels * item));
+                }
+            } else if (from->blocked) w->kernels->from_blocked(&t);
+            else w->kernels->to_blocked(&t);
+        }
+}
+
+static void reorder_task(void *context, int64_t task, int thread)
+{
+    const fc_walker *w = context;
+    const fc_value *from = fc_value_of(w, w->step->input), *to = fc_value_of(w, w->step->output);
+    const int64_t blocks = fc_blocks_of(w, from), n = task / blocks, b = task % blocks;
+    (void)thread;
+    if (!from->blocked || !to->blocked) {
+        copy_block(w, n, b);
+        return;
+    }
+    const fc_blocked in = fc_blocked_of(w, w->step->input), out = fc_blocked_of(w, w->step->output);
+    for (int64_t d = 0; d < from->size[0]; d++)
+        for (int64_t h = 0; h < from->size[1]; h++)
+            memcpy(block_at(&out, n, b) + d * out.slice + h * out.row, block_at(&in, n, b) + d * in.slice + h * in.row,
+                   (size_t)(from->size[2] * FC_BLOCK_BYTES));
+}
+
+fc_status fc_step_reorder(const fc_walker *w)
+{
+    const fc_value *v = fc_value_of(w, w->step->input);
+    if (!v->blocked && !fc_value_of(w, w->step->output)->blocked) {
+        memcpy(fc_plain_of(w, w->step->output).data, fc_plain_of(w, w->step->input).data,
+               (size_t)(w->batch * v->channels) * (size_t)pixels_of(v) * (size_t)w->program->item_bytes);
+        return FC_OK;
+    }
+    const int64_t tasks = w->batch * fc_blocks_of(w, v);
+    const fc_team team = team_for(w, tasks, pixels_of(v) * w->kernels->block);
+    return fc_parallel(&team, tasks, reorder_task, (void *)w);
+}
+
+static void add_task(void *context, int64_t task, int thread)
+{
+    const fc_walker *w = context;
+    const fc_value *v = fc_value_of(w, w->step->input);
+    const int64_t blocks = fc_blocks_of(w, v), n = task / blocks, b = task % blocks;
+    const fc_blocked x = fc_blocked_of(w, w->step->input), y = fc_blocked_of(w, w->step->output);
+    const int added = w->step->residual != FC_NO_VALUE;
+    const fc_blocked r = added ? fc_blocked_of(w, w->step->residual) : x;
+    (void)thread;
+    for (int64_t d = 0; d < v->size[0]; d++)
+        for (int64_t h = 0; h < v->size[1]; h++)
+            w->kernels->activate(block_at(&y, n, b) + d * y.slice + h * y.row, block_at(&x, n, b) + d * x.slice + h * x.row,
+                                 added ? block_at(&r, n, b) + d * r.slice + h * r.row : NULL, v->size[2] * w->kernels->block,
+                                 &w->step->activation, 0);
+}
+
+fc_status fc_step_add(const fc_walker *w)
+{
+    const fc_value *v = fc_value_of(w, w->step->input);
+    if (!v->blocked) {
+        fc_epilogue epilogue = {NULL, NULL, w->step->activation};
+        if (w->step->residual != FC_NO_VALUE) epilogue.residual = fc_plain_of(w, w->step->residual).data;
+        const int64_t count = w->batch * v->channels * v->size[0] * v->size[1] * v->size[2];
+        return fc_activate(count, w->program->item_bytes, fc_plain_of(w, w->step->input).data,
+                           fc_plain_of(w, w->step->output).data, &epilogue, w->run);
+    }
+    const int64_t tasks = w->batch * fc_blocks_of(w, v);
+    const fc_team team = team_for(w, tasks, pixels_of(v) * w->kernels->block);
+    return fc_parallel(&team, tasks, add_task, (void *)w);
+}
+
+static int64_t taps_of(const fc_conv *conv) { return conv->window.kernel[0] * conv->window.kernel[1] * conv->window.kernel[2]; }
+
+static int block_of(const fc_conv *conv) { return FC_BLOCK_BYTES / conv->item_bytes; }
+
+size_t fc_depthwise_bytes(const fc_conv *conv)
+{
+    return (size_t)(fc_ceil_div(conv->c_in, block_of(conv)) * taps_of(conv)) * FC_BLOCK_BYTES;
+}
+
+void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed)
+{
+    const int64_t taps = taps_of(conv), item = conv->item_bytes, block = block_of(conv);
+    memset(packed, 0, fc_depthwise_bytes(conv));
+    for (int64_t c = 0; c < conv->c_in; c++)
+        for (int64_t tap = 0; tap < taps; tap++)
+            memcpy((char *)packed + (c / block * taps + tap) * FC_BLOCK_BYTES + c % block * item,
+                   (const char *)weight + (c * taps + tap) * item, (size_t)item);
+}
+
+enum { MOST_TAPS = 512, ROW_TASKS = 4 };
+
+typedef struct {
+    const fc_walker *walker;
+    ptrdiff_t offset[MOST_TAPS];
+    int64_t rows, pieces; /* rows of a task, tasks a plane */
+} fc_depthwise_job;
+
+static void depthwise_task(void *context, int64_t task, int thread)
+{
+    const fc_depthwise_job *job = context;
+    const fc_walker *w = job->walker;
+    const fc_step *step = w->step;
+    const fc_window *window = &step->conv.window;
+    const int64_t blocks = fc_ceil_div(step->conv.c_in, w->kernels->block), taps = taps_of(&step->conv);
+    const int64_t d = task / job->pieces % window->out[0], b = task / job->pieces / window->out[0] % blocks;
+    const int64_t n = task / job->pieces / window->out[0] / blocks, row = task % job->pieces * job->rows;
+    const fc_blocked in = fc_blocked_of(w, step->input), out = fc_blocked_of(w, step->output);
+    const ptrdiff_t at = d * out.slice + row * out.row;
+    fc_depthwise t = {
+        .input = block_at(&in, n, b) + d * window->stride[0] * in.slice + row * window->stride[1] * in.row,
+        .px_stride = window->stride[2] * FC_BLOCK_BYTES, .offset = job->offset, .steps = taps, .px = window->out[2],
+        .channels = w->kernels->block, .filter = (const char *)step->weight + b * taps * FC_BLOCK_BYTES,
+        .bias = (const char *)step->bias + b * FC_BLOCK_BYTES, .output = block_at(&out, n, b) + at, .out_px = FC_BLOCK_BYTES,
+        .activation = step->activation,
+    };
+    ptrdiff_t residual_row = 0;
+    (void)thread;
+    if (step->residual != FC_NO_VALUE) {
+        const fc_blocked r = fc_blocked_of(w, step->residual);
+        t.residual = block_at(&r, n, b) + d * r.slice + row * r.row;
+        residual_row = r.row;
+    }
+    for (int64_t r = 0; r < fc_min(job->rows, window->out[1] - row); r++) {
+        w->kernels->depthwise(&t);
+        t.input = (const char *)t.input + window->stride[1] * in.row;
+        t.output = (char *)t.output + out.row;
+        if (t.residual) t.residual = (const char *)t.residual + residual_row;
+    }
+}
+
+fc_status fc_step_depthwise(const fc_walker *w)
+{
+    const fc_window *window = &w->step->conv.window;
+    const fc_blocked in = fc_blocked_of(w, w->step->input);
+    fc_depthwise_job job = {.walker = w};
+    ptrdiff_t *offset = job.offset;
+    for (int64_t d = 0; d < window->kernel[0]; d++)
+        for (int64_t h = 0; h < window->kernel[1]; h++)
+            for (int64_t v = 0; v < window->kernel[2]; v++)
+                *offset++ = (d * window->dilation[0] - window->pad[0]) * in.slice + (h * window->dilation[1] - window->pad[1]) * in.row
+                          + (v * window->dilation[2] - window->pad[2]) * FC_BLOCK_BYTES;
+    const int64_t planes = w->batch * fc_ceil_div(w->step->conv.c_in, w->kernels->block) * window->out[0];
+    job.rows = fc_ceil_div(window->out[1], fc_ceil_div(ROW_TASKS * w->run->team.threads, planes));
+    job.pieces = fc_ceil_div(window->out[1], job.rows);
+    const fc_team team = team_for(w, planes * window->out[1], (double)(window->out[2] * w->kernels->block * taps_of(&w->step->conv)));
+    return fc_parallel(&team, planes * job.pieces, depthwise_task, &job);
+}

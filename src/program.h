@@ -1,0 +1,69 @@
+/* A network as a flat array of steps over one arena: what is compiled once and walked by one call.
+ *
+ * Values are feature maps: of the caller, channels first and contiguous; or in the arena, in channel blocks with a halo or
+ * plain. A value may be some of the blocks of a larger map: so branches write where they are joined.
+ */
+#ifndef FASTCONV_PROGRAM_H
+#define FASTCONV_PROGRAM_H
+
+#include "fastconv.h"
+
+typedef enum { FC_IN_ARENA, FC_IN_INPUT, FC_IN_OUTPUT } fc_place;
+
+typedef struct {
+    fc_place place;
+    int blocked;
+    size_t at; /* in the arena: bytes before the map, its halo included */
+    int64_t channels, size[FC_SPATIAL];
+    int64_t before[FC_SPATIAL], after[FC_SPATIAL]; /* halo of a blocked map: zero when a step reads it */
+    int64_t first_block, map_blocks;               /* of the map that it is a part of */
+} fc_value;
+
+/* Bytes of the whole map of a value for so many samples. */
+size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
+
+/*   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
+ *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise
+ *   PLAIN_CONV        plain, any convolution, transposed too, its weight as it is
+ *   MAX_POOL, AVG_POOL, ADAPTIVE_MAX_POOL, ADAPTIVE_AVG_POOL
+ *   REORDER           from either form to either
+ *   ADD               act(input + residual), residual may be missing; both of the output's form and size
+ *   BATCH_NORM        act(normalised), all blocked or all plain
+ *   SOFTMAX           plain, along the channels
+ */
+typedef enum {
+    FC_STEP_CONV, FC_STEP_DEPTHWISE, FC_STEP_PLAIN_CONV, FC_STEP_MAX_POOL, FC_STEP_AVG_POOL, FC_STEP_ADAPTIVE_MAX_POOL,
+    FC_STEP_ADAPTIVE_AVG_POOL, FC_STEP_REORDER, FC_STEP_ADD, FC_STEP_BATCH_NORM, FC_STEP_SOFTMAX, FC_STEPS
+} fc_step_kind;
+
+enum { FC_NO_VALUE = -1 };
+
+typedef struct {
+    fc_step_kind kind;
+    int input, residual, output; /* numbers of values */
+    fc_conv conv;                /* the batch is that of the call */
+    const void *weight, *bias;
+    fc_pool pool;
+    fc_average average;
+    fc_normalisation norm; /* an entry a channel, whole blocks of them */
+    int logarithm;
+    fc_activation activation;
+} fc_step;
+
+typedef struct {
+    const fc_step *step;
+    const fc_value *value;
+    int64_t steps;
+    int item_bytes;
+    size_t arena_bytes; /* for the largest batch */
+} fc_program;
+
+/* seconds: NULL, or one for each step to be filled. */
+fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
+                         double *seconds);
+
+/* Taps of each channel block: [block][tap][lane]. */
+void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed);
+size_t fc_depthwise_bytes(const fc_conv *conv);
+
+#endif
