@@ -77,7 +77,7 @@ typedef struct {
 
 /* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before.
  * `plain` is read where the plan's form is FC_PLANES, else `input`, whose halo under Winograd tiles that go beyond the output
- * is as wide as they are. residual: NULL data, or like the output. */
+ * is as wide as they are. residual: NULL data, or like the output but for the distance of samples. */
 typedef struct {
     const fc_conv *conv;
     const fc_conv_plan *plan;

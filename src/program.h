@@ -1,7 +1,8 @@
 /* A network as a flat array of steps over one arena: what is compiled once and walked by one call.
  *
  * Values are feature maps: of the caller, channels first and contiguous; or in the arena, in channel blocks with a halo or
- * plain. A value may be some of the blocks of a larger map: so branches write where they are joined.
+ * plain. A value may be some of the blocks of a larger map: so branches write where they are joined. Some of the channels of
+ * a plain one are only written by REORDER.
  */
 #ifndef FASTCONV_PROGRAM_H
 #define FASTCONV_PROGRAM_H
@@ -16,7 +17,7 @@ typedef struct {
     size_t at; /* in the arena: bytes before the map, its halo included */
     int64_t channels, size[FC_SPATIAL];
     int64_t before[FC_SPATIAL], after[FC_SPATIAL]; /* halo of a blocked map: zero when a step reads it */
-    int64_t first_block, map_blocks;               /* of the map that it is a part of */
+    int64_t first_block, map_blocks;               /* of the map that it is a part of; plain: channels */
 } fc_value;
 
 /* Bytes of the whole map of a value for so many samples. */

@@ -19,6 +19,7 @@ from fastconv.graph.ir import Array, Graph, Node, Shape, Value
 
 Run = tuple[int, int, bool]
 Triple = tuple[int, int, int]
+Sides = list[list[int]]  # before and after each axis
 
 MOST_TAPS = 512  # of a depthwise step
 STEP = {name: code for code, name in enumerate(native.STEPS)}
@@ -26,15 +27,25 @@ DIRECT = native.ALGORITHMS.index("direct")
 NOWHERE, IN_ARENA, IN_INPUT, IN_OUTPUT = -1, 0, 1, 2
 
 
+def no_halo() -> Sides:
+    """Return a halo of nothing before and after each axis."""
+    return [[0, 0], [0, 0], [0, 0]]
+
+
 @dataclass(eq=False)
 class Map:
-    """A value in one form. ``part_of``: the map whose channels from ``first`` on are this one's memory."""
+    """A value in one form.
+
+    ``part_of``: the map whose channels from ``first`` on are this one's memory. ``alike``: one whose halo
+    this one has, too.
+    """
 
     channels: int
     size: Triple
     blocked: bool
     place: int = IN_ARENA
-    halo: list[list[int]] = field(default_factory=lambda: [[0, 0] for _ in range(3)])
+    sides: Sides = field(default_factory=no_halo)
+    alike: Map | None = None
     part_of: Map | None = None
     first: int = 0
 
@@ -47,11 +58,25 @@ class Map:
             owner = owner.part_of
         return owner, first
 
-    def need_halo(self, sides: list[tuple[int, int]]) -> None:
-        """Widen the halo to at least so many pixels before and after each axis."""
+    @property
+    def halo_owner(self) -> Map:
+        """The map that keeps the halo of this one and all that are alike."""
         owner, _ = self.root
-        for own, wanted in zip(owner.halo, sides, strict=True):
+        while owner.alike is not None:
+            owner, _ = owner.alike.root
+        return owner
+
+    def need_halo(self, sides: Sides) -> None:
+        """Widen the halo to at least so many pixels before and after each axis."""
+        for own, wanted in zip(self.halo_owner.sides, sides, strict=True):
             own[:] = max(own[0], wanted[0]), max(own[1], wanted[1])
+
+    def share_halo(self, other: Map) -> None:
+        """Let both have the wider halo of the two, whatever comes."""
+        own, theirs = self.halo_owner, other.halo_owner
+        if own is not theirs:
+            theirs.need_halo(own.sides)
+            own.alike = theirs
 
 
 @dataclass(eq=False)
@@ -213,6 +238,7 @@ class Lowering:
         """Add a step that reads the halo of a blocked input, under whole tiles of outputs."""
         if node.residual is not None:
             step.residual = self.read(node.residual, blocked=True)
+            step.residual.share_halo(step.output)
         if step.input.blocked:
             assert step.window is not None
             step.input.need_halo(halo_of(step, tile))
@@ -273,7 +299,10 @@ class Lowering:
         x, y = node.inputs[0], node.output
         blocked = self.is_blocked(x) and all(size == 1 for size in x.spatial)
         source = self.read(x, blocked=blocked)
-        self.forms[id(y), blocked] = Map(y.channels, (1, 1, 1), blocked, part_of=source)
+        if blocked:
+            self.forms[id(y), True] = source
+        else:
+            self.steps.append(Step("reorder", source, self.new(y, blocked=False)))
 
     def lower_softmax(self, node: Node) -> None:
         x, y = self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False)
@@ -313,7 +342,7 @@ def fits_winograd(window: tuple[Triple, Triple, Shape, Triple]) -> bool:
     return kernel == (1, 3, 3) and stride == (1, 1, 1) and dilation == (1, 1, 1)
 
 
-def halo_of(step: Step, tile: int) -> list[tuple[int, int]]:
+def halo_of(step: Step, tile: int) -> Sides:
     """Return what a window reaches beyond the input on each side, its outputs rounded up to whole tiles."""
     assert step.window is not None
     kernel, stride, sides, dilation = step.window
@@ -324,7 +353,7 @@ def halo_of(step: Step, tile: int) -> list[tuple[int, int]]:
         if axis:
             outputs = -(-outputs // tile) * tile
         reach = (outputs - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
-        halo.append((before, max(0, reach - before - step.input.size[axis])))
+        halo.append([before, max(0, reach - before - step.input.size[axis])])
     return halo
 
 
@@ -383,9 +412,9 @@ def place_owners(
 def native_value(one: Map, offsets: dict[int, int], block: int) -> tuple[Any, ...]:
     """Return a map as the native program takes it."""
     owner, first = one.root
-    unit = block if one.blocked else 1
+    unit, halo = block if one.blocked else 1, one.halo_owner.sides
     return (
         owner.place, one.blocked, offsets.get(id(owner), 0), one.channels, one.size,
-        tuple(side[0] for side in owner.halo), tuple(side[1] for side in owner.halo),
+        tuple(side[0] for side in halo), tuple(side[1] for side in halo),
         first // unit, -(-owner.channels // unit),
     )  # fmt: skip

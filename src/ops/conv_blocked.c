@@ -115,10 +115,10 @@ static void blocked_task(void *context, int64_t task, int thread)
         input = (const char *)job->in.data + n * job->in.sample + d * w->stride[0] * job->in.slice
               + row * w->stride[1] * job->in.row;
     }
-    const ptrdiff_t at = n * job->out.sample + d * job->out.slice + row * job->out.row;
-    const fc_target band = {.data = (char *)job->out.data + at, .px = FC_BLOCK_BYTES, .row = job->out.row,
-                            .block = job->out.block,
-                            .residual = job->residual.data ? (const char *)job->residual.data + at : NULL};
+    const ptrdiff_t at = d * job->out.slice + row * job->out.row;
+    const fc_target band = {.data = (char *)job->out.data + n * job->out.sample + at, .px = FC_BLOCK_BYTES,
+                            .row = job->out.row, .block = job->out.block,
+                            .residual = job->residual.data ? (const char *)job->residual.data + n * job->residual.sample + at : NULL};
     sweep_band(job, input, &band, rows, first, end);
 }
 

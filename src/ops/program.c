@@ -17,7 +17,7 @@ static int64_t padded_pixels(const fc_value *v)
 size_t fc_value_bytes(const fc_value *v, int64_t batch, int item_bytes)
 {
     const int64_t pixels = batch * padded_pixels(v);
-    return fc_aligned((size_t)(v->blocked ? v->map_blocks * pixels * FC_BLOCK_BYTES : v->channels * pixels * item_bytes));
+    return fc_aligned((size_t)(v->map_blocks * pixels * (v->blocked ? FC_BLOCK_BYTES : item_bytes)));
 }
 
 const fc_value *fc_value_of(const fc_walker *w, int number) { return &w->program->value[number]; }
@@ -50,7 +50,8 @@ fc_view fc_plain_of(const fc_walker *w, int number)
     view.stride[3] = v->size[2] * view.stride[4];
     view.stride[2] = v->size[1] * view.stride[3];
     view.stride[1] = v->size[0] * view.stride[2];
-    view.stride[0] = v->channels * view.stride[1];
+    view.stride[0] = v->map_blocks * view.stride[1];
+    view.data = (char *)view.data + v->first_block * view.stride[1];
     return view;
 }
 

@@ -66,8 +66,9 @@ fc_status fc_step_reorder(const fc_walker *w)
 {
     const fc_value *v = fc_value_of(w, w->step->input);
     if (!v->blocked && !fc_value_of(w, w->step->output)->blocked) {
-        memcpy(fc_plain_of(w, w->step->output).data, fc_plain_of(w, w->step->input).data,
-               (size_t)(w->batch * v->channels) * (size_t)pixels_of(v) * (size_t)w->program->item_bytes);
+        const fc_view in = fc_plain_of(w, w->step->input), out = fc_plain_of(w, w->step->output);
+        for (int64_t n = 0; n < w->batch; n++)
+            memcpy((char *)out.data + n * out.stride[0], (const char *)in.data + n * in.stride[0], (size_t)(v->channels * in.stride[1]));
         return FC_OK;
     }
     const int64_t tasks = w->batch * fc_blocks_of(w, v);

@@ -29,7 +29,8 @@ def fold_into_previous(graph: Graph) -> None:
         assert weight is not None
         mean, var = norm.arrays["mean"], norm.arrays["var"]
         scale, shift = norm.arrays["weight"], norm.arrays["bias"]
-        weight, bias = fold_batch_norm(weight, bias, mean, var, scale, shift, norm.attributes["eps"])
+        wide = weight.astype(np.float64)
+        weight, bias = fold_batch_norm(wide, bias, mean, var, scale, shift, norm.attributes["eps"])
         before.arrays = {"weight": weight, "bias": bias}
         remove(graph, norm)
 
@@ -50,9 +51,9 @@ def fold_into_next(graph: Graph) -> None:
         assert weight is not None
         wide = weight.astype(np.float64)
         by_channel: Any = (slice(None), *(None,) * (weight.ndim - 2))
-        moved = np.einsum("oc...,c->o", wide, shift) + (0 if bias is None else bias)
-        scaled = wide * scale[by_channel]
-        after.arrays = {"weight": scaled.astype(weight.dtype), "bias": moved.astype(weight.dtype)}
+        moved = wide.reshape(*wide.shape[:2], -1).sum(-1) @ shift + (0 if bias is None else bias)
+        scaled = wide * scale[by_channel]  # rounded to the network's type when its filters are packed
+        after.arrays = {"weight": scaled, "bias": moved}
         remove(graph, norm)
 
 
