@@ -111,7 +111,7 @@ def test_bias_residual_and_activation(
 
 
 @pytest.mark.parametrize("values", DISTRIBUTIONS)
-@pytest.mark.parametrize("channels", [5, 16, 64, 300])
+@pytest.mark.parametrize("channels", [3, 16, 64, 300])
 def test_typical_error_beside_that_of_direct(
     winograd: Winograd, channels: int, values: str, isa: str
 ) -> None:
@@ -124,8 +124,8 @@ def test_typical_error_beside_that_of_direct(
         y = fc.conv2d(x, w, padding=1, algorithm=algorithm)
         return float(np.sqrt(np.mean((y - exact) ** 2)))
 
-    if channels == 5:
-        most = {2: 1.3, 4: 4.0}
+    if channels == 3:
+        most = {2: 1.6, 4: 5.0}
     else:
         # Half of what a ReLU leaves is 0. Adding it rounds nothing, but values at points are hardly ever 0.
         most = {2: 1.0, 4: 3.0 if values == "relu" and channels == 16 else 2.5}

@@ -95,7 +95,7 @@ def algorithms(rows: Sequence[Errors], channels: Sequence[int], path: Path) -> N
         lower.minorticks_off()
     grid[0, 0].set_ylabel("rms (line), largest (dots)")
     grid[1, 0].set_ylabel("share above, 256 channels")
-    grid[0, 0].legend(fontsize=7)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
     save(figure, path)
 
 
@@ -117,7 +117,8 @@ def depths(
     left.set_ylabel("rms of the error / rms of the output")
     left.set_xticks(names, map(str, names))
     left.minorticks_off()
-    left.legend(fontsize=7)
+    left.set_ylim(bottom=8e-9)
+    left.legend(fontsize=7, loc="lower right", ncols=2)
     for name, ratio in ratios.items():
         right.plot(channels, ratio, color=FILTERING[name], label=name)
         right.axhline(predicted[name], color=FILTERING[name], linestyle=":", linewidth=1)
@@ -126,5 +127,6 @@ def depths(
     right.set_xticks(channels, map(str, channels))
     right.set_yticks((0.5, 1, 2, 5, 10), ("0.5", "1", "2", "5", "10"))
     right.minorticks_off()
-    right.legend(fontsize=7, loc="upper right")
+    right.set_ylim(top=25)
+    right.legend(fontsize=7, loc="upper right", ncols=2)
     save(figure, path)
