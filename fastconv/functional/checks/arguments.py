@@ -200,7 +200,7 @@ def check_winograd(code: int, window: tuple[tuple[int, ...], ...]) -> None:
     """Refuse the Winograd algorithm for a window (kernel, stride, padding, dilation) that it cannot do."""
     kernel, stride, _, dilation = window
     if code in _WINOGRAD and (
-        kernel[-2:] != (3, 3) or max(kernel[:-2], default=1) > 1 or {*stride, *dilation} != {1}
+        kernel[-2:] != (3, 3) or max(kernel[:-2], default=1) > 1 or {*stride[-2:], *dilation[-2:]} != {1}
     ):
         raise ValueError(
             f"algorithm={_WINOGRAD[code]!r} does 3x3 kernels with stride and dilation 1, "
