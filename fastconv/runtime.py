@@ -123,7 +123,8 @@ def native_run() -> tuple[int, int, bool]:
 def set_num_threads(n: int) -> None:
     """Set the most threads that a call may use, for the whole process.
 
-    Results have the same bits for any number of threads; small problems use one whatever is set here.
+    Results have the same bits for any number of threads, except those of ``algorithm="autotune"``; small
+    problems use one whatever is set here.
 
     Parameters
     ----------
