@@ -182,8 +182,8 @@ class config:
         Instruction set: ``"generic"``, ``"avx2"``, ``"avx512"`` or ``"neon"``, where compiled in and
         supported by the CPU.
     winograd : bool, optional
-        Whether ``algorithm="auto"`` may choose Winograd's algorithm, which is faster and about half as exact.
-        It may, unless the environment variable ``FASTCONV_WINOGRAD`` is 0 at import.
+        Whether ``algorithm="auto"`` and ``"autotune"`` may choose Winograd's algorithm, which is faster and
+        about half as exact. They may, unless the environment variable ``FASTCONV_WINOGRAD`` is 0 at import.
 
     Raises
     ------

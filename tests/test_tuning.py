@@ -15,7 +15,7 @@ from cases import CONV_CASES, TRANSPOSED_CASES, ConvCase, random_array
 from forked import HANG, exit_status_of_child, forks, quiet
 
 import fastconv as fc
-from fastconv.autotune import race
+from fastconv.autotune import race, table
 from fastconv.functional import candidates
 
 Array = np.ndarray[Any, Any]
@@ -110,6 +110,17 @@ def test_each_problem_is_measured_once(judge: Judge) -> None:
             made()
             assert len(judge.races) == index + 1
     assert len(fc.tuning.entries()) == len(calls)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_remembered_problem_takes_one_lookup(
+    layout: str, judge: Judge, dtype: Any, isa: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, w = operands(2, 5, 8, 9, dtype=dtype)
+    x = x if layout == "NCHW" else np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    y = tuned(x, w, layout=layout)
+    monkeypatch.setattr(table, "settle", None)
+    assert_same_bits(tuned(x, w, layout=layout), y)
 
 
 def under(work: Callable[[], object], **settings: Any) -> object:
