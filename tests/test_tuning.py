@@ -17,6 +17,7 @@ from forked import HANG, exit_status_of_child, forks, quiet
 import fastconv as fc
 from fastconv.autotune import race, table
 from fastconv.functional import candidates
+from fastconv.functional.checks import arguments
 
 Array = np.ndarray[Any, Any]
 CASES = [case for case in CONV_CASES if "worth" not in case.name][::6]
@@ -192,6 +193,8 @@ def test_explain_tells_what_is_remembered(judge: Judge) -> None:
 @pytest.mark.parametrize("case", TRANSPOSED_CASES[::9], ids=str)
 def test_transposed_convolution_has_nothing_to_choose(case: Any, judge: Judge) -> None:
     x, w, b = case.arrays(np.float32)
+    given = [arguments.transposed_algorithm(name, (1, 1)) for name in ("auto", "autotune")]
+    assert given[0] == given[1], "the compiled module does not know the word"
     expected = convolve_transposed(case, x, w, b)
     assert_same_bits(convolve_transposed(case, x, w, b, algorithm="autotune"), expected)
     name = f"conv_transpose{case.rank}d"
