@@ -271,7 +271,8 @@ def test_other_windows_are_refused(weight: tuple[int, ...], options: dict[str, A
         fc.conv1d(np.ones((1, 4, 9)), np.ones((4, 4, 3)), algorithm="winograd")
 
 
-def test_planes_of_a_volume() -> None:
+@pytest.mark.parametrize("stride", [1, (2, 1, 1)])
+def test_planes_of_a_volume(stride: Any) -> None:
     x, w = random_array("x", (1, 5, 3, 9, 10), np.float64), random_array("w", (6, 5, 1, 3, 3), np.float64)
-    y = fc.conv3d(x, w, algorithm="winograd")
-    np.testing.assert_allclose(y, oracle.conv(x, w), rtol=1e-11, atol=1e-11)
+    y = fc.conv3d(x, w, stride=stride, algorithm="winograd")
+    np.testing.assert_allclose(y, oracle.conv(x, w, stride=stride), rtol=1e-11, atol=1e-11)
