@@ -42,7 +42,7 @@ html_show_sphinx = False
 REFERENCE = DOCS / "reference"
 REFERENCE.mkdir(exist_ok=True)
 for page in REFERENCE.glob(f"{fc.__name__}.*.rst"):
-    if page.stem.rpartition(".")[2] not in contents.public_names(fc):
+    if page.stem.removeprefix(f"{fc.__name__}.") not in contents.public_names(fc):
         page.unlink()
 index = REFERENCE / "index.rst"
 if not index.exists() or index.read_text(encoding="utf-8") != contents.reference(fc):

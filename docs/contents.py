@@ -29,6 +29,7 @@ class Group(NamedTuple):
 
 GROUPS = (
     Group("Convolution", ("conv?d", "explain"), "Sums of products over a sliding window."),
+    Group("Measured choices", ("tuning.*",), 'What ``algorithm="autotune"`` of a convolution remembers.'),
     Group(
         "Transposed convolution",
         ("conv_transpose?d",),
@@ -59,9 +60,15 @@ GROUPS = (
 )
 
 
+# Modules whose functions are called by the module's name.
+MODULES = ("tuning",)
+
+
 def public_names(package: ModuleType) -> list[str]:
-    """Return the functions and classes that a package exports."""
-    return [name for name in package.__all__ if callable(getattr(package, name))]
+    """Return the functions and classes that a package exports, those of MODULES as ``module.name``."""
+    names = [name for name in package.__all__ if callable(getattr(package, name))]
+    modules = [name for name in MODULES if name in package.__all__]
+    return names + [f"{name}.{function}" for name in modules for function in getattr(package, name).__all__]
 
 
 def homes(name: str) -> list[str]:

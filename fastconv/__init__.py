@@ -1,6 +1,6 @@
 """Convolution, pooling and batch normalisation of NumPy arrays on the CPU, at the limit of the hardware."""
 
-from fastconv import functional
+from fastconv import functional, tuning
 from fastconv.functional import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -102,5 +102,6 @@ __all__ = [
     "silu",
     "softmax",
     "tanh",
+    "tuning",
     "unfold",
 ]

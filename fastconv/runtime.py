@@ -123,7 +123,8 @@ def native_run() -> tuple[int, int, bool]:
 def set_num_threads(n: int) -> None:
     """Set the most threads that a call may use, for the whole process.
 
-    Results have the same bits for any number of threads; small problems use one whatever is set here.
+    Results have the same bits for any number of threads, except those of ``algorithm="autotune"``; small
+    problems use one whatever is set here.
 
     Parameters
     ----------
@@ -181,8 +182,8 @@ class config:
         Instruction set: ``"generic"``, ``"avx2"``, ``"avx512"`` or ``"neon"``, where compiled in and
         supported by the CPU.
     winograd : bool, optional
-        Whether ``algorithm="auto"`` may choose Winograd's algorithm, which is faster and about half as exact.
-        It may, unless the environment variable ``FASTCONV_WINOGRAD`` is 0 at import.
+        Whether ``algorithm="auto"`` and ``"autotune"`` may choose Winograd's algorithm, which is faster and
+        about half as exact. They may, unless the environment variable ``FASTCONV_WINOGRAD`` is 0 at import.
 
     Raises
     ------

@@ -198,6 +198,27 @@ ALWAYS_INLINE vreal at_least(vreal lowest, vreal x) { return blend(greater(lowes
 ALWAYS_INLINE vreal at_most(vreal highest, vreal x) { return blend(greater(x, highest), highest, x); }
 #endif
 
+/* Lane l of x is lane index[l] of it; index as lane_choice() makes it of numbers of lanes. */
+#if VECTOR_BYTES == 64
+ALWAYS_INLINE vint lane_choice(vint lane) { return lane; }
+ALWAYS_INLINE vreal choose_lanes(vreal x, vint index)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_permutexvar_pd((__m512i)index, (__m512d)x);
+    return (vreal)_mm512_permutexvar_ps((__m512i)index, (__m512)x);
+}
+#elif VECTOR_BYTES == 32
+ALWAYS_INLINE vint lane_choice(vint lane) { return REAL_IS_DOUBLE ? 2 * lane + (((2 * lane) + 1) << (ireal)(4 * sizeof(REAL))) : lane; }
+ALWAYS_INLINE vreal choose_lanes(vreal x, vint index) { return (vreal)_mm256_permutevar8x32_ps((__m256)x, (__m256i)index); }
+#else
+ALWAYS_INLINE vint lane_choice(vint lane) { return lane; }
+ALWAYS_INLINE vreal choose_lanes(vreal x, vint index)
+{
+    vreal y;
+    UNROLLED for (int l = 0; l < LANES; l++) y[l] = x[index[l]];
+    return y;
+}
+#endif
+
 /* DOUBLES items at p, widened to one full vector of doubles. Where registers are scarce, the compiler converts halves of such
  * a vector and moves one of them through the stack: hence the instruction. */
 enum { DOUBLES = VECTOR_BYTES / 8 };

@@ -22,23 +22,30 @@ def summation(terms: int) -> float:
     return float(min(terms / 2, np.sqrt(terms)))
 
 
-# algorithm -> c(K) of |y - ref| <= c eps (conv(|x|, |w|) + |bias| + |residual|): the sum of K products, 1/2
-# for products rounded by themselves (no FMA), 1 for adding bias and residual, 1/2 for clipping the result to
-# parameters that are rounded themselves. One line an algorithm, though these three share their reasons.
+# algorithm -> c(K) of |y - ref| <= c eps (conv(|x|, |w|) + |bias| + |residual|). A product is rounded by
+# itself and then at most K - 1 times in sums, or, with FMA, at most K times in sums: K roundings either way.
+# 1 is for adding bias and residual. One line an algorithm, though these share their reasons.
 CONVOLUTION: dict[str, Callable[[int], float]] = {
-    "direct": lambda terms: summation(terms) + 2,
-    "im2col": lambda terms: summation(terms) + 2,
-    "depthwise": lambda terms: summation(terms) + 2,
-    "auto": lambda terms: summation(terms) + 2,
+    "direct": lambda terms: summation(terms) + 1,
+    "im2col": lambda terms: summation(terms) + 1,
+    "depthwise": lambda terms: summation(terms) + 1,
+    "auto": lambda terms: summation(terms) + 1,
 }
 
-# tile size -> c(K) of |y - ref| <= c eps |A'| [sum of (|G| |w| |G'|) (|B'| |x| |B|)] |A|, over K input
-# channels: the sum, filter and product rounded once, two transforms of the input of at most 3 roundings each
-# (1 of 2x2), two of the sums of at most 5 (2), half an eps a rounding, and bias, residual and clip (1.5).
-WINOGRAD: dict[int, Callable[[int], float]] = {
-    2: lambda channels: summation(channels) + 5.5,
-    4: lambda channels: summation(channels) + 10.5,
-}
+# tile size -> roundings on the longest way through one transform of the input, of the outputs (both without
+# FMA) and of the filter (in double whatever the type). Each is done twice: to columns, then to rows.
+TRANSFORMS = {2: (1, 2, 2), 4: (4, 5, 5)}
+
+
+def winograd_bound(tile: int, channels: int, dtype: Any) -> float:
+    """``c`` of ``|y - ref| <= c eps (|A'| [sum of (|G| |w| |G'|) (|B'| |x| |B|)] |A| + ...)``.
+
+    The sum is over input channels; the rest is ``|bias| + |residual|``, whose additions cost 1. A filter in
+    double is rounded once when it becomes float32; in float64 its own roundings count.
+    """
+    into, out, filters = (2 * roundings for roundings in TRANSFORMS[tile])
+    return summation(channels) + (into + out + (1 if dtype == np.float32 else filters)) / 2 + 1
+
 
 # The sum of a window, 1/2 for rounding 1 / divisor and 1/2 for the product with it.
 AVERAGE: Callable[[int], float] = lambda terms: summation(terms) + 1  # noqa: E731
@@ -54,13 +61,14 @@ LAYER_NORM = 4.5
 # sum, the sum of K terms, a product with a rounded reciprocal; or the logarithm to 2 ulps and a difference.
 SOFTMAX: Callable[[int], float] = lambda terms: summation(terms) + 6  # noqa: E731
 
-# activation -> (Lipschitz constant, ulps of its own). None: a comparison. leaky_relu: one product. hardswish:
-# x + 3, 1/6 and two products at half an eps each, doubled because an ulp may be half an eps of the value. The
-# others: an exponential to 1 ulp, a sum and a quotient at half, doubled likewise; silu has one product more.
+# activation -> (Lipschitz constant, ulps of its own). None: a comparison. clip: its parameters are rounded.
+# leaky_relu: one product with a rounded slope. hardswish: x + 3, 1/6 and two products at half an eps each,
+# doubled because an ulp may be half an eps of the value. The others: an exponential to 1 ulp, a sum and a
+# quotient at half, doubled likewise; silu has one product more.
 ACTIVATION: dict[str, tuple[float, float]] = {
     "relu": (1, 0),
     "relu6": (1, 0),
-    "clip": (1, 0),
+    "clip": (1, 0.5),
     "leaky_relu": (1, 1),
     "hardswish": (1.5, 4),
     "sigmoid": (0.25, 4),

@@ -42,6 +42,16 @@ def bound_of(case: AdaptivePoolCase, x: Array) -> Array:
     return AVERAGE(terms_of(case)) * eps_of(x.dtype) * oracle.adaptive_avg_pool(finite, case.out)
 
 
+@pytest.mark.parametrize("pool", [fc.adaptive_avg_pool2d, fc.adaptive_max_pool2d])
+def test_outputs_past_the_cache_are_those_of_each_sample_alone(pool: Any, dtype: Any, isa: str) -> None:
+    x = random_array("past the cache", (26, 4, 130, 131), dtype)
+    for threads in (1, 3):
+        with fc.config(num_threads=threads):
+            together = pool(x, (101, 103))
+            for sample, alone in zip(x, together, strict=True):
+                assert_same_bits(pool(sample, (101, 103)), alone)
+
+
 @pytest.mark.parametrize("data", ["normal", "ties", "special", "minus infinity"])
 @pytest.mark.parametrize("case", ADAPTIVE_POOL_CASES, ids=str)
 def test_adaptive_max_pool_and_indices(case: AdaptivePoolCase, data: str, dtype: Any, isa: str) -> None:

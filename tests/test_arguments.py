@@ -115,7 +115,7 @@ CONVOLUTION_ROWS = [
     *of(CONVOLUTIONS, {"vector": {"residual": ones(6)}, "scalar": {"residual": 0.0}}, ValueError, "residual"),
     *of(
         CONVOLUTIONS,
-        {"fft": {"algorithm": "fft"}},
+        {"fft": {"algorithm": "fft"}, "capitals": {"algorithm": "AUTOTUNE"}},
         ValueError,
         "algorithm",
     ),
@@ -289,6 +289,7 @@ OTHER_ROWS = [
         "dtype",
     ),
     *of(("explain",), {"fft": {"algorithm": "fft"}}, ValueError, "algorithm"),
+    *of(("explain",), {"one": {"measure": 1}, "none": {"measure": None}}, TypeError, "measure"),
 ]
 
 SHARED_ROWS = [

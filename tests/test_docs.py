@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 
 import bounds
 import contents
+import numpy as np
 import pytest
 
 import fastconv as fc
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-# A row of the table of errors: products, median, 99th percentile, largest error, bound.
-ERRORS = re.compile(r"\| (\d+) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
-ENTRY = re.compile(r"^   (\w+)$", re.MULTILINE)
+FIGURES = ROOT / "docs" / "figures"
+# A row of errors over the number of products: products, median, 99th percentile, largest, constant.
+SUMS = re.compile(r"\| (\d+) \| [\d.]+ \| [\d.]+ \| ([\d.]+) \| ([\d.]+) \|$", re.MULTILINE)
+# One of errors by algorithm: name, products, five columns, constant, share of the bound.
+ALGORITHMS = re.compile(r"\| (\w+) \| (\d+) \|(?:[^|]*\|){5} ([\d.]+) \| ([\d.]+)% \|$", re.MULTILINE)
+ENTRY = re.compile(r"^   ([\w.]+)$", re.MULTILINE)
 
 
 def package(*names: str) -> ModuleType:
@@ -33,7 +38,7 @@ def numbers_of_its_own(page: str, source: str) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted({*contents.public_names(fc), *contents.public_names(fc.functional)}))
 def test_every_public_name_has_one_group(name: str) -> None:
-    assert hasattr(fc, name), f"{name} is in fastconv.functional and not in fastconv"
+    assert attrgetter(name)(fc), f"{name} is in fastconv.functional and not in fastconv"
     assert len(contents.homes(name)) == 1, f"{name} belongs to {contents.homes(name) or 'no group'}"
 
 
@@ -62,9 +67,21 @@ def test_number_of_its_own_is_noticed() -> None:
     assert numbers_of_its_own("2.5 times, 1,024 channels", "of 1,024 channels 2 took 5.2") == {"2.5"}
 
 
-def test_table_of_errors_has_the_bound_that_tests_hold() -> None:
-    rows = ERRORS.findall((ROOT / "docs" / "figures" / "accuracy.md").read_text(encoding="utf-8"))
-    assert rows
-    for terms, largest, bound in rows:
-        assert bound == f"{bounds.CONVOLUTION['direct'](int(terms)):.1f}"
-        assert float(largest) < float(bound)
+def test_table_of_sums_has_the_bound_that_tests_hold() -> None:
+    rows = SUMS.findall((FIGURES / "accuracy-sums.md").read_text(encoding="utf-8"))
+    assert len(rows) == 14
+    for terms, largest, constant in rows:
+        assert constant == f"{bounds.CONVOLUTION['direct'](int(terms)):.1f}"
+        assert float(largest) < float(constant)
+
+
+def test_table_of_algorithms_has_the_bounds_that_tests_hold() -> None:
+    rows = ALGORITHMS.findall((FIGURES / "accuracy-algorithms.md").read_text(encoding="utf-8"))
+    assert len(rows) == 20
+    for algorithm, terms, constant, used in rows:
+        if algorithm.startswith("winograd"):
+            expected = bounds.winograd_bound(int(algorithm[-1]), int(terms) // 9, np.float32)
+        else:
+            expected = bounds.CONVOLUTION[algorithm](int(terms))
+        assert constant == f"{expected:.1f}"
+        assert float(used) < 100

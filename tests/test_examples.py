@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import contents
@@ -47,9 +48,9 @@ def test_examples(name: str) -> None:
     assert failed == 0
 
 
-@pytest.mark.parametrize("name", [name for name in fc.__all__ if callable(getattr(fc, name))])
+@pytest.mark.parametrize("name", contents.public_names(fc))
 def test_everything_public_has_an_example(name: str) -> None:
-    examples = doctest.DocTestFinder(recurse=False).find(getattr(fc, name), name)
+    examples = doctest.DocTestFinder(recurse=False).find(attrgetter(name)(fc), name)
     assert any(test.examples for test in examples)
 
 

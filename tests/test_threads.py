@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import CompletedProcess
@@ -18,6 +15,7 @@ import pytest
 from bounds import assert_same_bits
 from calls import ISAS, convolve
 from cases import CONV_CASES, ConvCase
+from forked import HANG, exit_status_of_child, forks, quiet
 
 import fastconv as fc
 from fastconv._native import core
@@ -26,36 +24,12 @@ Array = np.ndarray[Any, Any]
 FreshPython = Callable[..., CompletedProcess[str]]
 
 THREADED = [case for case in CONV_CASES if case.name.endswith("_worth_threads")]
-HANG = 60  # seconds after which a child counts as hanging
-
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-quiet = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
 def compute(case: ConvCase, threads: int = 2) -> bytes:
     """Return the bytes of a convolution large enough for a parallel region."""
     with fc.config(num_threads=threads):
         return convolve(case, *case.arrays(np.float32)).tobytes()
-
-
-def exit_status_of_child(work: Callable[[], bool]) -> int | None:
-    """Fork, run ``work`` in the child, return 0 if it was true; None if the child hangs."""
-    child = os.fork()
-    if child == 0:
-        status = 2
-        try:
-            status = 0 if work() else 1
-        finally:
-            os._exit(status)
-    deadline = time.monotonic() + HANG
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None
 
 
 @forks
@@ -222,7 +196,7 @@ print(fc.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)))[0, 0, 0, 0])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs os.kill with SIGINT")
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("call", ["direct", "im2col", "pool"])
+@pytest.mark.parametrize("call", ["direct", "im2col", "autotune", "pool"])
 def test_interrupt_stops_a_long_call(call: str, threads: int, fresh_python: FreshPython) -> None:
     """A call of many seconds is stopped before it has written all of its output, and the next one works."""
     run = fresh_python("-c", INTERRUPTED, str(threads), call)

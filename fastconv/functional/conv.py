@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import SupportsIndex
 
 from fastconv._native import core as native
+from fastconv.functional import candidates
 from fastconv.functional.checks import arguments, arrays, window
 from fastconv.functional.checks.annotations import Activation, Array, ArrayLike, Padding, Size
 from fastconv.runtime import native_run
@@ -41,7 +42,7 @@ def _convolve(rank: int, operands: Operands, given: window.Convolution, options:
     if shape[0] == 0:
         return result
 
-    native.conv(
+    prepared = (
         arrays.as_native(x_view, dtype),
         arrays.contiguous(w, dtype),
         plain if x_view is x else arrays.channels_first(plain, rank, last, "out"),
@@ -52,9 +53,11 @@ def _convolve(rank: int, operands: Operands, given: window.Convolution, options:
             None if r is None else arrays.channels_first(arrays.contiguous(r, dtype), rank, last, "residual"),
             *epilogue,
         ),
-        algorithm_code,
-        native_run(),
     )
+    run = native_run()
+    if algorithm_code == arguments.AUTOTUNE:
+        algorithm_code = candidates.autotuned(prepared, last, run)
+    native.conv(*prepared, algorithm_code, run)
     return result
 
 
@@ -161,11 +164,18 @@ def conv2d(
     layout : {"NCHW", "NHWC"}, default "NCHW"
         Channels first or last in input, output and residual.
     algorithm : str, default "auto"
-        ``"auto"``, ``"direct"``, ``"im2col"``, ``"depthwise"`` or ``"winograd"``; `explain` tells what
-        ``"auto"`` takes. ``"winograd"`` computes 3x3 windows of stride and dilation 1 in tiles [3]_:
-        ``"winograd_4x4"`` with a quarter of the products and about twice the rounding error,
-        ``"winograd_2x2"`` with four ninths of them and less error than ``"direct"``. What is not finite
-        spreads over its tiles. ``"auto"`` takes it where it is faster, unless `config` forbids.
+        One of
+
+        * ``"auto"``: the least predicted time, which may be another algorithm's for another batch size;
+          `explain` tells which;
+        * ``"autotune"``: the least measured time. The first call of a problem runs what could be the fastest
+          a few times on the arrays of the call; later ones take what was found (see `tuning.save`). A problem
+          is shapes, window, groups, layout, dtype, instruction set, threads and ``config(winograd=...)``;
+        * ``"direct"``, ``"im2col"``; ``"depthwise"``, for one input channel a group;
+        * ``"winograd"``: 3x3 windows of stride and dilation 1, in tiles [3]_. ``"winograd_4x4"`` has a
+          quarter of the products and about twice the rounding error, ``"winograd_2x2"`` four ninths of them
+          and less error than ``"direct"``. What is not finite spreads over its tiles. ``"auto"`` and
+          ``"autotune"`` take it where it is faster, unless `config` forbids.
     out : numpy.ndarray, optional
         C-contiguous array of the output's shape and dtype, apart from all inputs, to be written.
 
@@ -190,7 +200,8 @@ def conv2d(
     -----
     float32 results differ from exact ones by at most ``c * eps * (|input| conv |weight|)``, with a small
     constant ``c`` that depends on the algorithm; those of ``"winograd"`` relative to what it adds up, which
-    is more. They have the same bits for any number of threads.
+    is more. They have the same bits for any number of threads, except with ``"autotune"``, and with a named
+    algorithm also for a sample alone or in a batch.
 
     References
     ----------

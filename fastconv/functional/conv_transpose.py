@@ -146,8 +146,9 @@ def conv_transpose2d(
         As in `conv2d`.
     layout : {"NCHW", "NHWC"}, default "NCHW"
         Channels first or last in input and output.
-    algorithm : {"auto", "direct", "depthwise"}, default "auto"
-        ``"depthwise"`` needs one input and one output channel a group.
+    algorithm : {"auto", "direct", "depthwise", "autotune"}, default "auto"
+        ``"depthwise"`` needs one input and one output channel a group. ``"autotune"`` is ``"auto"``: there is
+        nothing to choose.
     out : numpy.ndarray, optional
         C-contiguous array of the output's shape and dtype, apart from the inputs, to be written.
 

@@ -1,4 +1,4 @@
-"""What would run for given shapes."""
+"""What would run for given shapes, and what else could."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from fastconv._native import core as native
+from fastconv.autotune import race
+from fastconv.functional import candidates
+from fastconv.functional.candidates import Convolution, Run
 from fastconv.functional.checks import arguments, arrays, window
 from fastconv.functional.checks.annotations import DTypeLike, Padding, Size
 from fastconv.runtime import native_run
+
+ROUNDS = 21
+SECONDS = 1.0
 
 _RANKS = {f"{name}{rank}d": rank for name in ("conv", "conv_transpose") for rank in (1, 2, 3)}
 
@@ -29,6 +35,7 @@ def explain(
     layout: str = "NCHW",
     algorithm: str = "auto",
     dtype: DTypeLike = np.float32,
+    measure: bool = False,
 ) -> dict[str, Any]:
     """Tell what a convolution of these shapes would run, and why.
 
@@ -42,17 +49,28 @@ def explain(
         Its other arguments, as in `conv2d` and `conv_transpose2d`.
     dtype : dtype_like, default numpy.float32
         What the arrays are promoted to: float32 or float64.
+    measure : bool, default False
+        Run every candidate on random arrays, in turns, for about a second in all or once each. Nothing of it
+        is remembered for ``algorithm="autotune"``.
 
     Returns
     -------
     dict
         ``function``, ``output_shape``, and what the plan says, among it ``algorithm``, ``reason``, ``isa``,
-        ``tile``, ``threads``, ``workspace_bytes`` and ``flops`` (two for each product of a direct one).
+        ``tile``, ``threads``, ``workspace_bytes`` and ``flops`` (two for each product of a direct one). With
+        ``algorithm="autotune"`` that is the plan of what is remembered, or else of ``"auto"``.
+
+        ``candidates`` has an entry for each algorithm that could run, Winograd's only if `config` allows it
+        or `algorithm` is one of them: a dict with ``predicted_ms``, the least first, and with
+        ``measured_ms``, the median of its rounds, if `measure` is True and its workspace fits into memory.
+        For transposed convolutions nothing is predicted.
 
     Raises
     ------
     TypeError, ValueError
         Where the function itself would raise; also for an empty batch, for which nothing runs.
+    MemoryError
+        If `measure` is True and the arrays do not fit into memory.
 
     Examples
     --------
@@ -60,6 +78,11 @@ def explain(
     >>> plan = fc.explain("conv2d", (1, 64, 56, 56), (64, 64, 3, 3), padding=1, algorithm="direct")
     >>> plan["algorithm"], plan["output_shape"], plan["flops"]
     ('direct', (1, 64, 56, 56), 231211008)
+    >>> sorted(plan["candidates"])
+    ['direct', 'im2col', 'winograd_2x2', 'winograd_4x4']
+    >>> seconds = fc.explain("conv1d", (1, 4, 99), (8, 4, 3), measure=True)["candidates"]["direct"]
+    >>> sorted(seconds)
+    ['measured_ms', 'predicted_ms']
     """
     if not isinstance(function, str):
         raise TypeError(f"function must be a name, got {type(function).__name__}")
@@ -68,12 +91,15 @@ def explain(
     rank = _RANKS[function]
     last = arguments.channels_last(layout)
     itemsize = arguments.itemsize(dtype, "dtype")
+    wanted = arguments.flag(measure, "measure")
     x_shape = arguments.shape(input_shape, "input_shape")
     first = arrays.shape_channels_first(x_shape, rank, last, "input_shape")
     kernel_shape = arguments.shape(weight_shape, "weight_shape")
-    if function.startswith("conv_transpose"):
-        transposed = (stride, padding, output_padding, dilation, groups)
-        shape, native_window, count = window.transposed(first, kernel_shape, transposed)
+    transposed = function.startswith("conv_transpose")
+    if transposed:
+        shape, native_window, count = window.transposed(
+            first, kernel_shape, (stride, padding, output_padding, dilation, groups)
+        )
         code = arguments.transposed_algorithm(algorithm, (kernel_shape[0] // count, kernel_shape[1]))
     else:
         if arguments.per_axis(output_padding, rank, "output_padding", 0) != (0,) * rank:
@@ -85,20 +111,49 @@ def explain(
         arguments.check_winograd(code, native_window)
     if shape[0] == 0:
         raise ValueError(f"input_shape={x_shape} has an empty batch: nothing would run")
-    plan = native.conv_plan(
-        (first, kernel_shape, shape),
-        (itemsize, last),
-        native_window,
-        count,
-        code,
-        function.startswith("conv_transpose"),
-        native_run(),
-    )
+    conv = Convolution((first, kernel_shape, shape), itemsize, last, native_window, count, transposed)
+    run = native_run()
+    name = native.ALGORITHMS[candidates.remembered(conv, run) if code == arguments.AUTOTUNE else code]
+    plan = conv.plan(name, run)
+    for raw in ("predicted_seconds", "able", "work"):
+        del plan[raw]
     # Each output of a convolution, each input of a transposed one, takes part in the products of one filter.
-    pixels = first if function.startswith("conv_transpose") else shape
+    pixels = first if transposed else shape
     return {
         "function": function,
         "output_shape": arrays.in_layout(shape, len(x_shape), last),
         **plan,
         "flops": 2 * math.prod(pixels) * math.prod(kernel_shape[1:]),
+        "candidates": _candidates(conv, run, name.startswith("winograd"), wanted),
     }
+
+
+def _candidates(conv: Convolution, run: Run, winograd: bool, measure: bool) -> dict[str, dict[str, float]]:
+    names = conv.able(run[2] or winograd, run)
+    found: dict[str, dict[str, float]] = {name: {} for name in names}
+    if not conv.transposed:
+        predicted = conv.predicted(names, run)
+        found = {name: {"predicted_ms": 1e3 * seconds} for name, seconds in predicted.items()}
+    if measure:
+        for name, seconds in _measured(conv, names, run).items():
+            found[name]["measured_ms"] = 1e3 * seconds
+    return found
+
+
+def _measured(conv: Convolution, names: list[str], run: Run) -> dict[str, float]:
+    rank, dtype = len(conv.window[0]), arrays.FLOAT32 if conv.itemsize == 4 else arrays.FLOAT64
+    normal = np.random.default_rng(0).standard_normal
+    try:
+        x, out = (arrays.in_layout(conv.shapes[i], rank + 2, conv.channels_last) for i in (0, 2))
+        operands = (
+            arrays.channels_first(normal(x, dtype), rank, conv.channels_last, "input"),
+            normal(conv.shapes[1], dtype),
+            arrays.channels_first(arrays.allocate(out, dtype), rank, conv.channels_last, "out"),
+            conv.window,
+            conv.groups,
+            (None, None, *arguments.NO_ACTIVATION),
+        )
+    except ValueError as error:  # more bytes than an array may have
+        raise MemoryError(str(error)) from None
+    function = native.conv_transpose if conv.transposed else native.conv
+    return race.race(candidates.calls(function, operands, names, run), ROUNDS, SECONDS)

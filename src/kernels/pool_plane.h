@@ -11,9 +11,9 @@
 #define FASTCONV_KERNELS_POOL_PLANE_H
 
 #include "pool.h"
-#include "pool_whole.h"
+#include "pool_listed.h"
 
-enum { LINES = 4, TRANSPOSED = LANES * (LANES + 2) };
+enum { LINES = 4 };
 
 /* Lanes 0, 2, 4 ..., or 1, 3, 5 ..., of two neighbouring vectors. */
 #define EVERY_SECOND(l, first) (2 * (l) + (first))
@@ -31,14 +31,15 @@ ALWAYS_INLINE const REAL *line_at(const fc_pool_plane *t, const fc_pool_reach *r
 }
 
 /* One vector of `lines` of them into the buffer, or on top of what is there, in the order of the lines. What is far ahead is
- * fetched, which pays where it comes from memory. */
+ * fetched, as it lies in memory and not in turn from each line, which would leave the hardware prefetcher behind. */
 ALWAYS_INLINE void add_vectors(reduction_kind kind, const REAL *const line[LINES], int64_t i, int64_t left, int lines, int started,
                                REAL *columns)
 {
     const vreal first = load_up_to(line[0] + i, left);
     vreal x = started ? reduce(kind, load(columns + i), first) : start(kind, first);
     UNROLLED for (int l = 1; l < lines; l++) x = reduce(kind, x, load_up_to(line[l] + i, left));
-    UNROLLED for (int l = 0; l < lines; l++) fetch_near((const char *)(line[l] + i) + AHEAD_BYTES);
+    const char *ahead = (const char *)(line[0] + i * lines) + AHEAD_BYTES;
+    UNROLLED for (int b = 0; b < lines * VECTOR_BYTES; b += BLOCK_BYTES) fetch_near(ahead + b);
     store(columns + i, x);
 }
 
@@ -62,7 +63,7 @@ ALWAYS_INLINE void add_up_to_lines(reduction_kind kind, const fc_pool_plane *t, 
     }
 }
 
-/* Rows that come from memory are read one after the other: in turn they would leave the hardware prefetcher behind. */
+/* Tall windows that come from memory are read a line at a time. */
 ALWAYS_INLINE void down_columns(reduction_kind kind, const fc_pool_plane *t, const fc_pool_reach *reach, REAL *buffer)
 {
     REAL *columns = buffer + t->pad;
@@ -71,7 +72,7 @@ ALWAYS_INLINE void down_columns(reduction_kind kind, const fc_pool_plane *t, con
     for (int64_t s = 0; s < reach->slices; s++)
         for (int64_t l = 0, at_once = 1; l < reach->lines; l += at_once, started = 1) {
             const REAL *line[LINES];
-            at_once = t->streamed ? 1 : reach->lines - l < LINES ? reach->lines - l : LINES;
+            at_once = t->streamed && reach->lines > LINES ? 1 : reach->lines - l < LINES ? reach->lines - l : LINES;
             UNROLLED for (int i = 0; i < LINES; i++) line[i] = line_at(t, reach, s, i < at_once ? l + i : l);
             if (started) add_up_to_lines(kind, t, line, at_once, 1, columns);
             else add_up_to_lines(kind, t, line, at_once, 0, columns);
@@ -139,73 +140,18 @@ ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int6
     else finish_row(kind, t, r, count, buffer, w);
 }
 
-/* Narrow windows of LANES rows: their columns transposed once, x[i] reduces the columns of window i. */
-ALWAYS_INLINE void reduce_narrow(reduction_kind kind, const REAL *const row[LANES], const fc_pool_taps *windows, int64_t count,
-                                 vreal x[LANES])
-{
-    vreal column[TRANSPOSED];
-    const int64_t origin = windows[0].first, span = windows[count - 1].first + windows[count - 1].count - origin;
-    for (int64_t c = 0; c < span; c += LANES) {
-        UNROLLED for (int j = 0; j < LANES; j++) column[c + j] = load(row[j] + origin + c);
-        transpose_square(column + c);
-    }
-    for (int64_t i = 0; i < count; i++) {
-        const vreal *from = column + (windows[i].first - origin);
-        vreal y = from[0];
-        for (int64_t k = 1; k < windows[i].count; k++) y = reduce(kind, y, from[k]);
-        x[i] = y;
-    }
-}
-
-/* Any windows of LANES rows: each folded into a vector, these transposed and reduced. */
-ALWAYS_INLINE void reduce_wide(reduction_kind kind, const REAL *const row[LANES], const fc_pool_taps *windows, int64_t count,
-                               vreal x[LANES])
-{
-    for (int64_t i = 0; i < count; i++) {
-        const fc_pool_taps w = windows[i];
-        vreal y[LANES];
-        if (w.count >= LONG_PLANE)
-            for (int j = 0; j < LANES; j++) y[j] = plane_vector(kind, row[j] + w.first, w.count, 1);
-        else UNROLLED for (int j = 0; j < LANES; j++) y[j] = plane_vector(kind, row[j] + w.first, w.count, 0);
-        x[i] = reduce_lanes(kind, y);
-    }
-}
-
-/* The second pass over listed windows, `rows` rows from r on: one vector holds an output of all rows, and LANES of such
- * vectors are transposed back. */
-ALWAYS_INLINE void finish_listed(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t rows, const REAL *buffer)
-{
-    const REAL *row[LANES];
-    UNROLLED for (int j = 0; j < LANES; j++) row[j] = buffer + (j < rows ? j : 0) * t->pitch;
-    for (int64_t at = 0; at < t->count; at += LANES) {
-        const int64_t first = at + LANES > t->count && t->count > LANES ? t->count - LANES : at; /* the last overlaps */
-        const int64_t count = t->count - first < LANES ? t->count - first : LANES;
-        const fc_pool_taps *windows = t->windows + first, *last = windows + count - 1;
-        const int narrow = t->kernel <= LANES && last->first + last->count - windows->first <= TRANSPOSED - LANES;
-        vreal x[LANES];
-        if (narrow) reduce_narrow(kind, row, windows, count, x);
-        else reduce_wide(kind, row, windows, count, x);
-        for (int64_t i = count; i < LANES; i++) x[i] = (vreal){0};
-        transpose_square(x);
-        const vreal divisor = kind == REDUCE_SUM ? load((const REAL *)t->col_divisor + first) : (vreal){0};
-        for (int j = 0; j < rows; j++) {
-            REAL *out = (REAL *)((char *)t->output + (r + j) * t->out_row) + first;
-            if (kind == REDUCE_SUM) x[j] /= (REAL)t->reach[r + j].divisor * divisor;
-            if (t->past_cache) store_past_cache(out, x[j]);
-            else store_up_to(out, x[j], t->out_row == t->count * REAL_BYTES ? (t->rows - r - j) * t->count - first : count);
-        }
-    }
-}
-
 ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
 {
     const fc_pool_plane copy = *given, *t = &copy; /* in registers: for all the compiler knows, a store changes *given */
+    const int dense = t->windows && pick_windows(t, t->picks);
     for (int64_t first = 0; first < t->rows; first += t->together) {
         const int64_t end = first + t->together < t->rows ? first + t->together : t->rows;
         REAL *buffer = t->buffer;
         for (int64_t r = first; r < end; r++, buffer += t->pitch) down_columns(kind, t, t->reach + r, buffer);
         buffer = t->buffer;
-        if (t->windows)
+        if (dense)
+            for (int64_t r = first; r < end; r++, buffer += t->pitch) finish_dense(kind, t, r, t->picks, buffer);
+        else if (t->windows)
             for (int64_t r = first; r < end; r += LANES, buffer += LANES * t->pitch)
                 finish_listed(kind, t, r, end - r < LANES ? end - r : LANES, buffer);
         else if (t->joined) second_pass(kind, t, first, (end - first) * t->count, buffer);

@@ -236,6 +236,7 @@ fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
     if (divisors) fc_pool_fill_divisors(job, block.data);
     job->col_divisor = block.data;
     job->threads = (char *)block.data + divisors;
+    for (int i = 0; job->thread_bytes && i < team.threads; i++) *(int64_t *)(job->threads + (size_t)i * job->thread_bytes) = 0;
     const fc_status status = run_tasks(job, &team);
     fc_block_release(block);
     return status;

@@ -51,12 +51,13 @@ struct fc_pool_job {
     const char *col_divisor;                                      /* average over planes: one item a column */
     int64_t planes, pitch, rows_together; /* planes of a task; see fc_pool_plane */
     int packed, joined, merged, streamed, past_cache;
+    int64_t stage_rows; /* of outputs that are put together in `stage_bytes` of scratch and go past the cache from there; 0: none */
     int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
     int64_t piece_cols, pieces;     /* output columns of a task */
     int64_t part_channels, parts;   /* channels of a task, where pixels are pooled */
     char *threads;
     /* of a thread's scratch; head: what comes before the input, the reach of rows and windows or offsets, indices and winners */
-    size_t taps_bytes, reach_bytes, input_bytes, output_bytes, head_bytes, thread_bytes;
+    size_t taps_bytes, reach_bytes, stage_bytes, input_bytes, output_bytes, head_bytes, thread_bytes;
 };
 
 /* Planes without a transposition, row by row: whether they can be read so; the plan, which returns the bytes of the

@@ -16,13 +16,13 @@ int fc_pool_takes_small_planes(const fc_pool_job *job)
     return fc_pool_packed_from(job, &job->input, w->in) <= 2 && fc_pool_packed_from(job, &job->output, w->out) == 0;
 }
 
-/* Scratch of a thread: the reach of each row, the list of windows, the kernel's buffer. Returns the bytes of the divisors. */
+/* Scratch of a thread: whether it is prepared, the reach of each row, the list of windows, the kernel's buffer. Returns the bytes of the divisors. */
 size_t fc_pool_plan_lanes(fc_pool_job *job, int threads)
 {
     const fc_window *w = &job->windows.even;
     const int64_t lanes = job->kernels->lanes, rows = w->out[0] * w->out[1], item = job->pool.item_bytes;
     fc_pool_plan_whole(job, threads);
-    job->reach_bytes = fc_aligned((size_t)rows * sizeof(fc_pool_reach));
+    job->reach_bytes = FC_ALIGNMENT + fc_aligned((size_t)rows * sizeof(fc_pool_reach));
     job->head_bytes = job->reach_bytes + fc_aligned((size_t)w->out[2] * sizeof(fc_pool_taps));
     job->thread_bytes = job->head_bytes
                       + fc_aligned((size_t)((w->in[0] * w->in[1] * w->in[2] + w->in[2] + rows * w->out[2] + 2 * lanes) * lanes * item));
@@ -37,10 +37,14 @@ void fc_pool_lanes_task(void *context, int64_t task, int thread)
     const int64_t sample = task / job->bands, first = task % job->bands * job->planes;
     const int64_t rows = w->out[0] * w->out[1], outputs = rows * w->out[2];
     char *own = job->threads + (size_t)thread * job->thread_bytes;
-    fc_pool_reach *reach = (fc_pool_reach *)own;
+    int64_t *prepared = (int64_t *)own;
+    fc_pool_reach *reach = (fc_pool_reach *)(own + FC_ALIGNMENT);
     fc_pool_taps *windows = (fc_pool_taps *)(own + job->reach_bytes);
-    for (int64_t r = 0; r < rows; r++) reach[r] = fc_pool_reach_of(job, r / w->out[1], r % w->out[1]);
-    for (int64_t i = 0; i < w->out[2]; i++) windows[i] = fc_taps_of(&job->windows, 2, i);
+    if (!*prepared) {
+        *prepared = 1;
+        for (int64_t r = 0; r < rows; r++) reach[r] = fc_pool_reach_of(job, r / w->out[1], r % w->out[1]);
+        for (int64_t i = 0; i < w->out[2]; i++) windows[i] = fc_taps_of(&job->windows, 2, i);
+    }
     const fc_pool_lanes t = {
         .each = {.plane = (const char *)job->input.data + sample * job->input.stride[0] + first * job->input.stride[1],
                  .reach = reach, .windows = windows, .slice_step = w->dilation[0] * w->in[1] * in_row,

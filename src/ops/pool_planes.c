@@ -1,16 +1,18 @@
 /* Pooling of planes in place: vectors along their rows, or, where the window is the plane, a vector of planes. */
 #include "pool.h"
 
+#include <string.h>
+
 #include "../sizes.h"
 
 enum {
     TASK_ITEMS = 16 * 1024,
     BUFFER_ITEMS = 2048,
     LONG_ROW = 16 * 1024,
-    LISTED_BUFFER_ITEMS = 8192, /* of rows that are transposed, a vector of them at a time */
     LISTED_ROW = 512,
     PAST_CACHE_BYTES = 4 << 20,
     STREAMED_BYTES = 16 << 20,
+    STAGE_BYTES = 8 * 1024,
 };
 
 int fc_pool_packed_from(const fc_pool_job *job, const fc_view *view, const int64_t *plane)
@@ -100,12 +102,25 @@ static int planes_merge(const fc_pool_job *job)
 /* Rows that go through the buffer together; those of listed windows a whole number of vectors, if they can. */
 static int64_t rows_together(const fc_pool_job *job, int64_t rows)
 {
-    if (!fc_pool_lists_windows(job)) return fc_min(rows, fc_max(1, BUFFER_ITEMS / job->pitch));
-    const int64_t lanes = job->kernels->lanes, fit = fc_max(1, LISTED_BUFFER_ITEMS / job->pitch);
-    return fc_min(rows, fit < lanes ? fit : fit / lanes * lanes);
+    const int64_t fit = fc_max(1, BUFFER_ITEMS / job->pitch), lanes = job->kernels->lanes;
+    return fc_min(rows, fc_pool_lists_windows(job) ? fc_max(1, fit / lanes) * lanes : fit);
 }
 
-/* Scratch of a thread: the reach of each row, the list of windows, the kernel's buffer. Returns the bytes of the divisors. */
+/* How a large output goes past the cache: by itself, if its rows are whole vectors, or else from a stage. */
+static void plan_stores(fc_pool_job *job)
+{
+    const fc_window *w = &job->windows.even;
+    const int64_t row_bytes = w->out[2] * job->pool.item_bytes;
+    const int past = job->pieces == 1 && (uintptr_t)job->output.data % FC_ALIGNMENT == 0
+                  && fc_pool_packed_from(job, &job->output, w->out) == 0
+                  && job->pool.batch * job->pool.channels * w->out[0] * w->out[1] * row_bytes >= PAST_CACHE_BYTES;
+    job->past_cache = past && w->out[2] % job->kernels->lanes == 0;
+    job->stage_rows = past && !job->past_cache ? STAGE_BYTES / row_bytes / job->rows_together * job->rows_together : 0;
+    job->stage_bytes = job->stage_rows ? (size_t)(job->stage_rows * row_bytes) + 2 * FC_ALIGNMENT : 0;
+}
+
+/* Scratch of a thread: the task it was prepared for, the reach of each row, the list of windows, the kernel's picks, the stage,
+ * the kernel's buffer. Returns the bytes of the divisors. */
 size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
 {
     const fc_window *w = &job->windows.even;
@@ -121,15 +136,16 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     job->merged = planes_merge(job);
     const int64_t rows = job->band_rows * (job->merged ? job->planes : 1);
     job->rows_together = rows_together(job, rows);
-    job->reach_bytes = fc_aligned((size_t)rows * sizeof(fc_pool_reach));
+    plan_stores(job);
+    job->reach_bytes = FC_ALIGNMENT + fc_aligned((size_t)rows * sizeof(fc_pool_reach));
     job->head_bytes = job->reach_bytes;
-    if (fc_pool_lists_windows(job)) job->head_bytes += fc_aligned((size_t)job->piece_cols * sizeof(fc_pool_taps));
-    job->thread_bytes = job->head_bytes + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
+    if (fc_pool_lists_windows(job))
+        job->head_bytes += fc_aligned((size_t)job->piece_cols * sizeof(fc_pool_taps))
+                         + (size_t)fc_ceil_div(job->piece_cols, lanes) * FC_PICK_BYTES;
+    job->thread_bytes = job->head_bytes + fc_aligned(job->stage_bytes)
+                      + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
     job->packed = fc_pool_packed_from(job, &job->input, w->in) == 0;
     job->streamed = planes * w->in[0] * w->in[1] * w->in[2] * item >= STREAMED_BYTES;
-    job->past_cache = w->out[2] % lanes == 0 && job->pieces == 1 && fc_pool_packed_from(job, &job->output, w->out) == 0
-                   && planes * w->out[0] * w->out[1] * w->out[2] * item >= PAST_CACHE_BYTES
-                   && (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
     return job->average ? fc_aligned((size_t)(w->out[2] * item)) + FC_BLOCK_BYTES : 0;
 }
 
@@ -153,21 +169,37 @@ fc_pool_reach fc_pool_reach_of(const fc_pool_job *job, int64_t d, int64_t h)
 }
 
 /* The output columns [first, first + count) and the input they look at: where it starts in a row, and what comes before. */
-static int64_t cut_row(const fc_pool_job *job, int64_t first, int64_t count, fc_pool_taps *listed, fc_pool_plane *t)
+static int64_t cut_row(const fc_pool_job *job, int64_t first, int64_t count, fc_pool_plane *t)
 {
     const fc_window *w = &job->windows.even;
     const fc_clip inside = fc_extent_of(&job->windows, 2, first, count);
     t->width = inside.to - inside.from;
     t->count = count;
-    t->windows = NULL;
     t->pad = fc_pool_lists_windows(job) ? 0 : inside.from - (first * w->stride[2] - w->pad[2]);
-    if (!fc_pool_lists_windows(job)) return inside.from;
-    for (int64_t i = 0; i < count; i++) {
-        listed[i] = fc_taps_of(&job->windows, 2, first + i);
-        listed[i].first -= inside.from;
-    }
-    t->windows = listed;
     return inside.from;
+}
+
+/* What all tasks on the same rows and columns of other planes share; a thread that has just had one of them keeps it. */
+static void list_windows(const fc_pool_job *job, int64_t task, int64_t first_col, int64_t start, fc_pool_plane *t, char *own)
+{
+    const fc_window *w = &job->windows.even;
+    const int64_t place = task % (w->out[0] * job->bands * job->pieces), band = place / job->pieces;
+    const int64_t d = band / job->bands, first_row = band % job->bands * job->band_rows;
+    int64_t *prepared = (int64_t *)own;
+    fc_pool_reach *reach = (fc_pool_reach *)(own + FC_ALIGNMENT);
+    fc_pool_taps *listed = (fc_pool_taps *)(own + job->reach_bytes);
+    t->reach = reach;
+    if (fc_pool_lists_windows(job)) {
+        t->windows = listed;
+        t->picks = (char *)listed + fc_aligned((size_t)job->piece_cols * sizeof(fc_pool_taps));
+    }
+    if (*prepared == place + 1) return;
+    *prepared = place + 1;
+    for (int64_t r = 0; r < t->rows; r++) reach[r] = fc_pool_reach_of(job, d, first_row + r);
+    for (int64_t i = 0; t->windows && i < t->count; i++) {
+        listed[i] = fc_taps_of(&job->windows, 2, first_col + i);
+        listed[i].first -= start;
+    }
 }
 
 static ptrdiff_t plane_at(const fc_pool_job *job, const fc_view *view, int64_t plane)
@@ -194,6 +226,29 @@ static int64_t merge_planes(const fc_pool_job *job, int64_t plane, int64_t end, 
     return merged;
 }
 
+/* From the stage to where the outputs belong, whole lines past the cache. */
+static void flush_stage(const fc_pool_job *job, const char *stage, char *output, int64_t bytes)
+{
+    const int64_t head = fc_min(bytes, -(intptr_t)output & (FC_ALIGNMENT - 1)), lines = (bytes - head) / FC_ALIGNMENT * FC_ALIGNMENT;
+    memcpy(output, stage, (size_t)head);
+    job->kernels->copy_past_cache(output + head, stage + head, (size_t)lines);
+    memcpy(output + head + lines, stage + head + lines, (size_t)(bytes - head - lines));
+}
+
+static void pool_staged(const fc_pool_job *job, const fc_pool_plane *all, char *scratch)
+{
+    char *output = all->output;
+    for (int64_t first = 0; first < all->rows; first += job->stage_rows) {
+        fc_pool_plane t = *all;
+        t.reach += first;
+        t.rows = fc_min(job->stage_rows, all->rows - first);
+        char *to = output + first * t.out_row, *stage = scratch + (uintptr_t)to % FC_ALIGNMENT;
+        t.output = stage;
+        job->plane(&t);
+        flush_stage(job, stage, to, t.rows * t.out_row);
+    }
+}
+
 /* A band of output rows, or a piece of one, of some neighbouring planes. */
 void fc_pool_plane_task(void *context, int64_t task, int thread)
 {
@@ -206,26 +261,25 @@ void fc_pool_plane_task(void *context, int64_t task, int thread)
     const int64_t end = fc_min(plane + job->planes, job->pool.batch * job->pool.channels);
     const int64_t rows = fc_min(job->band_rows, w->out[1] - first_row);
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
-    char *own = job->threads + (size_t)thread * job->thread_bytes;
-    fc_pool_reach *reach = (fc_pool_reach *)own;
+    char *own = job->threads + (size_t)thread * job->thread_bytes, *stage = own + job->head_bytes;
     fc_pool_plane t = {
-        .reach = reach, .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3],
-        .out_row = job->merged ? w->out[2] * item : out[3],
+        .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3],
+        .out_row = job->merged ? w->out[2] * item : out[3], .rows = rows,
         .kernel = w->kernel[2], .stride = w->stride[2], .dilation = w->dilation[2], .pitch = job->pitch,
-        .together = job->rows_together, .buffer = own + job->head_bytes,
+        .together = job->rows_together, .buffer = stage + fc_aligned(job->stage_bytes),
         .col_divisor = job->average ? job->col_divisor + first_col * item : NULL,
         .joined = job->joined, .streamed = job->streamed, .past_cache = job->past_cache,
     };
-    fc_pool_taps *listed = (fc_pool_taps *)(own + job->reach_bytes);
-    const int64_t start = cut_row(job, first_col, fc_min(job->piece_cols, w->out[2] - first_col), listed, &t);
-    for (int64_t r = 0; r < rows; r++) reach[r] = fc_pool_reach_of(job, d, first_row + r);
+    const int64_t start = cut_row(job, first_col, fc_min(job->piece_cols, w->out[2] - first_col), &t);
+    list_windows(job, task, first_col, start, &t, own);
     for (int64_t p = plane, merged; p < end; p += merged) {
-        merged = merge_planes(job, p, end, rows, reach);
+        merged = merge_planes(job, p, end, rows, (fc_pool_reach *)t.reach);
         t.rows = merged * rows;
         t.plane = (const char *)job->input.data + plane_at(job, &job->input, p) + start * item;
         t.output = (char *)job->output.data + plane_at(job, &job->output, p) + d * out[2] + first_row * out[3] + first_col * item;
         t.guarded = is_guarded(job, p);
-        job->plane(&t);
+        if (job->stage_rows) pool_staged(job, &t, stage);
+        else job->plane(&t);
     }
 }
 

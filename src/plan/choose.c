@@ -5,6 +5,9 @@
 /* Multiply-adds below which comparing plans takes longer than the best of them could save. */
 static const double WORTH_COMPARING = 100e3;
 
+/* Input channels of a sum below which the rounding of the transforms stands out: an error of more than 2.5 times that of direct. */
+enum { LEAST_CHANNELS = 16 };
+
 static int is_depthwise(const fc_conv *conv) { return conv->c_in == conv->groups && conv->groups > 1; }
 
 int fc_able_algorithms(const fc_conv *conv, fc_algorithm able[FC_ALGORITHMS])
@@ -26,7 +29,8 @@ static int candidates_of(const fc_conv *conv, const fc_run *run, fc_algorithm ca
     int count = 0;
     if (conv->algorithm == FC_AUTO) {
         candidate[count++] = is_depthwise(conv) ? FC_DEPTHWISE : FC_DIRECT;
-        if (is_depthwise(conv) || !run->winograd || !fc_fits_winograd(w) || products < WORTH_COMPARING) return count;
+        if (is_depthwise(conv) || !run->winograd || !fc_fits_winograd(w)) return count;
+        if (conv->c_in / conv->groups < LEAST_CHANNELS || products < WORTH_COMPARING) return count;
     }
     candidate[count++] = FC_WINOGRAD_4X4;
     candidate[count++] = FC_WINOGRAD_2X2;

@@ -7,13 +7,14 @@ A name says what is special about a case. Sizes are small; the few cases whose n
 from cases.adaptive_pool import ADAPTIVE_POOL_CASES, AdaptivePoolCase
 from cases.conv import CONV_CASES, ConvCase
 from cases.conv_transpose import TRANSPOSED_CASES, TransposedCase
-from cases.data import random_array
+from cases.data import DISTRIBUTIONS, random_array
 from cases.pool import POOL_CASES, PoolCase
 from cases.rearrange import PAD_CASES, UNFOLD_CASES, PadCase, UnfoldCase
 
 __all__ = [
     "ADAPTIVE_POOL_CASES",
     "CONV_CASES",
+    "DISTRIBUTIONS",
     "PAD_CASES",
     "POOL_CASES",
     "TRANSPOSED_CASES",

@@ -52,5 +52,6 @@ ADAPTIVE_POOL_CASES = [
     AdaptivePoolCase("3d_slices_vary", (2, 2, 7, 4, 6), (3, 2, 3)),
     AdaptivePoolCase("planes_worth_threads", (2, 150, 20, 20), (7, 7)),
     AdaptivePoolCase("rows_worth_threads", (1, 3, 300, 130), (71, 50)),
+    AdaptivePoolCase("close_windows_with_one_more_column", (1, 3, 61, 224), (30, 100)),
     AdaptivePoolCase("channels_worth_threads", (1, 530, 24, 24), (1, 1)),
 ]

@@ -88,6 +88,7 @@ NAMES = (
     *("same", "valid", "same_upper", "same_lower", "full", "SAME", "NCHW", "NHWC", "nchw"),
     *(
         "auto",
+        "autotune",
         "direct",
         "im2col",
         "winograd",
@@ -196,7 +197,7 @@ OWN: dict[str, Callable[[Random], Any]] = {
     **dict.fromkeys(("divisor_override", "normalized_shape", "weight_shape", "input_shape"), SIZES),
     **dict.fromkeys(("padding", "output_padding", "output_size", "pad"), LARGER),
     **dict.fromkeys(
-        ("ceil_mode", "count_include_pad", "return_indices", "training", "use_input_stats"), FLAGS
+        ("ceil_mode", "count_include_pad", "return_indices", "training", "use_input_stats", "measure"), FLAGS
     ),
     **dict.fromkeys(("eps", "momentum", "negative_slope", "value"), of_reals),
     **dict.fromkeys(("layout", "algorithm", "mode", "function"), WORDS),

@@ -59,8 +59,9 @@ def conv(rank: int, transposed: bool = False) -> Generator:
             "groups": groups,
             "dilation": either(rng, sizes(rng, rank, 1, 2)),
         }
-        if not transposed and rng.random() < 0.5:
-            made["algorithm"] = rng.choice(("auto", "direct", "im2col"))
+        if rng.random() < 0.5:
+            named = ("direct",) if transposed else ("direct", "im2col")
+            made["algorithm"] = rng.choice(("auto", "autotune", *named))
         return fused(rng, laid_out(rng, made, inputs * groups, *sizes(rng, rank, 5, 7)))
 
     return call
@@ -224,6 +225,8 @@ def explain(rng: Random) -> Arguments:
         "stride": either(rng, sizes(rng, rank, 1, 2)),
         "groups": groups,
         "dtype": rng.choice((np.float32, "float64")),
+        "algorithm": rng.choice(("auto", "autotune", "direct", "im2col")),
+        "measure": rng.random() < 0.1,
     }
 
 

@@ -29,9 +29,10 @@ from oracle.window import (
     windows,
     windows_of_padded,
 )
-from oracle.winograd import winograd_magnitude
+from oracle.winograd import WINOGRAD_POINTS, winograd_conv, winograd_magnitude, winograd_matrices
 
 __all__ = [
+    "WINOGRAD_POINTS",
     "activation",
     "adaptive_avg_pool",
     "adaptive_max_pool",
@@ -59,5 +60,7 @@ __all__ = [
     "unfold",
     "windows",
     "windows_of_padded",
+    "winograd_conv",
     "winograd_magnitude",
+    "winograd_matrices",
 ]

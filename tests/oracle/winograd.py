@@ -1,4 +1,4 @@
-"""What Winograd's algorithm adds up: the magnitude that its rounding errors are relative to."""
+"""Winograd's algorithm at any points and in any type, and the magnitude that its errors are relative to."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Array = np.ndarray[Any, Any]
 
 
 # Finite points of F(m x m, 3x3) by m; the last point is infinity.
-POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 5 / 8, -5 / 8, 3 / 2, -3 / 2)}
+WINOGRAD_POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 5 / 8, -5 / 8, 3 / 2, -3 / 2)}
 
 
-def matrices(points: tuple[float, ...]) -> tuple[Array, Array, Array]:
+def winograd_matrices(points: tuple[float, ...]) -> tuple[Array, Array, Array]:
     """``A', G, B'`` of F(m, 3) through finite points and infinity, by their definition as polynomials."""
     count = len(points)
     into, filters, out = (
@@ -33,23 +33,54 @@ def matrices(points: tuple[float, ...]) -> tuple[Array, Array, Array]:
     return out, filters, into
 
 
-def winograd_magnitude(tile: int, x: Array, weight: Array, padding: Padding = 0, groups: int = 1) -> Array:
-    """``|A'| [sum over c of (|G| |w| |G'|) (|B'| |x| |B|)] |A|`` of each output, in tiles of tile x tile."""
-    out, filters, into = (np.abs(m) for m in matrices(POINTS[tile]))
+def outputs(x: Array, padding: Padding) -> tuple[int, ...]:
+    """Return height and width of the output."""
+    return tuple(n + sum(p) - 2 for n, p in zip(x.shape[2:], padding_pairs(padding, 2), strict=True))
+
+
+def cut(tile: int, x: Array, padding: Padding) -> Array:
+    """Return the ``(N, C, rows, columns, tile + 2, tile + 2)`` overlapping tiles of ``(N, C, H, W)``."""
     pairs = padding_pairs(padding, 2)
-    height, width = (n + sum(pair) - 2 for n, pair in zip(x.shape[2:], pairs, strict=True))
-    tiles = -(-height // tile), -(-width // tile)
     ends = [
-        (before, tile * count + 2 - n - before)
-        for n, (before, _), count in zip(x.shape[2:], pairs, tiles, strict=True)
+        (before, tile * -(-count // tile) + 2 - n - before)
+        for n, count, (before, _) in zip(x.shape[2:], outputs(x, padding), pairs, strict=True)
     ]
-    padded = np.pad(np.abs(x.astype(np.float64)), ((0, 0), (0, 0), *ends))
-    data = into @ windows(padded, (tile + 2,) * 2, (tile,) * 2, (1, 1)) @ into.T
+    padded = np.pad(x, ((0, 0), (0, 0), *ends))
+    return windows(padded, (tile + 2,) * 2, (tile,) * 2, (1, 1))
+
+
+def join(y: Array, height: int, width: int) -> Array:
+    """Return the ``(N, C, height, width)`` of which ``(N, C, rows, columns, tile, tile)`` are the tiles."""
+    batch, channels, rows, columns, tile, _ = y.shape
+    whole = y.swapaxes(3, 4).reshape(batch, channels, rows * tile, columns * tile)
+    return np.asarray(whole[:, :, :height, :width])
+
+
+def winograd_conv(points: tuple[float, ...], x: Array, weight: Array, padding: Padding = 0) -> Array:
+    """Compute ``A' [sum over c of (G w G') (B' x B)] A`` in the type of ``x``, one channel after the other.
+
+    Filters are transformed in float64 and rounded once, as in the package.
+    """
+    out, filters, into = winograd_matrices(points)
+    tile, dtype = out.shape[0], x.dtype
+    out, into = out.astype(dtype), into.astype(dtype)
+    taps = (filters @ weight.astype(np.float64) @ filters.T).astype(dtype)
+    data = into @ cut(tile, x, padding) @ into.T
+    sums = np.zeros((x.shape[0], weight.shape[0], *data.shape[2:]), dtype)
+    for channel in range(x.shape[1]):
+        sums += taps[:, channel, None, None] * data[:, channel, None]
+    return join(out @ sums @ out.T, *outputs(x, padding))
+
+
+def winograd_magnitude(
+    points: tuple[float, ...], x: Array, weight: Array, padding: Padding = 0, groups: int = 1
+) -> Array:
+    """``|A'| [sum over c of (|G| |w| |G'|) (|B'| |x| |B|)] |A|`` of each output."""
+    out, filters, into = (np.abs(m) for m in winograd_matrices(points))
+    data = into @ cut(out.shape[0], np.abs(x.astype(np.float64)), padding) @ into.T
     taps = filters @ np.abs(weight.astype(np.float64)) @ filters.T
-    batch, channels = x.shape[:2]
-    data = data.reshape(batch, groups, channels // groups, *tiles, tile + 2, tile + 2)
-    taps = taps.reshape(groups, weight.shape[0] // groups, channels // groups, tile + 2, tile + 2)
+    data = data.reshape(x.shape[0], groups, weight.shape[1], *data.shape[2:])
+    taps = taps.reshape(groups, weight.shape[0] // groups, *taps.shape[1:])
     sums = np.einsum("ngcyxij,gocij->ngoyxij", data, taps, optimize=True)
-    y = (out @ sums @ out.T).transpose(0, 1, 2, 3, 5, 4, 6)
-    y = y.reshape(batch, weight.shape[0], tile * tiles[0], tile * tiles[1])
-    return np.asarray(y[:, :, :height, :width])
+    sums = sums.reshape(x.shape[0], weight.shape[0], *sums.shape[3:])
+    return join(out @ sums @ out.T, *outputs(x, padding))

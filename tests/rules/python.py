@@ -11,8 +11,10 @@ from pathlib import Path
 MAY_IMPORT: dict[str, set[str]] = {
     "_native": set(),
     "runtime": {"_native"},
-    "functional": {"_native", "runtime"},
-    "": {"_native", "runtime", "functional"},
+    "autotune": set(),
+    "functional": {"_native", "runtime", "autotune"},
+    "tuning": {"_native", "runtime", "autotune", "functional"},
+    "": {"_native", "runtime", "functional", "tuning"},
     "benchmark": {"", "_native", "runtime"},
     "cli": {"", "functional", "benchmark"},
     "__main__": {"cli"},

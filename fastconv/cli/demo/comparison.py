@@ -22,7 +22,7 @@ from fastconv.benchmark.report import figure, markdown_table, percent, ratio
 
 EPS = float(np.finfo(np.float32).eps)
 # Beyond the sum: products that are rounded by themselves, and the store.
-CONVOLUTION_EXTRA = 2.0
+CONVOLUTION_EXTRA = 1.0
 # Mean, scale, product and addition, half an eps each, and the mean's and the scale's own roundings.
 BATCH_NORM = 3.5
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from typing import NoReturn
 
 import numpy as np
@@ -20,7 +21,9 @@ PADDING_NAMES = ("valid", "same", "same_upper", "same_lower")
 ActivationCode = tuple[int, float, float]
 
 _CODE = {name: code for code, name in enumerate(native.ACTIVATIONS)}
-_ALGORITHM_CODE = {name: code for code, name in enumerate(native.ALGORITHMS)}
+# No native code: the functions put the measured choice in its place.
+AUTOTUNE = -1
+_ALGORITHM_CODE = {**{name: code for code, name in enumerate(native.ALGORITHMS)}, "autotune": AUTOTUNE}
 _WINOGRAD = {code: name for name, code in _ALGORITHM_CODE.items() if name.startswith("winograd")}
 NO_ACTIVATION: ActivationCode = (_CODE["none"], 0.0, 0.0)
 _NAMED_ACTIVATION: dict[str, ActivationCode] = {
@@ -142,6 +145,16 @@ def finite(value: object, name: str) -> float:
     return number
 
 
+def path(value: object, name: str) -> str:
+    """Return the name of a file."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str or an os.PathLike of one, got {_short(value)}")
+    if not text or "\0" in text:
+        raise ValueError(f"{name}={_short(value)} must not be empty and not have null characters")
+    return text
+
+
 def itemsize(dtype: DTypeLike, name: str) -> int:
     """Return the bytes of an item of float32 or float64, however NumPy lets them be named."""
     try:
@@ -180,14 +193,14 @@ def activation(value: object) -> ActivationCode:
 
 
 def algorithm(value: object, group_channels: int) -> int:
-    """Return the native code of an algorithm for a weight with so many input channels a group."""
+    """Return the native code of an algorithm, or AUTOTUNE, for a weight of so many channels a group."""
     if not isinstance(value, str):
         raise TypeError(f"algorithm must be a name, got {_short(value)}")
     code = _ALGORITHM_CODE.get(value)
     if code is None:
         raise ValueError(
             f"algorithm={_short(value)} is not available in this version, "
-            f"which has {', '.join(native.ALGORITHMS)}"
+            f"which has {', '.join(_ALGORITHM_CODE)}"
         )
     if value == "depthwise" and group_channels != 1:
         raise ValueError(
@@ -200,7 +213,7 @@ def check_winograd(code: int, window: tuple[tuple[int, ...], ...]) -> None:
     """Refuse the Winograd algorithm for a window (kernel, stride, padding, dilation) that it cannot do."""
     kernel, stride, _, dilation = window
     if code in _WINOGRAD and (
-        kernel[-2:] != (3, 3) or max(kernel[:-2], default=1) > 1 or {*stride, *dilation} != {1}
+        kernel[-2:] != (3, 3) or max(kernel[:-2], default=1) > 1 or {*stride[-2:], *dilation[-2:]} != {1}
     ):
         raise ValueError(
             f"algorithm={_WINOGRAD[code]!r} does 3x3 kernels with stride and dilation 1, "
@@ -218,7 +231,7 @@ def transposed_algorithm(value: object, group_channels: tuple[int, int]) -> int:
             f"algorithm='depthwise' needs one channel a group, but groups have {group_channels[0]} input and "
             f"{group_channels[1]} output channels"
         )
-    return code
+    return _ALGORITHM_CODE["auto"] if code == AUTOTUNE else code  # there is nothing to choose
 
 
 def channels_last(layout: object) -> bool:
