@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,10 @@ import numpy as np
 from fastconv._native import core as native
 from fastconv.functional.checks import arrays
 from fastconv.graph import Graph
-from fastconv.graph.lower import Step, lower
+from fastconv.graph.lower import Lowering
+from fastconv.graph.maps import Step
 from fastconv.graph.passes import simplify
+from fastconv.graph.program import assemble
 from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +26,8 @@ class Compiled:
         self.dtype = dtype
         self._isa = native_run()[0]
         simplify(graph)
-        self._program, self._steps, self._arena = lower(graph, dtype, algorithm, native_run())
+        self._steps = Lowering(graph, dtype, algorithm, native_run()).steps
+        self._program, self._arena = assemble(self._steps, graph.input.shape[0], dtype.itemsize)
 
     @property
     def workspace_bytes(self) -> int:
@@ -41,7 +43,9 @@ class Compiled:
         if given.ndim != len(self.input_shape) or given.shape[1:] != self.input_shape[1:]:
             raise ValueError(f"x has shape {given.shape}: the network takes {self.input_shape}")
         if given.shape[0] > self.input_shape[0]:
-            raise ValueError(f"x has {given.shape[0]} samples: the network takes at most {self.input_shape[0]}")
+            raise ValueError(
+                f"x has {given.shape[0]} samples: the network takes at most {self.input_shape[0]}"
+            )
         plain = arrays.contiguous(given, self.dtype)
         shape = (given.shape[0], *self.output_shape[1:])
         result, target = arrays.output(out, shape, self.dtype, (given,))
@@ -68,5 +72,3 @@ class Compiled:
 def compile_graph(graph: Graph, *, dtype: Any = "float32", algorithm: str = "auto") -> Compiled:
     """Compile a graph, which is simplified in place."""
     return Compiled(graph, np.dtype(dtype), algorithm)
-
-

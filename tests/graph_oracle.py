@@ -20,21 +20,22 @@ def evaluate(graph: Graph, x: Array) -> Array:
     return known[id(graph.output)]
 
 
-def compute(node: Node, inputs: list[Array]) -> Array:
+def compute(node: Node, inputs: list[Array]) -> Any:
     """Compute one node."""
+    public: Any = fc
     x, a, more = inputs[0], node.arrays, node.attributes
     rank = x.ndim - 2
     if node.op in ("conv", "conv_transpose"):
-        kernel, stride, sides, dilation = more["window"]
+        _, stride, sides, dilation = more["window"]
         if node.op == "conv":
             padding = tuple(zip(sides[::2], sides[1::2], strict=True))
             function = getattr(fc, f"conv{rank}d")
             return function(x, a["weight"], a["bias"], stride, padding, dilation, more["groups"])
         return _transposed(node, x)
     if node.op == "linear":
-        return fc.linear(x, a["weight"], a["bias"])
+        return public.linear(x, a["weight"], a["bias"])
     if node.op == "batch_norm":
-        return fc.batch_norm(x, a["mean"], a["var"], a["weight"], a["bias"], eps=more["eps"])
+        return public.batch_norm(x, a["mean"], a["var"], a["weight"], a["bias"], eps=more["eps"])
     if node.op in ("max_pool", "avg_pool"):
         return _pool(node, x)
     if node.op == "adaptive_avg_pool":
@@ -51,10 +52,10 @@ def compute(node: Node, inputs: list[Array]) -> Array:
     if node.op == "flatten":
         return x.reshape(len(x), -1)
     assert node.op == "softmax"
-    return (fc.log_softmax if more["logarithm"] else fc.softmax)(x, axis=1)
+    return (public.log_softmax if more["logarithm"] else public.softmax)(x, axis=1)
 
 
-def _transposed(node: Node, x: Array) -> Array:
+def _transposed(node: Node, x: Array) -> Any:
     kernel, stride, sides, dilation = node.attributes["window"]
     rank = len(kernel)
     extra = tuple(
@@ -65,13 +66,11 @@ def _transposed(node: Node, x: Array) -> Array:
     )
     function = getattr(fc, f"conv_transpose{rank}d")
     weight, bias = node.arrays["weight"], node.arrays["bias"]
-    result: Array = function(
-        x, weight, bias, stride, sides[::2], extra, node.attributes["groups"], dilation
-    )
+    result: Array = function(x, weight, bias, stride, sides[::2], extra, node.attributes["groups"], dilation)
     return result
 
 
-def _pool(node: Node, x: Array) -> Array:
+def _pool(node: Node, x: Array) -> Any:
     kernel, stride, sides, dilation = node.attributes["window"]
     rank = len(kernel)
     ceil = any(
@@ -81,8 +80,6 @@ def _pool(node: Node, x: Array) -> Array:
         )
     )
     if node.op == "max_pool":
-        result: Array = getattr(fc, f"max_pool{rank}d")(x, kernel, stride, sides[::2], dilation, ceil)
-    else:
-        counts, divisor = node.attributes["rule"]
-        result = getattr(fc, f"avg_pool{rank}d")(x, kernel, stride, sides[::2], ceil, counts, divisor or None)
-    return result
+        return getattr(fc, f"max_pool{rank}d")(x, kernel, stride, sides[::2], dilation, ceil)
+    counts, divisor = node.attributes["rule"]
+    return getattr(fc, f"avg_pool{rank}d")(x, kernel, stride, sides[::2], ceil, counts, divisor or None)

@@ -23,10 +23,11 @@ Build = Callable[[Graph], Value]
 
 def filters(*shape: int, dtype: Any = np.float32) -> Array:
     """Values whose sums stay near one."""
-    return random_array(str(shape), shape, dtype) / np.sqrt(np.prod(shape[1:])).astype(dtype)
+    values: Array = random_array(str(shape), shape, dtype) / np.sqrt(np.prod(shape[1:])).astype(dtype)
+    return values
 
 
-def normalisation(channels: int) -> tuple[Array, ...]:
+def normalisation(channels: int) -> tuple[Array, Array, Array, Array]:
     """Return mean, variance, weight and bias."""
     mean, var, weight, bias = (random_array(name, (channels,), np.float32) for name in "mvwb")
     return mean, abs(var) + np.float32(0.5), weight, bias
@@ -129,8 +130,8 @@ def flat(g: Graph) -> Value:
 
 
 GRAPHS: list[Build] = [
-    plain_stack, residual_blocks, branches, odd_branches, dense, depthwise, grouped, classifier, pooled_classifier,
-    u_shape, transposed, normalised_first, dilated, nothing, flat,
+    plain_stack, residual_blocks, branches, odd_branches, dense, depthwise, grouped, classifier,
+    pooled_classifier, u_shape, transposed, normalised_first, dilated, nothing, flat,
 ]  # fmt: skip
 SHAPE = (3, 3, 24, 20)
 
@@ -252,7 +253,7 @@ def test_batch_norm_folds_into_the_convolution_before_it() -> None:
     graph = built(plain_stack)
     passes.fold_into_previous(graph)
     assert ops(graph) == ["conv", "activation", "max_pool", "conv", "activation"]
-    x = random_array("x", SHAPE, np.float32)
+    x = random_array("x", SHAPE, np.float64)
     close(evaluate(graph, x), evaluate(built(plain_stack), x))
 
 
@@ -260,7 +261,7 @@ def test_batch_norm_folds_into_the_convolution_behind_it_where_nothing_is_padded
     graph = built(normalised_first)
     passes.fold_into_next(graph)
     assert ops(graph) == ["conv", "add"]
-    x = random_array("x", SHAPE, np.float32)
+    x = random_array("x", SHAPE, np.float64)
     close(evaluate(graph, x), evaluate(built(normalised_first), x))
 
 

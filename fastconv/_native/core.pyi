@@ -230,3 +230,27 @@ def max_unpool(input: Array, indices: Array, out: Array, run: Run, /) -> None:
 
 def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float]:
     """Return (float32 FMA peak in FLOP/s, memory copy bandwidth in B/s: bytes read plus bytes written)."""
+
+STEPS: Final[tuple[str, ...]]  # kinds of steps of a `Program`: an index
+
+class Program:
+    """Steps between maps, walked by one call; what the steps point into is kept.
+
+    A value is ``(place, blocked, offset, channels, sizes, before, after, first, of)``: in the arena, the input or
+    the output; halo before and after each of three axes; the first of its blocks (channels, if plain) in a map
+    that has so many. A step is ``(kind, input, residual, output, weight, bias, activation, window, details)``,
+    maps by their numbers, -1 for none. Weights and biases are aligned and packed as src/program.h says.
+    """
+
+    kept: list[Any]
+    def __init__(
+        self, values: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], itemsize: int, arena_bytes: int, /
+    ) -> None: ...
+    def run(self, input: Array, out: Array, batch: int, run: Run, seconds: Array | None = None, /) -> None:
+        """Compute ``out`` from C-contiguous ``input``; ``seconds``: float64, one a step, to be filled."""
+
+def value_bytes(value: tuple[Any, ...], batch: int, itemsize: int, /) -> int:
+    """Bytes of the whole map of a value."""
+
+def pack_depthwise(weight: Array, packed: Array, /) -> None:
+    """Fill ``packed``, aligned, with the taps of each channel block of a ``(C, 1, *kernel)`` weight."""

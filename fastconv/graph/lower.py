@@ -7,105 +7,19 @@ if they are whole blocks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from fastconv._native import core as native
-from fastconv.functional.checks import arguments, arrays
-from fastconv.graph.arena import Lifetime, place
+from fastconv.functional.checks import arrays
 from fastconv.graph.ir import Array, Graph, Node, Shape, Value
+from fastconv.graph.maps import IN_INPUT, IN_OUTPUT, Map, Step, Triple, halo_of, three, three_axes
 
 Run = tuple[int, int, bool]
-Triple = tuple[int, int, int]
-Sides = list[list[int]]  # before and after each axis
 
 MOST_TAPS = 512  # of a depthwise step
-STEP = {name: code for code, name in enumerate(native.STEPS)}
 DIRECT = native.ALGORITHMS.index("direct")
-NOWHERE, IN_ARENA, IN_INPUT, IN_OUTPUT = -1, 0, 1, 2
-
-
-def no_halo() -> Sides:
-    """Return a halo of nothing before and after each axis."""
-    return [[0, 0], [0, 0], [0, 0]]
-
-
-@dataclass(eq=False)
-class Map:
-    """A value in one form.
-
-    ``part_of``: the map whose channels from ``first`` on are this one's memory. ``alike``: one whose halo
-    this one has, too.
-    """
-
-    channels: int
-    size: Triple
-    blocked: bool
-    place: int = IN_ARENA
-    sides: Sides = field(default_factory=no_halo)
-    alike: Map | None = None
-    part_of: Map | None = None
-    first: int = 0
-
-    @property
-    def root(self) -> tuple[Map, int]:
-        """The map that owns the memory, and the first of its channels that is this one's."""
-        owner, first = self, 0
-        while owner.part_of is not None:
-            first += owner.first
-            owner = owner.part_of
-        return owner, first
-
-    @property
-    def halo_owner(self) -> Map:
-        """The map that keeps the halo of this one and all that are alike."""
-        owner, _ = self.root
-        while owner.alike is not None:
-            owner, _ = owner.alike.root
-        return owner
-
-    def need_halo(self, sides: Sides) -> None:
-        """Widen the halo to at least so many pixels before and after each axis."""
-        for own, wanted in zip(self.halo_owner.sides, sides, strict=True):
-            own[:] = max(own[0], wanted[0]), max(own[1], wanted[1])
-
-    def share_halo(self, other: Map) -> None:
-        """Let both have the wider halo of the two, whatever comes."""
-        own, theirs = self.halo_owner, other.halo_owner
-        if own is not theirs:
-            theirs.need_halo(own.sides)
-            own.alike = theirs
-
-
-@dataclass(eq=False)
-class Step:
-    """One step, its maps not yet numbered."""
-
-    kind: str
-    input: Map
-    output: Map
-    residual: Map | None = None
-    weight: Array | None = None
-    bias: Array | None = None
-    activation: Any = None
-    window: tuple[Any, ...] | None = None
-    details: Any = None
-    algorithm: str = ""
-    flops: int = 0
-
-
-def three(sizes: Shape, missing: int = 1) -> Triple:
-    """Pad sizes of up to three axes in front."""
-    a, b, c = (*(missing,) * (3 - len(sizes)), *sizes)
-    return (a, b, c)
-
-
-def three_axes(native_window: tuple[Shape, Shape, Shape, Shape]) -> tuple[Triple, Triple, Shape, Triple]:
-    """Pad a window to three axes."""
-    kernel, stride, sides, dilation = native_window
-    return three(kernel), three(stride), (*(0,) * (6 - len(sides)), *sides), three(dilation)
 
 
 class Lowering:
@@ -281,7 +195,8 @@ class Lowering:
         blocked = any(self.is_blocked(value) for value in node.inputs)
         x, *others = (self.read(value, blocked=blocked) for value in node.inputs)
         y = self.new(node.output, blocked=blocked)
-        self.steps.append(Step("add", x, y, *others, activation=node.activation))
+        residual = others[0] if others else None
+        self.steps.append(Step("add", x, y, residual, activation=node.activation))
 
     def lower_concat(self, node: Node) -> None:
         whole = all(self.homes.get(id(value), (None,))[0] is not None for value in node.inputs)
@@ -342,79 +257,6 @@ def fits_winograd(window: tuple[Triple, Triple, Shape, Triple]) -> bool:
     return kernel == (1, 3, 3) and stride == (1, 1, 1) and dilation == (1, 1, 1)
 
 
-def halo_of(step: Step, tile: int) -> Sides:
-    """Return what a window reaches beyond the input on each side, its outputs rounded up to whole tiles."""
-    assert step.window is not None
-    kernel, stride, sides, dilation = step.window
-    halo = []
-    for axis in range(3):
-        before = sides[2 * axis]
-        outputs = step.output.size[axis]
-        if axis:
-            outputs = -(-outputs // tile) * tile
-        reach = (outputs - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
-        halo.append([before, max(0, reach - before - step.input.size[axis])])
-    return halo
-
-
 def flops(weight: Array, pixels: Value) -> int:
     """Two for each product; ``pixels``: of the side whose every pixel meets a whole filter."""
     return 2 * int(np.prod(pixels.spatial)) * int(weight.size) * pixels.shape[0]
-
-
-def lower(
-    graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run
-) -> tuple[native.Program, list[Step], int]:
-    """Return the program, its steps for reading, and the bytes of its arena."""
-    lowering = Lowering(graph, dtype, algorithm, run)
-    steps, batch = lowering.steps, lowering.batch
-    maps: list[Map] = []
-    for step in steps:
-        for one in (step.input, step.output, step.residual):
-            if one is not None and not any(one is known for known in maps):
-                maps.append(one)
-    owners = list(dict.fromkeys(one.root[0] for one in maps))
-    offsets, arena = place_owners(owners, steps, batch, dtype.itemsize, lowering.block)
-    values = [native_value(one, offsets, lowering.block) for one in maps]
-    numbers = {id(one): number for number, one in enumerate(maps)}
-    tuples = [
-        (
-            STEP[step.kind], numbers[id(step.input)],
-            NOWHERE if step.residual is None else numbers[id(step.residual)], numbers[id(step.output)],
-            step.weight, step.bias, arguments.activation(step.activation), step.window, step.details,
-        )
-        for step in steps
-    ]  # fmt: skip
-    return native.Program(values, tuples, dtype.itemsize, arena), steps, arena
-
-
-def place_owners(
-    owners: list[Map], steps: list[Step], batch: int, itemsize: int, block: int
-) -> tuple[dict[int, int], int]:
-    """Return where each map that owns memory stands in the arena, and the arena's bytes."""
-    lifetimes, here = [], []
-    for owner in owners:
-        if owner.place != IN_ARENA:
-            continue
-        times = [
-            number
-            for number, step in enumerate(steps)
-            for one in (step.input, step.output, step.residual)
-            if one is not None and one.root[0] is owner
-        ]
-        nbytes = native.value_bytes(native_value(owner, {id(owner): 0}, block), batch, itemsize)
-        lifetimes.append(Lifetime(nbytes, min(times), max(times)))
-        here.append(owner)
-    offsets, arena = place(lifetimes)
-    return {id(owner): at for owner, at in zip(here, offsets, strict=True)}, arena
-
-
-def native_value(one: Map, offsets: dict[int, int], block: int) -> tuple[Any, ...]:
-    """Return a map as the native program takes it."""
-    owner, first = one.root
-    unit, halo = block if one.blocked else 1, one.halo_owner.sides
-    return (
-        owner.place, one.blocked, offsets.get(id(owner), 0), one.channels, one.size,
-        tuple(side[0] for side in halo), tuple(side[1] for side in halo),
-        first // unit, -(-owner.channels // unit),
-    )  # fmt: skip

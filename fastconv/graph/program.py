@@ -1,0 +1,71 @@
+"""From steps between maps to the native program: numbers, places in the arena, and the order of the binding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv._native import core as native
+from fastconv.functional.checks import arguments
+from fastconv.graph.arena import Lifetime, place
+from fastconv.graph.maps import IN_ARENA, Map, Step
+
+STEP = {name: code for code, name in enumerate(native.STEPS)}
+NOWHERE = -1
+BLOCK_BYTES = 64
+
+
+def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Program, int]:
+    """Return the program and the bytes of its arena."""
+    block = BLOCK_BYTES // itemsize
+    maps: list[Map] = []
+    for step in steps:
+        for one in (step.input, step.output, step.residual):
+            if one is not None and not any(one is known for known in maps):
+                maps.append(one)
+    owners = list(dict.fromkeys(one.root[0] for one in maps))
+    offsets, arena = place_owners(owners, steps, batch, itemsize)
+    values = [native_value(one, offsets, block) for one in maps]
+    numbers = {id(one): number for number, one in enumerate(maps)}
+    tuples = [
+        (
+            STEP[step.kind], numbers[id(step.input)],
+            NOWHERE if step.residual is None else numbers[id(step.residual)], numbers[id(step.output)],
+            step.weight, step.bias, arguments.activation(step.activation), step.window, step.details,
+        )
+        for step in steps
+    ]  # fmt: skip
+    return native.Program(values, tuples, itemsize, arena), arena
+
+
+def place_owners(
+    owners: list[Map], steps: list[Step], batch: int, itemsize: int
+) -> tuple[dict[int, int], int]:
+    """Return where each map that owns memory stands in the arena, and the arena's bytes."""
+    lifetimes, here = [], []
+    for owner in owners:
+        if owner.place != IN_ARENA:
+            continue
+        times = [
+            number
+            for number, step in enumerate(steps)
+            for one in (step.input, step.output, step.residual)
+            if one is not None and one.root[0] is owner
+        ]
+        nbytes = native.value_bytes(
+            native_value(owner, {id(owner): 0}, BLOCK_BYTES // itemsize), batch, itemsize
+        )
+        lifetimes.append(Lifetime(nbytes, min(times), max(times)))
+        here.append(owner)
+    offsets, arena = place(lifetimes)
+    return {id(owner): at for owner, at in zip(here, offsets, strict=True)}, arena
+
+
+def native_value(one: Map, offsets: dict[int, int], block: int) -> tuple[Any, ...]:
+    """Return a map as the native program takes it."""
+    owner, first = one.root
+    unit, halo = block if one.blocked else 1, one.halo_owner.sides
+    return (
+        owner.place, one.blocked, offsets.get(id(owner), 0), one.channels, one.size,
+        tuple(side[0] for side in halo), tuple(side[1] for side in halo),
+        first // unit, -(-owner.channels // unit),
+    )  # fmt: skip
