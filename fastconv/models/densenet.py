@@ -1,7 +1,9 @@
 """DenseNet-121: each layer sees the outputs of all layers before it, joined.
 
-layer        y = concatenate(x, conv3x3(relu(bn(conv1x1(relu(bn(x)))))))        32 channels more than x
-transition   y = avgpool2x2(conv1x1(relu(bn(x))))                               half as many channels
+    layer        y = concatenate(x, conv3x3(relu(bn(conv1x1(relu(bn(x)))))))
+    transition   y = avgpool2x2(conv1x1(relu(bn(x))))
+
+A layer has 32 channels more than its input, a transition half as many.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """LeNet-5: the first convolutional network in wide use, for handwritten digits.
 
-(1, 28, 28) -> conv 5x5 -> (6, 28, 28) -> pool -> (6, 14, 14) -> conv 5x5 -> (16, 10, 10) -> pool
--> (16, 5, 5) -> 400 -> 120 -> 84 -> num_classes
+    (1, 28, 28) -> conv 5x5 -> (6, 28, 28) -> pool -> (6, 14, 14) -> conv 5x5 -> (16, 10, 10) -> pool
+    -> (16, 5, 5) -> 400 -> 120 -> 84 -> num_classes
+
+A hyperbolic tangent follows every convolution and every linear map but the last.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """MobileNetV2: blocks that widen, convolve each channel apart, and narrow again.
 
-y = bn(conv1x1(relu6(bn(depthwise3x3(relu6(bn(conv1x1(x))))))))
-    x + y instead, where the shape is the same
+    y = bn(conv1x1(relu6(bn(depthwise3x3(relu6(bn(conv1x1(x))))))))
+
+Where the shape stays the same, the block's output is ``x + y``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """SqueezeNet 1.1: fire modules, which squeeze the channels before 1x1 and 3x3 convolutions side by side.
 
-s = relu(conv1x1(x))        y = concatenate(relu(conv1x1(s)), relu(conv3x3(s)))
+    s = relu(conv1x1(x))
+    y = concatenate(relu(conv1x1(s)), relu(conv3x3(s)))
+
+Here the squeezed ``s`` has an eighth of the channels of ``y``.
 """
 
 from __future__ import annotations
