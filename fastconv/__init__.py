@@ -43,6 +43,7 @@ from fastconv.functional import (
     tanh,
     unfold,
 )
+from fastconv.inference import compile
 from fastconv.runtime import (
     cache_info,
     config,
@@ -67,6 +68,7 @@ __all__ = [
     "avg_pool3d",
     "batch_norm",
     "cache_info",
+    "compile",
     "config",
     "conv1d",
     "conv2d",

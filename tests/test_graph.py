@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastconv as fc
-from fastconv.compiled import compile_graph
+from fastconv.inference import compile_graph
 from fastconv.graph import Graph, Value, arena, passes
 
 Array = np.ndarray[Any, Any]
@@ -177,7 +177,7 @@ def test_double_precision(build: Build) -> None:
 def test_named_algorithms(build: Build, algorithm: str) -> None:
     x = random_array("x", SHAPE, np.float32)
     net = compile_graph(built(build), algorithm=algorithm)
-    assert algorithm in {step.algorithm for step in net.steps}
+    assert algorithm in {row.algorithm for row in net.summary()}
     close(net(x), evaluate(built(build), x))
 
 

@@ -1,4 +1,4 @@
-"""Networks as graphs: what modules and other importers lower to, what passes simplify, what a program is made of."""
+"""Networks as graphs: what importers lower to, what passes simplify, what a program is made of."""
 
 from fastconv.graph.ir import Graph, Node, Value
 

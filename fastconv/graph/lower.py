@@ -1,8 +1,8 @@
 """From a graph to a program: a form for every map, steps, halos, and the arena.
 
-Maps are in channel blocks wherever an operation can compute on blocks, and plain elsewhere; a step that reorders stands
-where the forms of two neighbours differ. What is joined along the channels is written by its parts where it stands,
-if they are whole blocks.
+Maps are in channel blocks wherever an operation can compute on blocks, and plain elsewhere; a step that
+reorders stands where the forms of two neighbours differ. What is joined along the channels is written by its
+parts where it stands, if they are whole blocks.
 """
 
 from __future__ import annotations
@@ -258,5 +258,5 @@ def fits_winograd(window: tuple[Triple, Triple, Shape, Triple]) -> bool:
 
 
 def flops(weight: Array, pixels: Value) -> int:
-    """Two for each product; ``pixels``: of the side whose every pixel meets a whole filter."""
-    return 2 * int(np.prod(pixels.spatial)) * int(weight.size) * pixels.shape[0]
+    """Two for each product of a sample; ``pixels``: of the side whose every pixel meets a whole filter."""
+    return 2 * int(np.prod(pixels.spatial)) * int(weight.size)

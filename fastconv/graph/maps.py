@@ -79,7 +79,12 @@ class Step:
     window: tuple[Any, ...] | None = None
     details: Any = None
     algorithm: str = ""
-    flops: int = 0
+    flops: int = 0  # for one sample
+
+    @property
+    def rank(self) -> int:
+        """Spatial axes but leading ones of one pixel."""
+        return next((3 - axis for axis, size in enumerate(self.output.size) if size > 1), 0)
 
 
 def three(sizes: Shape, missing: int = 1) -> Triple:

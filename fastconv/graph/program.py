@@ -1,4 +1,4 @@
-"""From steps between maps to the native program: numbers, places in the arena, and the order of the binding."""
+"""From steps between maps to the native program: numbers, places in the arena, the binding's order."""
 
 from __future__ import annotations
 

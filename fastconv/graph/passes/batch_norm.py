@@ -1,7 +1,7 @@
 """Batch norm in inference is linear: fold it into the filter of a neighbouring convolution.
 
-Behind a convolution it scales that one's filters. In front of one it scales their input channels, and its shift
-becomes a bias; that is exact only without padding, whose zeros the normalisation would have moved.
+Behind a convolution it scales that one's filters. In front of one it scales their input channels, and its
+shift becomes a bias; that is exact only without padding, whose zeros the normalisation would have moved.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def fold_into_previous(graph: Graph) -> None:
             continue
         weight, bias = before.arrays["weight"], before.arrays["bias"]
         assert weight is not None
-        mean, var = norm.arrays["mean"], norm.arrays["var"]
+        statistics: Any = (norm.arrays["mean"], norm.arrays["var"])
         scale, shift = norm.arrays["weight"], norm.arrays["bias"]
         wide = weight.astype(np.float64)
-        weight, bias = fold_batch_norm(wide, bias, mean, var, scale, shift, norm.attributes["eps"])
+        weight, bias = fold_batch_norm(wide, bias, *statistics, scale, shift, norm.attributes["eps"])
         before.arrays = {"weight": weight, "bias": bias}
         remove(graph, norm)
 

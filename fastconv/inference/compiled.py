@@ -1,0 +1,181 @@
+"""A compiled network: packed filters, a program, one native call for each inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from fastconv._native import core as native
+from fastconv.functional.checks import arguments, arrays
+from fastconv.functional.checks.annotations import Array, ArrayLike, DTypeLike
+from fastconv.graph import Graph
+from fastconv.graph.lower import Lowering
+from fastconv.graph.passes import simplify
+from fastconv.graph.program import assemble
+from fastconv.inference.report import Measured, Report, report
+from fastconv.inference.trace import trace
+from fastconv.nn import Module
+from fastconv.runtime import native_run
+
+ALGORITHMS = ("auto", "direct", "winograd", "winograd_2x2", "winograd_4x4")
+PROFILED_CALLS = 10
+PEAK_SECONDS = 0.1
+
+
+class Compiled:
+    """What `compile` returns: ``y = net(x)``.
+
+    It owns packed copies of all filters and may be called from several threads at once: each call works in
+    memory of its own.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Of the largest batch.
+    dtype : numpy.dtype
+        Of input, filters and output.
+    workspace_bytes : int
+        What a call takes for the maps between the layers.
+    """
+
+    def __init__(self, graph: Graph, dtype: np.dtype[Any], algorithm: str) -> None:
+        self.input_shape, self.output_shape = graph.input.shape, graph.output.shape
+        self.dtype = dtype
+        run = native_run()
+        self._isa = run[0]
+        simplify(graph)
+        self._steps = Lowering(graph, dtype, algorithm, run).steps
+        self._program, self.workspace_bytes = assemble(self._steps, self.input_shape[0], dtype.itemsize)
+
+    def __call__(self, x: ArrayLike, *, out: Array | None = None) -> Array:
+        """Compute the network.
+
+        Parameters
+        ----------
+        x : array_like
+            Of ``input_shape``, or of fewer samples.
+        out : numpy.ndarray, optional
+            C-contiguous array of the output's shape and dtype, apart from `x`, to be written.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of ``output_shape``, with as many samples as `x`. It is `out`, if given.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `x` has another shape or more samples, or is masked, complex or not numeric; or if `out` cannot be
+            written.
+        MemoryError
+            If there is no memory for the output or the maps.
+        """
+        return self._run(x, out, None)
+
+    def _run(self, x: ArrayLike, out: Array | None, seconds: Array | None) -> Array:
+        given = arrays.as_array(x, "x")
+        if given.ndim != len(self.input_shape) or given.shape[1:] != self.input_shape[1:]:
+            raise ValueError(f"x has shape {given.shape}: the network takes {self.input_shape}")
+        if given.shape[0] > self.input_shape[0]:
+            raise ValueError(
+                f"x has {given.shape[0]} samples: the network was compiled for {self.input_shape[0]} at most"
+            )
+        plain = arrays.contiguous(given, self.dtype)
+        shape = (given.shape[0], *self.output_shape[1:])
+        result, target = arrays.output(out, shape, self.dtype, (given,))
+        if given.shape[0]:
+            self._program.run(plain, target, given.shape[0], (self._isa, *native_run()[1:]), seconds)
+        return result
+
+    def summary(self) -> Report:
+        """Return a row for each step: its output, algorithm, GFLOP and megabytes; it prints as a table."""
+        return report(self._steps, self.input_shape[0], self.dtype)
+
+    def profile(self, x: ArrayLike) -> Report:
+        """Return the rows of `summary` with the median time of each step and its share of the peak.
+
+        Parameters
+        ----------
+        x : array_like
+            As in a call; it has a sample at least.
+        """
+        if not len(arrays.as_array(x, "x")):
+            raise ValueError("x is an empty batch: there is nothing to measure")
+        times = np.zeros((PROFILED_CALLS, len(self._steps)))
+        self._run(x, None, None)
+        for row in times:
+            self._run(x, None, row)
+        peak, _ = native.measure_peak(self._isa, native_run()[1], PEAK_SECONDS)
+        measured = Measured(np.median(times, axis=0), peak * 4 / self.dtype.itemsize)
+        return report(self._steps, len(arrays.as_array(x, "x")), self.dtype, measured)
+
+    def __repr__(self) -> str:
+        return f"Compiled({self.input_shape} -> {self.output_shape}, {self.dtype}, {len(self._steps)} steps)"
+
+
+def compile(
+    model: Module,
+    input_shape: Sequence[SupportsIndex],
+    *,
+    dtype: DTypeLike = "float32",
+    algorithm: str = "auto",
+) -> Compiled:
+    """Compile a network for inference: one native call, nothing reordered between its layers.
+
+    Batch norm is folded into filters; activations, sums and branches that are joined are stored where they
+    belong by the layers that compute them; maps share one block of memory. The network computes as after
+    ``eval()``.
+
+    Parameters
+    ----------
+    model : fastconv.nn.Module
+        Made of the modules of `fastconv.nn`; see `Module` for what a ``forward`` may do. Later changes of its
+        parameters do not reach the compiled network.
+    input_shape : sequence of int
+        ``(N, C, *spatial)`` or ``(N, C)``; calls take up to N samples.
+    dtype : dtype_like, default float32
+        float32 or float64: what everything is computed in.
+    algorithm : str, default "auto"
+        Of the convolutions, as in `conv2d`: ``"auto"``, ``"direct"``, ``"winograd"``, ``"winograd_2x2"`` or
+        ``"winograd_4x4"``; where Winograd's does not do a shape, it is ``"direct"``.
+
+    Returns
+    -------
+    Compiled
+        The network to call.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If an argument is out of range, or a module cannot be compiled or called with its input.
+
+    References
+    ----------
+    .. [1] W. Jung et al., "Restructuring Batch Normalization to Accelerate CNN Training", SysML 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv as fc
+    >>> model = fc.models.lenet5()
+    >>> net = fc.compile(model, (8, 1, 32, 32))
+    >>> net
+    Compiled((8, 1, 32, 32) -> (8, 10), float32, 8 steps)
+    >>> net(np.zeros((3, 1, 32, 32), np.float32)).shape
+    (3, 10)
+    """
+    if not isinstance(algorithm, str):
+        raise TypeError(f"algorithm must be a name, got {type(algorithm).__name__}")
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm={algorithm!r} must be one of {', '.join(ALGORITHMS)}")
+    kind = np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}")
+    return Compiled(trace(model, input_shape), kind, algorithm)  # type: ignore[arg-type]
+
+
+def compile_graph(graph: Graph, *, dtype: DTypeLike = "float32", algorithm: str = "auto") -> Compiled:
+    """Compile a graph, which is simplified in place; arguments as those of `compile`."""
+    return Compiled(graph, np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}"), algorithm)

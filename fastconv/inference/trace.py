@@ -1,0 +1,164 @@
+"""Modules to a graph: a network is called with a value that notes what is done to it.
+
+Leaf modules become nodes by the table at the end; all others are followed into their `forward`. Networks are
+taken as in evaluation: dropout is nothing, batch norm uses its running statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv import nn
+from fastconv.functional.checks import arguments
+from fastconv.graph import Graph, Value
+from fastconv.nn.parameter import array_of
+
+
+class Traced:
+    """A value of a graph, to be called with where modules take arrays."""
+
+    def __init__(self, graph: Graph, value: Value) -> None:
+        self.graph, self.value = graph, value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the value."""
+        return self.value.shape
+
+    def __add__(self, other: Any) -> Traced:
+        if not isinstance(other, Traced):
+            return NotImplemented
+        return Traced(self.graph, self.graph.add(self.value, other.value))
+
+    def call_module(self, module: nn.Module, inputs: Sequence[Any]) -> Any:
+        """Add a leaf's nodes and return its output; NotImplemented for a module that is made of others."""
+        for kind in type(module).__mro__:
+            if kind in LEAVES:
+                values = [one.value for one in inputs]
+                return Traced(self.graph, LEAVES[kind](self.graph, module, *values))
+        if next(iter(module.children()), None) is None and not isinstance(module, nn.Concat):
+            raise ValueError(f"{type(module).__name__} cannot be compiled")
+        if isinstance(module, nn.Concat):
+            return self._joined(module, inputs)
+        return NotImplemented
+
+    def _joined(self, module: nn.Concat, inputs: Sequence[Any]) -> Traced:
+        if module.dim != 1:
+            raise ValueError(f"Concat(dim={module.dim}) cannot be compiled: dim must be 1")
+        parts = [branch(inputs[0]) for branch in module] if len(module) else inputs
+        return Traced(self.graph, self.graph.concat([part.value for part in parts]))
+
+
+def trace(model: Any, input_shape: Sequence[int]) -> Graph:
+    """Return the graph of a module for inputs of a shape, the batch included."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a module of fastconv.nn, got {type(model).__name__}")
+    graph = Graph(input_shape)
+    if len(graph.input.shape) < 2:
+        raise ValueError(f"input_shape={tuple(input_shape)} must have the batch and channels at least")
+    output = model(Traced(graph, graph.input))
+    if not isinstance(output, Traced):
+        raise ValueError(f"{type(model).__name__} returns {type(output).__name__}: it must return one map")
+    graph.output = output.value
+    return graph
+
+
+def _conv(graph: Graph, m: Any, x: Value) -> Value:
+    if m.padding_mode != "zeros":
+        raise ValueError(f"padding_mode={m.padding_mode!r} cannot be compiled")
+    bias = array_of(m.bias)
+    return graph.conv(x, m.weight.data, bias, m.stride, m.padding, m.dilation, m.groups)
+
+
+def _conv_transpose(graph: Graph, m: Any, x: Value) -> Value:
+    given = (m.stride, m.padding, m.output_padding, m.groups, m.dilation)
+    return graph.conv_transpose(x, m.weight.data, array_of(m.bias), *given)
+
+
+def _batch_norm(graph: Graph, m: Any, x: Value) -> Value:
+    if m.running_mean is None:
+        raise ValueError(f"{type(m).__name__} without running statistics cannot be compiled")
+    return graph.batch_norm(
+        x, m.running_mean, m.running_var, array_of(m.weight), array_of(m.bias), m.eps
+    )
+
+
+def _max_pool(graph: Graph, m: Any, x: Value) -> Value:
+    if m.return_indices:
+        raise ValueError(f"{type(m).__name__}(return_indices=True) cannot be compiled")
+    return graph.max_pool(x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode)
+
+
+def _avg_pool(graph: Graph, m: Any, x: Value) -> Value:
+    rule = (m.ceil_mode, m.count_include_pad, m.divisor_override)
+    return graph.avg_pool(x, m.kernel_size, m.stride, m.padding, *rule)
+
+
+def _adaptive_avg_pool(graph: Graph, m: Any, x: Value) -> Value:
+    sizes = arguments.kept_sizes(m.output_size, x.spatial, "output_size")
+    return graph.adaptive_avg_pool(x, sizes)
+
+
+def _flatten(graph: Graph, m: Any, x: Value) -> Value:
+    axes = len(x.shape)
+    if (m.start_dim % axes, m.end_dim % axes) != (1, axes - 1):
+        given = m.extra_repr()
+        raise ValueError(f"Flatten({given}) cannot be compiled: all axes but the batch must become one")
+    return graph.flatten(x) if axes > 2 else x
+
+
+def _softmax(graph: Graph, m: Any, x: Value) -> Value:
+    axes = len(x.shape)
+    axis = m.dim if m.dim is not None else 0 if axes == 3 else 1
+    if axis % axes != 1:
+        raise ValueError(f"Softmax(dim={m.dim}) cannot be compiled: it must be along the channels, axis 1")
+    return graph.softmax(x)
+
+
+def _activation(name: str) -> Callable[[Graph, Any, Value], Value]:
+    return lambda graph, module, x: graph.activation(x, name)
+
+
+def _leaky_relu(graph: Graph, m: Any, x: Value) -> Value:
+    return graph.activation(x, ("leaky_relu", m.negative_slope))
+
+
+def _same(graph: Graph, m: Any, x: Value) -> Value:
+    return x
+
+
+LEAVES: dict[type, Callable[..., Value]] = {
+    nn.Conv1d: _conv,
+    nn.Conv2d: _conv,
+    nn.Conv3d: _conv,
+    nn.ConvTranspose1d: _conv_transpose,
+    nn.ConvTranspose2d: _conv_transpose,
+    nn.ConvTranspose3d: _conv_transpose,
+    nn.BatchNorm1d: _batch_norm,
+    nn.BatchNorm2d: _batch_norm,
+    nn.BatchNorm3d: _batch_norm,
+    nn.MaxPool1d: _max_pool,
+    nn.MaxPool2d: _max_pool,
+    nn.MaxPool3d: _max_pool,
+    nn.AvgPool1d: _avg_pool,
+    nn.AvgPool2d: _avg_pool,
+    nn.AvgPool3d: _avg_pool,
+    nn.AdaptiveAvgPool1d: _adaptive_avg_pool,
+    nn.AdaptiveAvgPool2d: _adaptive_avg_pool,
+    nn.AdaptiveAvgPool3d: _adaptive_avg_pool,
+    nn.Linear: lambda graph, m, x: graph.linear(x, m.weight.data, array_of(m.bias)),
+    nn.Flatten: _flatten,
+    nn.Softmax: _softmax,
+    nn.ReLU: _activation("relu"),
+    nn.ReLU6: _activation("relu6"),
+    nn.LeakyReLU: _leaky_relu,
+    nn.Sigmoid: _activation("sigmoid"),
+    nn.Tanh: _activation("tanh"),
+    nn.SiLU: _activation("silu"),
+    nn.Hardswish: _activation("hardswish"),
+    nn.Dropout: _same,
+    nn.Identity: _same,
+}

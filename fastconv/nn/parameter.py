@@ -1,0 +1,98 @@
+"""What a module learns: an array, with the gradient that a backward pass leaves beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.functional.checks import arguments, arrays
+from fastconv.functional.checks.annotations import Array, ArrayLike
+
+
+class Parameter:
+    """An array that a module learns.
+
+    Assigned to an attribute of a `Module` it becomes one of the module's parameters. NumPy and every function
+    of fastconv take it for the array that it holds.
+
+    Parameters
+    ----------
+    data : array_like
+        Its values. A writeable float32 or float64 array is kept, not copied; anything else is copied, and
+        converted to ``numpy.result_type(data, numpy.float32)``.
+    requires_grad : bool, default True
+        Whether it is to be learned.
+
+    Attributes
+    ----------
+    data : numpy.ndarray
+        The values; what is assigned is treated like the argument.
+    grad : numpy.ndarray or None
+        The gradient, of the shape of `data`; None until there is one.
+    requires_grad : bool
+        The argument.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `data` holds no real numbers, or `requires_grad` is no bool.
+
+    Examples
+    --------
+    >>> from fastconv import nn
+    >>> scale = nn.Parameter([1.0, 2.0])
+    >>> scale.data *= 3
+    >>> scale
+    Parameter containing:
+    array([3., 6.])
+    """
+
+    __slots__ = ("__weakref__", "_data", "grad", "requires_grad")
+
+    def __init__(self, data: ArrayLike, requires_grad: bool = True) -> None:
+        self.data = data
+        self.grad: Array | None = None
+        self.requires_grad = arguments.flag(requires_grad, "requires_grad")
+
+    @property
+    def data(self) -> Array:
+        return self._data
+
+    @data.setter
+    def data(self, value: ArrayLike) -> None:
+        array = arrays.as_array(value, "data")
+        native = arrays.as_native(array, arrays.promoted(array))
+        self._data = native if native.flags.writeable else native.copy()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the values."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values, float32 or float64."""
+        return self._data.dtype
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        # NumPy before 2 knows False alone, and means by it what None says now.
+        return np.array(self._data, dtype=dtype, copy=copy)  # type: ignore[arg-type, unused-ignore]
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{self._data!r}"
+
+
+def array_of(parameter: Parameter | None) -> Array | None:
+    """Return the values of a parameter, None for None."""
+    return None if parameter is None else parameter.data

@@ -1,0 +1,98 @@
+"""The state of a module: its parameters and persistent buffers by name, and their replacement by others.
+
+Everything is checked before the first array is overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastconv.functional.checks import arrays
+from fastconv.functional.checks.annotations import Array
+from fastconv.nn.parameter import array_of
+
+if TYPE_CHECKING:
+    from fastconv.nn.module import Module
+
+
+class IncompatibleKeys(NamedTuple):
+    """Names that a state dict lacks, and names that it has over."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class Entry(NamedTuple):
+    """An array of a module, and whether a state dict may lack it."""
+
+    array: Array
+    optional: bool
+
+
+def entries(module: Module, prefix: str = "") -> dict[str, Entry]:
+    """Return the arrays of parameters and persistent buffers, of each module before its children."""
+    found: dict[str, Entry] = {}
+    for where, part in module.named_modules(remove_duplicate=False):
+        own = {name: array_of(parameter) for name, parameter in part._parameters.items()}
+        own.update((name, array) for name, array in part._buffers.items() if name not in part._transient)
+        for name, array in own.items():
+            if array is not None:
+                key = f"{prefix}{where}.{name}" if where else f"{prefix}{name}"
+                found[key] = Entry(array, name in part._may_be_missing)
+    return found
+
+
+def load(module: Module, given: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
+    """Overwrite the arrays of a module by those of the same names."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"state_dict must be a mapping, got {type(given).__name__}")
+    own = entries(module)
+    missing = [name for name, entry in own.items() if name not in given and not entry.optional]
+    ignored = tuple(
+        f"{where}.{start}" if where else start
+        for where, part in module.named_modules()
+        for start in part._may_be_left_over
+    )
+    unexpected = [
+        name for name in given if name not in own and not (isinstance(name, str) and name.startswith(ignored))
+    ]
+    faults: list[str] = []
+    if strict:
+        faults += _listed("Missing", missing) + _listed("Unexpected", unexpected)
+    copies: list[tuple[Array, Array]] = []
+    for name, entry in own.items():
+        if name in given:
+            array = arrays.as_array(given[name], f"state_dict[{name!r}]")
+            faults += _unfit(name, array, entry.array)
+            copies.append((entry.array, array))
+    if faults:
+        raise ValueError(
+            "\n\t".join([f"Error(s) in loading state_dict for {type(module).__name__}:", *faults])
+        )
+    for target, array in copies:
+        target[...] = array.reshape(target.shape)
+    return IncompatibleKeys(missing, unexpected)
+
+
+def _listed(what: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    return [f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". "]
+
+
+def _unfit(name: str, array: Array, target: Array) -> list[str]:
+    """Say why an array cannot be copied to its place. One value may have an axis more, as in old files."""
+    if array.shape != target.shape and not (target.ndim == 0 and array.shape == (1,)):
+        return [
+            f"size mismatch for {name}: copying a param with shape {array.shape} from checkpoint, "
+            f"the shape in current model is {target.shape}."
+        ]
+    if not target.flags.writeable:
+        return [f"{name} is read-only in current model."]
+    return []
