@@ -1,6 +1,6 @@
 """Convolution, pooling and batch normalisation of NumPy arrays on the CPU, at the limit of the hardware."""
 
-from fastconv import functional, tuning
+from fastconv import functional, models, nn, tuning
 from fastconv.functional import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -94,6 +94,8 @@ __all__ = [
     "max_unpool1d",
     "max_unpool2d",
     "max_unpool3d",
+    "models",
+    "nn",
     "pad",
     "relu",
     "relu6",

@@ -182,7 +182,7 @@ class Lowering:
         blocked = self.is_blocked(node.inputs[0])
         x, y = self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked)
         statistics = [
-            None if array is None else np.ascontiguousarray(array, np.float64)
+            None if array is None else np.array(array, np.float64)
             for array in (node.arrays[name] for name in ("mean", "var", "weight", "bias"))
         ]
         details = (*statistics, float(node.attributes["eps"]))
@@ -234,7 +234,8 @@ class Lowering:
         last.place = IN_OUTPUT
 
     def as_items(self, array: Array | None) -> Array | None:
-        return None if array is None else np.ascontiguousarray(array, self.dtype)
+        """Copy, so that later changes of the caller's array do not reach the program."""
+        return None if array is None else np.array(array, self.dtype, order="C")
 
     def whole_blocks(self, vector: Array | None, channels: int) -> Array:
         """Pad a bias with zeros to whole blocks; zeros where there is none."""

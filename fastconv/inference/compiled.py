@@ -67,8 +67,8 @@ class Compiled:
         Raises
         ------
         TypeError, ValueError
-            If `x` has another shape or more samples, or is masked, complex or not numeric; or if `out` cannot be
-            written.
+            If `x` has another shape or more samples, or is masked, complex or not numeric; or if `out` cannot
+            be written.
         MemoryError
             If there is no memory for the output or the maps.
         """
@@ -162,10 +162,10 @@ def compile(
     >>> import numpy as np
     >>> import fastconv as fc
     >>> model = fc.models.lenet5()
-    >>> net = fc.compile(model, (8, 1, 32, 32))
+    >>> net = fc.compile(model, (8, 1, 28, 28))
     >>> net
-    Compiled((8, 1, 32, 32) -> (8, 10), float32, 8 steps)
-    >>> net(np.zeros((3, 1, 32, 32), np.float32)).shape
+    Compiled((8, 1, 28, 28) -> (8, 10), float32, 8 steps)
+    >>> net(np.zeros((3, 1, 28, 28), np.float32)).shape
     (3, 10)
     """
     if not isinstance(algorithm, str):

@@ -65,7 +65,10 @@ def _cells(row: Row, measured: bool) -> list[str]:
     output = " x ".join(map(str, row.output))
     cells = [row.step, row.algorithm, output, f"{row.gflop:.4f}", f"{row.mbytes:.3f}"]
     if measured:
-        cells += ["" if row.ms is None else f"{row.ms:.4f}", f"{row.share_of_peak:.0%}" if row.share_of_peak else ""]
+        cells += [
+            "" if row.ms is None else f"{row.ms:.4f}",
+            f"{row.share_of_peak:.0%}" if row.share_of_peak else "",
+        ]
     return cells
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastconv import nn
 from fastconv.functional.checks import arguments
 from fastconv.graph import Graph, Value
@@ -81,9 +79,7 @@ def _conv_transpose(graph: Graph, m: Any, x: Value) -> Value:
 def _batch_norm(graph: Graph, m: Any, x: Value) -> Value:
     if m.running_mean is None:
         raise ValueError(f"{type(m).__name__} without running statistics cannot be compiled")
-    return graph.batch_norm(
-        x, m.running_mean, m.running_var, array_of(m.weight), array_of(m.bias), m.eps
-    )
+    return graph.batch_norm(x, m.running_mean, m.running_var, array_of(m.weight), array_of(m.bias), m.eps)
 
 
 def _max_pool(graph: Graph, m: Any, x: Value) -> Value:

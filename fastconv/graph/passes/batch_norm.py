@@ -27,10 +27,10 @@ def fold_into_previous(graph: Graph) -> None:
             continue
         weight, bias = before.arrays["weight"], before.arrays["bias"]
         assert weight is not None
-        statistics: Any = (norm.arrays["mean"], norm.arrays["var"])
-        scale, shift = norm.arrays["weight"], norm.arrays["bias"]
+        statistics = (norm.arrays[name] for name in ("mean", "var", "weight", "bias"))
+        folding: Any = (*statistics, norm.attributes["eps"])
         wide = weight.astype(np.float64)
-        weight, bias = fold_batch_norm(wide, bias, *statistics, scale, shift, norm.attributes["eps"])
+        weight, bias = fold_batch_norm(wide, bias, *folding)
         before.arrays = {"weight": weight, "bias": bias}
         remove(graph, norm)
 

@@ -1,0 +1,164 @@
+"""Compiled networks against the modules that they were made of."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import random_array
+
+import fastconv as fc
+from fastconv import models, nn
+
+Array = np.ndarray[Any, Any]
+
+# name -> arguments, and an input that is small but goes through every layer.
+NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "lenet5": ({}, (2, 1, 28, 28)),
+    "vgg16": ({"num_classes": 10}, (1, 3, 224, 224)),
+    "resnet18": ({}, (2, 3, 64, 96)),
+    "resnet34": ({}, (1, 3, 64, 64)),
+    "resnet50": ({}, (2, 3, 64, 64)),
+    "mobilenet_v2": ({}, (2, 3, 64, 64)),
+    "squeezenet1_1": ({}, (2, 3, 64, 64)),
+    "densenet121": ({}, (1, 3, 64, 64)),
+    "googlenet": ({}, (2, 3, 64, 64)),
+    "unet": ({}, (1, 1, 64, 48)),
+}
+
+
+def network(name: str) -> nn.Module:
+    """Return a network with statistics and shifts as if it had been trained."""
+    model: nn.Module = getattr(models, name)(**NETWORKS[name][0])
+    rng = np.random.default_rng(0)
+    for key, array in model.state_dict().items():
+        if key.endswith("running_mean"):
+            array[:] = 0.1 * rng.standard_normal(array.shape)
+        if key.endswith("running_var"):
+            array[:] = rng.uniform(0.5, 1.5, array.shape)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network_gives_what_its_modules_give(name: str) -> None:
+    shape = NETWORKS[name][1]
+    model = network(name)
+    x = random_array(name, shape, np.float32)
+    expected = model(x)
+    y = fc.compile(model, shape)(x)
+    assert y.dtype == expected.dtype
+    assert y.shape == expected.shape
+    # Rounding of some dozens of layers, relative to what the output is like.
+    np.testing.assert_allclose(y, expected, atol=2e-4 * np.abs(expected).max(), rtol=0)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "densenet121"])
+def test_double_precision_is_within_rounding_of_the_modules(name: str) -> None:
+    shape = NETWORKS[name][1]
+    model = network(name)
+    x = random_array(name, shape, np.float64)
+    expected = model(x)
+    y = fc.compile(model, shape, dtype="float64")(x)
+    np.testing.assert_allclose(y, expected, atol=1e-12 * np.abs(expected).max(), rtol=0)
+
+
+def small() -> nn.Sequential:
+    """Return a network of a few layers."""
+    return nn.Sequential(
+        nn.Conv2d(3, 20, 3, padding=1, bias=False),
+        nn.BatchNorm2d(20),
+        nn.ReLU(),
+        nn.Residual(nn.Sequential(nn.Conv2d(20, 20, 3, padding=1), nn.SiLU())),
+        nn.Concat(nn.Conv2d(20, 16, 1), nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.Conv2d(20, 8, 1))),
+        nn.Dropout(0.5),
+        nn.AdaptiveAvgPool2d((1, None)),
+        nn.Flatten(),
+        nn.Linear(24 * 9, 5),
+        nn.Softmax(1),
+    )
+
+
+def test_network_computes_as_in_evaluation_and_owns_its_filters() -> None:
+    model = small()
+    x = random_array("x", (4, 3, 8, 9), np.float32)
+    net = fc.compile(model, x.shape)
+    assert model.training
+    expected = copy.deepcopy(model).eval()(x)
+    before = net(x)
+    np.testing.assert_allclose(before, expected, rtol=1e-5, atol=1e-6)
+    for parameter in model.parameters():
+        parameter.data[...] = np.nan
+    assert net(x).tobytes() == before.tobytes()
+    assert net(x[1:2]).tobytes() == before[1:2].tobytes()
+
+
+def test_several_threads_call_one_network() -> None:
+    net = fc.compile(small(), (2, 3, 8, 9))
+    xs = [random_array(str(i), (2, 3, 8, 9), np.float32) for i in range(6)]
+    alone = [net(x) for x in xs]
+    results: dict[int, Array] = {}
+
+    def work(i: int) -> None:
+        for _ in range(10):
+            results[i] = net(xs[i])
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(len(xs))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [results[i].tobytes() for i in range(len(xs))] == [y.tobytes() for y in alone]
+
+
+def test_every_kind_of_input_array() -> None:
+    net = fc.compile(small(), (2, 3, 8, 9))
+    x = random_array("x", (2, 3, 8, 9), np.float32)
+    expected = net(x)
+    for same in (x[:, :, ::-1][:, :, ::-1], np.asfortranarray(x), x.astype(">f4"), x.astype(np.float64), x.tolist()):
+        assert net(same).tobytes() == expected.tobytes()
+
+
+def test_summary_and_profile_describe_every_step() -> None:
+    net = fc.compile(small(), (2, 3, 8, 9))
+    rows = net.summary()
+    assert [row.step for row in rows if row.gflop][:2] == ["conv", "conv"]
+    first = 2 * 2 * 8 * 9 * 20 * 3 * 9 / 1e9
+    assert rows[0].gflop == pytest.approx(first)
+    assert rows[0].output == (20, 8, 9)
+    assert str(rows).count("\n") == len(rows) + 1
+    measured = net.profile(random_array("x", (2, 3, 8, 9), np.float32))
+    assert [row.step for row in measured] == [row.step for row in rows]
+    assert all(row.ms is not None and row.ms >= 0 for row in measured)
+    assert "of peak" in str(measured)
+    assert net.workspace_bytes > 0
+    with pytest.raises(ValueError, match="empty batch"):
+        net.profile(np.zeros((0, 3, 8, 9)))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "options", "error", "match"),
+    [
+        ("resnet18", (1, 3, 8, 8), {}, TypeError, "model must be a module"),
+        (small(), (1, 4, 8, 9), {}, ValueError, "input has 4 channels"),
+        (small(), (1, 3.5, 8, 9), {}, TypeError, "input_shape"),
+        (small(), (3,), {}, ValueError, "input_shape"),
+        (small(), (1, 3, 8, 9), {"dtype": "int8"}, TypeError, "dtype"),
+        (small(), (1, 3, 8, 9), {"algorithm": "fft"}, ValueError, "algorithm"),
+        (small(), (1, 3, 8, 9), {"algorithm": None}, TypeError, "algorithm"),
+        (nn.GroupNorm(1, 3), (1, 3, 8, 9), {}, ValueError, "GroupNorm cannot be compiled"),
+        (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), (1, 3, 8, 9), {}, ValueError, "padding_mode"),
+        (nn.MaxPool2d(2, return_indices=True), (1, 3, 8, 9), {}, ValueError, "return_indices"),
+        (nn.BatchNorm2d(3, track_running_stats=False), (1, 3, 8, 9), {}, ValueError, "running statistics"),
+        (nn.Softmax(2), (1, 3, 8, 9), {}, ValueError, "Softmax"),
+        (nn.Flatten(0), (1, 3, 8, 9), {}, ValueError, "Flatten"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_cannot_be_compiled_is_refused(
+    model: Any, shape: Any, options: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        fc.compile(model, shape, **options)
