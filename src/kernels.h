@@ -279,17 +279,20 @@ typedef struct {
 } fc_row_sum;
 
 /* Rows of `items` contiguous items, one behind the other, each normalised by itself:
- *   y = (x - mean) / sqrt(variance + eps) * weight + bias,
- * weight and bias `items` items or NULL. moments: NULL, or mean and biased variance of the one row instead of its own.
- * y overlaps nothing. past_cache: as in fc_affine.
+ *   y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual).
+ * weight, bias: NULL, or such rows too, `cycle` of them, which are taken in turn from row `turn` on. moments: NULL, or mean and
+ * biased variance of the one row instead of its own. mean, variance: NULL, or to be filled with those of each row.
+ * residual: NULL or laid out as x. y overlaps nothing. past_cache: as in fc_affine.
  */
 typedef struct {
     const void *x;
     void *y;
-    const void *weight, *bias;
+    const void *residual, *weight, *bias;
+    int64_t rows, items, cycle, turn;
     const double *moments;
-    int64_t rows, items;
+    double *mean, *variance;
     double eps;
+    fc_activation activation;
     int past_cache;
 } fc_layer_rows;
 
