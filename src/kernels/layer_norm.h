@@ -13,18 +13,19 @@
 typedef struct {
     const char *x, *residual, *weight, *bias;
     char *y;
-    vreal center, scale, shift;
+    vreal center, scale, shift, lower, upper;
 } layer_row;
 
-/* What is known of all rows where this is inlined: a weight and a bias; neither residual nor activation. */
+/* What is known of all rows where this is inlined: a weight and a bias; neither residual nor activation, or at most a clip. */
 typedef struct {
-    int both, bare, past_cache;
+    int both, bare, clips, past_cache;
 } layer_form;
 
 /* A vector of rows at once where they are short, for the latency of quotients and roots is longer than a row. */
 enum { ROWS_AT_ONCE = DOUBLES, ROWS_BYTES = 8 * 1024 };
 
 typedef int64_t vlong __attribute__((vector_size(VECTOR_BYTES)));
+typedef __typeof__((vnarrow){0} == (vnarrow){0}) narrow_mask;
 
 typedef struct {
     vdouble mean, variance;
@@ -58,12 +59,13 @@ ALWAYS_INLINE void set_parameters_of_rows(double eps, layer_parameters *p)
     factor = 1 / factor;
     const vlong beyond = factor > largest;
     const vdouble scale = (vdouble)((beyond & (vlong)largest) | (~beyond & (vlong)factor));
-    for (int r = 0; r < ROWS_AT_ONCE; r++) {
-        const REAL near = __builtin_isfinite((REAL)p->mean[r]) ? (REAL)p->mean[r] : 0;
-        p->center[r] = near;
-        p->scale[r] = (REAL)scale[r];
-        p->shift[r] = (REAL)((near - p->mean[r]) * factor[r]);
-    }
+    const vnarrow mean = __builtin_convertvector(p->mean, vnarrow);
+    const vnarrow near = (vnarrow)((narrow_mask)mean & (mean - mean == 0)); /* 0 where it is not finite */
+    const vnarrow narrow = __builtin_convertvector(scale, vnarrow);
+    const vnarrow shift = __builtin_convertvector((__builtin_convertvector(near, vdouble) - p->mean) * factor, vnarrow);
+    memcpy(p->center, &near, sizeof near);
+    memcpy(p->scale, &narrow, sizeof narrow);
+    memcpy(p->shift, &shift, sizeof shift);
 }
 
 /* The vector at byte `at`, its first `left` lanes. */
@@ -74,7 +76,7 @@ ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const layer_row *row, p
     if (form.both || row->bias) y += load_up_to(row->bias + at, left);
     if (form.bare) return y;
     if (row->residual) y += load_up_to(row->residual + at, left);
-    return finish(y, &t->activation);
+    return form.clips ? at_most(row->upper, at_least(row->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
 /* The last vector overlaps the one before it, as in affine_plane. */
@@ -127,7 +129,8 @@ ALWAYS_INLINE void normalise_some(const fc_layer_rows *t, int64_t first, int row
 
 ALWAYS_INLINE void normalise_rows(const fc_layer_rows *t, layer_form form)
 {
-    layer_row row = {.x = t->x, .y = t->y, .residual = t->residual};
+    layer_row row = {.x = t->x, .y = t->y, .residual = t->residual, .lower = splat(lower_bound(&t->activation)),
+                     .upper = splat(upper_bound(&t->activation))};
     int64_t first = 0, turn = t->turn;
     if (t->items * REAL_BYTES * ROWS_AT_ONCE <= ROWS_BYTES)
         for (; first + ROWS_AT_ONCE <= t->rows; first += ROWS_AT_ONCE)
@@ -139,10 +142,12 @@ static void layer_norm(const fc_layer_rows *given)
 {
     const fc_layer_rows t = *given; /* which no store can change */
     const int both = t.weight && t.bias, bare = !t.residual && t.activation.kind == FC_IDENTITY;
-    if (both && bare && t.past_cache) normalise_rows(&t, (layer_form){1, 1, 1});
-    else if (both && bare) normalise_rows(&t, (layer_form){1, 1, 0});
-    else if (bare) normalise_rows(&t, (layer_form){0, 1, t.past_cache});
-    else normalise_rows(&t, (layer_form){0, 0, t.past_cache});
+    const int clips = is_clip(&t.activation);
+    if (both && bare && t.past_cache) normalise_rows(&t, (layer_form){1, 1, 1, 1});
+    else if (both && bare) normalise_rows(&t, (layer_form){1, 1, 1, 0});
+    else if (bare) normalise_rows(&t, (layer_form){0, 1, 1, t.past_cache});
+    else if (clips) normalise_rows(&t, (layer_form){0, 0, 1, t.past_cache});
+    else normalise_rows(&t, (layer_form){0, 0, 0, t.past_cache});
     if (t.past_cache) fence_past_cache();
 }
 
