@@ -292,17 +292,20 @@ typedef struct {
 } fc_row_sum;
 
 /* Rows of `items` contiguous items, one behind the other, each normalised by itself:
- *   y = (x - mean) / sqrt(variance + eps) * weight + bias,
- * weight and bias `items` items or NULL. moments: NULL, or mean and biased variance of the one row instead of its own.
- * y overlaps nothing. past_cache: as in fc_affine.
+ *   y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual).
+ * weight, bias: NULL, or such rows too, `cycle` of them, which are taken in turn from row `turn` on. moments: NULL, or mean and
+ * biased variance of the one row instead of its own. mean, variance: NULL, or to be filled with those of each row.
+ * residual: NULL or laid out as x. y overlaps nothing. past_cache: as in fc_affine.
  */
 typedef struct {
     const void *x;
     void *y;
-    const void *weight, *bias;
+    const void *residual, *weight, *bias;
+    int64_t rows, items, cycle, turn;
     const double *moments;
-    int64_t rows, items;
+    double *mean, *variance;
     double eps;
+    fc_activation activation;
     int past_cache;
 } fc_layer_rows;
 
@@ -321,6 +324,21 @@ typedef struct {
     ptrdiff_t stride;
     int logarithm, past_cache;
 } fc_softmax_piece;
+
+/* A part of columns too tall for scratch, `rows` rows of `columns` contiguous items, `stride` bytes apart in x and y, and `rest`
+ * items of one row more, and what it leaves in vectors of an entry a column:
+ *   softmax_part      greatest = the maximum of each column, sum = the sum of exp(x - greatest); y = exp(x - greatest)
+ *   softmax_join      turns these of `parts` parts, `pitch` bytes apart, into what is next; those of one part more are scratch
+ *   softmax_rescale   y = y * sum, or with `logarithm`, where y was left alone, x - greatest - sum
+ * Columns `period` apart belong together. greatest, sum: of whole vectors.
+ */
+typedef struct {
+    const void *x;
+    void *y, *greatest, *sum;
+    int64_t rows, columns, rest, parts, period;
+    ptrdiff_t stride, pitch;
+    int logarithm;
+} fc_softmax_part;
 
 typedef struct {
     const char *isa;
@@ -357,6 +375,9 @@ typedef struct {
     void (*layer_norm)(const fc_layer_rows *);
     void (*softmax_rows)(const fc_softmax_piece *);
     void (*softmax_columns)(const fc_softmax_piece *);
+    void (*softmax_part)(const fc_softmax_part *);
+    void (*softmax_join)(const fc_softmax_part *);
+    void (*softmax_rescale)(const fc_softmax_part *);
     void (*activate)(void *y, const void *x, const void *residual, int64_t count, const fc_activation *, int past_cache);
 
     /* dst[i] = src[first + i * step], 0 <= i < count; src_stride in bytes. */
