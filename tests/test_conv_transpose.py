@@ -29,6 +29,8 @@ KINDS = [
     for name in (
         "stride_2_kernel_4",
         "stride_3_kernel_2_leaves_gaps",
+        "stride_12_leaves_most_rows_bare",
+        "stride_9_few_channels",
         "one_pixel_to_4x4",
         "asymmetric_padding",
         "two_groups",

@@ -8,7 +8,7 @@ import numpy as np
 import oracle
 import pytest
 from bounds import (
-    BATCH_NORM,
+    LAYER_NORM,
     Activation,
     after_activation,
     assert_same_bits,
@@ -31,6 +31,11 @@ CASES = [
     *(((3, c, 3), c if c % 2 else c // 2) for c in range(1, 35)),
     ((3, 24), 4),
     ((2, 32, 1, 1), 8),
+    ((3, 96, 2, 2), 4),
+    ((700, 14, 2), 7),
+    ((2, 64, 2, 1), 64),
+    ((2, 4, 32, 64), 2),
+    ((2, 4, 17, 121), 2),
     ((2, 5, 3, 4, 7), 1),
     ((1, 64, 7, 7), 64),
     ((2, 40, 30, 31), 5),
@@ -59,7 +64,7 @@ def bound_of(
     size, _ = oracle.group_statistics(abs(x), groups)
     cost = (summation(terms) + 2) * eps_of(np.float64)
     moments = cost * (size * scale + centred * (1 + size**2 / (var + 1e-5)))
-    return np.asarray(BATCH_NORM * eps_of(x.dtype) * (centred + shift + added) + moments)
+    return np.asarray(LAYER_NORM * eps_of(x.dtype) * (centred + shift + added) + moments)
 
 
 def both_layouts(x: Array, groups: int, *vectors: Any, **options: Any) -> list[Array]:

@@ -20,6 +20,7 @@ Array = np.ndarray[Any, Any]
 # Shape and number of normalised axes.
 CASES = [
     *(((3, w), 1) for w in range(1, 72)),
+    *(((rows, 24), 1) for rows in range(1, 20)),
     ((197, 768), 1),
     ((50, 96), 1),
     ((3, 4, 5), 2),

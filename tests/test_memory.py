@@ -286,6 +286,23 @@ def test_switched_off_cache_changes_no_result(cache_limit: int, isa: str) -> Non
         assert_same_bits(convolve(case, x, w, b), expected)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((100_000, 2), 0), ((3, 50_000, 3), 1), ((40_000, 17), 0), ((9000, 300), 0), ((2_000_000,), 0)],
+    ids=str,
+)
+def test_scratch_of_softmax_is_a_small_part_of_its_input(
+    shape: tuple[int, ...], axis: int, cache_limit: int, threads: int
+) -> None:
+    x = np.zeros(shape, np.float32)
+    for function in (fc.softmax, fc.log_softmax):
+        out = np.empty_like(x)
+        core.set_cache_limit(0)
+        core.set_cache_limit(64 * MEGABYTE)
+        function(x, axis, out=out)
+        assert idle() <= x.nbytes // 8
+
+
 @pytest.mark.parametrize("nbytes", [0, 1, 63, 64, 65, 4096, MEGABYTE + 1])
 def test_block_is_aligned_and_writable(nbytes: int) -> None:
     block = core.Block(nbytes)

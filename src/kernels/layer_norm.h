@@ -1,4 +1,4 @@
-/* Layer norm: y = (x - mean) / sqrt(variance + eps) * weight + bias along a row, weight and bias an entry an item.
+/* Layer norm: y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual) along a row, weight and bias an entry an item.
  *
  * The moments of a row are found and used while it is in the nearest cache. As in batch norm they are summed in double
  * precision about the row's first item, and what the item type cannot hold of the mean goes into a shift. Ba, Kiros & Hinton
@@ -9,74 +9,145 @@
 
 #include "affine.h"
 
+/* One row: where it is, and its parameters. */
 typedef struct {
-    vreal center, scale, shift;
-} row_parameters;
+    const char *x, *residual, *weight, *bias;
+    char *y;
+    vreal center, scale, shift, lower, upper;
+} layer_row;
 
-ALWAYS_INLINE row_parameters parameters_of_row(const fc_layer_rows *t, const REAL *x)
+/* What is known of all rows where this is inlined: a weight and a bias; neither residual nor activation, or at most a clip. */
+typedef struct {
+    int both, bare, clips, past_cache;
+} layer_form;
+
+/* A vector of rows at once where they are short, for the latency of quotients and roots is longer than a row. */
+enum { ROWS_AT_ONCE = DOUBLES, ROWS_BYTES = 8 * 1024 };
+
+typedef int64_t vlong __attribute__((vector_size(VECTOR_BYTES)));
+typedef __typeof__((vnarrow){0} == (vnarrow){0}) narrow_mask;
+
+typedef struct {
+    vdouble mean, variance;
+    REAL center[ROWS_AT_ONCE], scale[ROWS_AT_ONCE], shift[ROWS_AT_ONCE];
+} layer_parameters;
+
+/* As fc_moments_about; of one row in every lane. */
+ALWAYS_INLINE void find_moments_of_rows(const REAL *x, int64_t items, int rows, layer_parameters *p)
 {
-    double mean, variance;
-    if (t->moments) {
-        mean = t->moments[0];
-        variance = t->moments[1];
-    } else {
-        double sum = 0, square = 0;
-        const double center = (double)x[0], count = (double)t->items;
-        moments_plane(x, t->items, center, &sum, &square);
-        const double offset = sum / count, spread = square / count - offset * offset;
-        mean = center + offset;
-        variance = spread < 0 ? 0 : spread; /* NaN stays */
+    double sums[ROWS_AT_ONCE] = {0}, squares[ROWS_AT_ONCE] = {0}, centers[ROWS_AT_ONCE];
+    for (int r = 0; r < rows; r++, x += items) {
+        centers[r] = (double)x[0];
+        moments_plane(x, items, centers[r], sums + r, squares + r);
     }
-    const double factor = 1 / __builtin_sqrt(variance + t->eps);
-    const REAL near = __builtin_isfinite((REAL)mean) ? (REAL)mean : 0;
-    return (row_parameters){splat(near), splat((REAL)factor), splat((REAL)((near - mean) * factor))};
+    vdouble sum, square, center;
+    UNROLLED for (int r = 0; r < ROWS_AT_ONCE; r++) {
+        sum[r] = sums[r % rows];
+        square[r] = squares[r % rows];
+        center[r] = centers[r % rows];
+    }
+    const vdouble offset = sum / (double)items, spread = square / (double)items - offset * offset;
+    p->mean = center + offset;
+    p->variance = (vdouble)((vlong)spread & ~(spread < 0)) + (square - square); /* 0, or NaN where it overflowed */
 }
 
-/* The vector at byte `at`, its first `left` lanes; `both`: there is a weight and a bias. */
-ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const row_parameters *p, const char *x, ptrdiff_t at, int64_t left,
-                                 int both)
+ALWAYS_INLINE void set_parameters_of_rows(double eps, layer_parameters *p)
 {
-    const char *weight = t->weight, *bias = t->bias;
-    vreal y = (load_up_to(x + at, left) - p->center) * p->scale + p->shift;
-    if (both || weight) y *= load_up_to(weight + at, left);
-    if (both || bias) y += load_up_to(bias + at, left);
-    return y;
+    const vdouble largest = (REAL_IS_DOUBLE ? __DBL_MAX__ : __FLT_MAX__) - (vdouble){0}; /* 0 times it is 0 */
+    vdouble factor = p->variance + eps;
+    UNROLLED for (int r = 0; r < ROWS_AT_ONCE; r++) factor[r] = __builtin_sqrt(factor[r]);
+    factor = 1 / factor;
+    const vlong beyond = factor > largest;
+    const vdouble scale = (vdouble)((beyond & (vlong)largest) | (~beyond & (vlong)factor));
+    const vnarrow mean = __builtin_convertvector(p->mean, vnarrow);
+    const vnarrow near = (vnarrow)((narrow_mask)mean & (mean - mean == 0)); /* 0 where it is not finite */
+    const vnarrow narrow = __builtin_convertvector(scale, vnarrow);
+    const vnarrow shift = __builtin_convertvector((__builtin_convertvector(near, vdouble) - p->mean) * factor, vnarrow);
+    memcpy(p->center, &near, sizeof near);
+    memcpy(p->scale, &narrow, sizeof narrow);
+    memcpy(p->shift, &shift, sizeof shift);
+}
+
+/* The vector at byte `at`, its first `left` lanes. */
+ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const layer_row *row, ptrdiff_t at, int64_t left, layer_form form)
+{
+    vreal y = (load_up_to(row->x + at, left) - row->center) * row->scale + row->shift;
+    if (form.both || row->weight) y *= load_up_to(row->weight + at, left);
+    if (form.both || row->bias) y += load_up_to(row->bias + at, left);
+    if (form.bare) return y;
+    if (row->residual) y += load_up_to(row->residual + at, left);
+    return form.clips ? at_most(row->upper, at_least(row->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
 /* The last vector overlaps the one before it, as in affine_plane. */
-ALWAYS_INLINE void layer_row(const fc_layer_rows *t, const row_parameters *p, const char *x, char *y, int both, int past_cache)
+ALWAYS_INLINE void normalise_row(const fc_layer_rows *t, const layer_row *row, layer_form form)
 {
     const int64_t bytes = t->items * REAL_BYTES;
+    char *y = row->y;
     if (t->items < LANES) {
-        store_partial(y, layer_vector(t, p, x, 0, t->items, both), (int)t->items);
+        store_partial(y, layer_vector(t, row, 0, t->items, form), (int)t->items);
         return;
     }
     ptrdiff_t at = 0;
-    if (past_cache && (uintptr_t)y % VECTOR_BYTES) { /* those stores are aligned */
-        store(y, layer_vector(t, p, x, 0, LANES, both));
+    if (form.past_cache && (uintptr_t)y % VECTOR_BYTES) { /* those stores are aligned */
+        store(y, layer_vector(t, row, 0, LANES, form));
         at = (ptrdiff_t)((0 - (uintptr_t)y) % VECTOR_BYTES);
     }
     for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
-        const vreal v = layer_vector(t, p, x, at, LANES, both);
-        if (past_cache) store_past_cache(y + at, v);
+        const vreal v = layer_vector(t, row, at, LANES, form);
+        if (form.past_cache) store_past_cache(y + at, v);
         else store(y + at, v);
     }
-    if (at < bytes) store(y + bytes - VECTOR_BYTES, layer_vector(t, p, x, bytes - VECTOR_BYTES, LANES, both));
+    if (at < bytes) store(y + bytes - VECTOR_BYTES, layer_vector(t, row, bytes - VECTOR_BYTES, LANES, form));
+}
+
+/* `rows`, a constant, from `first` on; `row` and `turn` move on. */
+ALWAYS_INLINE void normalise_some(const fc_layer_rows *t, int64_t first, int rows, layer_row *row, int64_t *turn, layer_form form)
+{
+    const int64_t bytes = t->items * REAL_BYTES;
+    layer_parameters p;
+    if (t->moments) {
+        p.mean = t->moments[0] - (vdouble){0};
+        p.variance = t->moments[1] - (vdouble){0};
+    } else find_moments_of_rows((const REAL *)row->x, t->items, rows, &p);
+    if (t->mean) memcpy(t->mean + first, &p.mean, (size_t)rows * sizeof(double));
+    if (t->variance) memcpy(t->variance + first, &p.variance, (size_t)rows * sizeof(double));
+    set_parameters_of_rows(t->eps, &p);
+    for (int r = 0; r < rows; r++) {
+        row->weight = form.both || t->weight ? (const char *)t->weight + *turn * bytes : NULL;
+        row->bias = form.both || t->bias ? (const char *)t->bias + *turn * bytes : NULL;
+        row->center = splat(p.center[r]);
+        row->scale = splat(p.scale[r]);
+        row->shift = splat(p.shift[r]);
+        normalise_row(t, row, form);
+        row->x += bytes;
+        row->y += bytes;
+        if (row->residual) row->residual += bytes;
+        if (++*turn == t->cycle) *turn = 0;
+    }
+}
+
+ALWAYS_INLINE void normalise_rows(const fc_layer_rows *t, layer_form form)
+{
+    layer_row row = {.x = t->x, .y = t->y, .residual = t->residual, .lower = splat(lower_bound(&t->activation)),
+                     .upper = splat(upper_bound(&t->activation))};
+    int64_t first = 0, turn = t->turn;
+    if (t->items * REAL_BYTES * ROWS_AT_ONCE <= ROWS_BYTES)
+        for (; first + ROWS_AT_ONCE <= t->rows; first += ROWS_AT_ONCE)
+            normalise_some(t, first, ROWS_AT_ONCE, &row, &turn, form);
+    for (; first < t->rows; first++) normalise_some(t, first, 1, &row, &turn, form);
 }
 
 static void layer_norm(const fc_layer_rows *given)
 {
     const fc_layer_rows t = *given; /* which no store can change */
-    const char *x = t.x;
-    char *y = t.y;
-    const int64_t bytes = t.items * REAL_BYTES;
-    const int both = t.weight && t.bias;
-    for (int64_t r = 0; r < t.rows; r++, x += bytes, y += bytes) {
-        const row_parameters p = parameters_of_row(&t, (const REAL *)x);
-        if (both && t.past_cache) layer_row(&t, &p, x, y, 1, 1);
-        else if (both) layer_row(&t, &p, x, y, 1, 0);
-        else layer_row(&t, &p, x, y, 0, t.past_cache);
-    }
+    const int both = t.weight && t.bias, bare = !t.residual && t.activation.kind == FC_IDENTITY;
+    const int clips = is_clip(&t.activation);
+    if (both && bare && t.past_cache) normalise_rows(&t, (layer_form){1, 1, 1, 1});
+    else if (both && bare) normalise_rows(&t, (layer_form){1, 1, 1, 0});
+    else if (bare) normalise_rows(&t, (layer_form){0, 1, 1, t.past_cache});
+    else if (clips) normalise_rows(&t, (layer_form){0, 0, 1, t.past_cache});
+    else normalise_rows(&t, (layer_form){0, 0, 0, t.past_cache});
     if (t.past_cache) fence_past_cache();
 }
 

@@ -12,6 +12,7 @@
 #include "pool_whole.h"
 #include "rows.h"
 #include "softmax.h"
+#include "softmax_part.h"
 #include "tile.h"
 #include "transpose.h"
 #include "winograd.h"
@@ -48,6 +49,9 @@ const fc_kernels FASTCONV_TABLE = {
     .layer_norm = layer_norm,
     .softmax_rows = softmax_rows,
     .softmax_columns = softmax_columns,
+    .softmax_part = softmax_part,
+    .softmax_join = softmax_join,
+    .softmax_rescale = softmax_rescale,
     .activate = activate_row,
     .gather = gather,
     .scatter = scatter,

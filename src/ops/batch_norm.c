@@ -209,8 +209,8 @@ static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *n
         for (int64_t i = 0; i < count; i++) factors[i] = 1 / sqrt(norm->variance[first + i] + norm->eps);
         for (int64_t i = 0; i < count; i++) {
             const int64_t c = first + i;
-            const double factor = (norm->weight ? norm->weight[c] : 1) * factors[i], bias = norm->bias ? norm->bias[c] : 0;
-            fc_set_affine(vectors, c, norm->mean[c], factor, bias);
+            fc_set_affine(vectors, c, norm->mean[c], factors[i], norm->weight ? norm->weight[c] : 1,
+                          norm->bias ? norm->bias[c] : 0);
         }
     }
 }

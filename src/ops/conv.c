@@ -178,26 +178,33 @@ void fc_lay_out_piece(const fc_conv_job *job, const fc_piece *piece, void *row, 
     }
 }
 
-void fc_store_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *scratch, ptrdiff_t block_bytes)
+void fc_store_panel_rows(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const fc_panel_rows *rows)
 {
     const fc_conv_plan *plan = job->plan;
     const fc_range *range = &piece->range;
     const int block = plan->kernels->block;
-    fc_store store = {.kernels = plan->kernels, .px = FC_BLOCK_BYTES, .row = range->count[2] * FC_BLOCK_BYTES,
-                      .output = job->output, .rows = range->count[1], .cols = range->count[2],
+    fc_store store = {.kernels = plan->kernels, .px = FC_BLOCK_BYTES, .row = rows->row, .output = job->output,
+                      .rows = fc_ceil_div(range->count[1] - rows->first, rows->step), .cols = range->count[2],
                       .activation = job->epilogue.activation};
+    store.output.stride[3] *= rows->step;
     for (int b = 0; b < fc_panel_blocks(plan, tile); b++) {
         const int64_t within = (tile * plan->kernels->tile_blocks + b) * block;
         const ptrdiff_t at = piece->sample * job->output.stride[0]
                            + (piece->group * plan->group_out + within) * job->output.stride[1]
-                           + range->first[0] * job->output.stride[2] + range->first[1] * job->output.stride[3]
+                           + range->first[0] * job->output.stride[2] + (range->first[1] + rows->first) * job->output.stride[3]
                            + range->first[2] * job->output.stride[4];
         store.channels = fc_min(block, plan->group_out - within);
-        store.scratch = (const char *)scratch + b * block_bytes;
+        store.scratch = (const char *)rows->scratch + b * rows->block;
         store.output.data = (char *)job->output.data + at;
         store.residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;
         fc_store_block(&store);
     }
+}
+
+void fc_store_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *scratch, ptrdiff_t block_bytes)
+{
+    const fc_panel_rows rows = {scratch, block_bytes, piece->range.count[2] * FC_BLOCK_BYTES, 0, 1};
+    fc_store_panel_rows(job, piece, tile, &rows);
 }
 
 const void *fc_panel_bias(const fc_conv_job *job, int64_t group, int64_t tile)

@@ -77,6 +77,9 @@ int64_t fc_pieces(const fc_conv_job *job);
 /* The range of outputs of all phases of the slice `slice` (below plan->step[0]) of a piece; its count[0] is 0 where there is none. */
 fc_range fc_outputs_of(const fc_conv_job *job, const fc_range *piece, int64_t slice);
 
+/* The phases_a_row phases of the rows first + step[1] * t of a slice, or NULL where no tap reaches them. */
+const fc_phase *fc_phases_of_rows(const fc_conv_job *job, const fc_phase *slice, int64_t first);
+
 /* How many rows and columns of them belong to a phase. */
 int64_t fc_phase_count(const fc_conv_job *job, const fc_phase *phase, const fc_range *outputs, int axis);
 
@@ -90,6 +93,14 @@ void fc_lay_out_piece(const fc_conv_job *job, const fc_piece *piece, void *row, 
  * between blocks. */
 void fc_store_panel(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const void *scratch,
                     ptrdiff_t block_bytes);
+
+/* The same of the rows first + step * t alone; in scratch they are `row` bytes apart, 0 where they are all alike. */
+typedef struct {
+    const void *scratch;
+    ptrdiff_t block, row;
+    int64_t first, step;
+} fc_panel_rows;
+void fc_store_panel_rows(const fc_conv_job *job, const fc_piece *piece, int64_t tile, const fc_panel_rows *rows);
 
 /* Where the padded bias of a panel starts. */
 const void *fc_panel_bias(const fc_conv_job *job, int64_t group, int64_t tile);

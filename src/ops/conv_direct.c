@@ -42,6 +42,35 @@ static void sweep_phases(const fc_conv_job *job, const fc_panel *panel, const fc
     }
 }
 
+/* The rows of a slice that one row of phases makes, by themselves; those that no tap reaches are all alike. */
+static void sweep_rows(const fc_conv_job *job, const fc_panel *panel, const fc_piece *outputs, int64_t tile, const void *input,
+                       void *scratch)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_range *range = &outputs->range;
+    const fc_phase *slice = fc_phases_of_slice(job, range->first[0] % plan->step[0]);
+    const ptrdiff_t row = range->count[2] * FC_BLOCK_BYTES;
+    fc_reduction nothing = job->phase->reduction;
+    nothing.steps = nothing.tail_steps = 0;
+    for (int64_t first = 0; first < plan->step[1] && first < range->count[1]; first++) {
+        const fc_phase *phase = fc_phases_of_rows(job, slice, first);
+        const int64_t rows = phase ? fc_phase_count(job, phase, range, 1) : 1;
+        const fc_target target = {.data = scratch, .px = FC_BLOCK_BYTES, .row = row, .block = rows * row};
+        fc_sweep(&nothing, input, panel, &target, rows, range->count[2]);
+        for (int64_t left = phase ? job->phases_a_row : 0; left > 0; left--, phase++) {
+            const int64_t cols = fc_phase_count(job, phase, range, 2);
+            fc_panel own = *panel;
+            fc_target every = target;
+            if (!cols) continue;
+            own.filter = (const char *)panel->filter + phase->before * plan->group_in * panel->blocks * FC_BLOCK_BYTES;
+            every.data = (char *)scratch + phase->first[2] * FC_BLOCK_BYTES;
+            every.px *= plan->step[2];
+            fc_sweep(&phase->reduction, input, &own, &every, rows, cols);
+        }
+        fc_store_panel_rows(job, outputs, tile, &(fc_panel_rows){scratch, target.block, rows > 1 ? row : 0, first, plan->step[1]});
+    }
+}
+
 static void sweep_slice(const fc_conv_job *job, const fc_piece *outputs, int64_t tile, const void *input, const void *filter,
                         void *scratch)
 {
@@ -58,6 +87,10 @@ static void sweep_slice(const fc_conv_job *job, const fc_piece *outputs, int64_t
         target = (fc_target){.data = (char *)job->output.data + at, .px = stride[4], .row = stride[3], .block = FC_BLOCK_BYTES,
                              .residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL};
         sweep_phases(job, &panel, &target, range, input);
+        return;
+    }
+    if (4 * job->phases_a_slice <= plan->step[1] * job->phases_a_row) { /* most rows have no taps */
+        sweep_rows(job, &panel, outputs, tile, input, scratch);
         return;
     }
     const ptrdiff_t row = range->count[2] * FC_BLOCK_BYTES;

@@ -118,15 +118,6 @@ static void pack_channel(void *context, int64_t task, int thread)
     }
 }
 
-/* The phases of the rows first + step[1] * t of a slice, or NULL where no tap reaches them. */
-static const fc_phase *phases_of_rows(const fc_conv_job *job, const fc_phase *slice, int64_t first)
-{
-    if (!slice) return NULL;
-    for (const fc_phase *phase = slice; phase < slice + job->phases_a_slice; phase += job->phases_a_row)
-        if (phase->first[1] == first) return phase;
-    return NULL;
-}
-
 /* The outputs of one channel in every step[1]-th row into `rows`, from those of each phase, which `t` writes to scratch. */
 static void join_phases(const fc_conv_job *job, const fc_phase *phase, const fc_range *outputs, fc_planar t, char *rows)
 {
@@ -148,6 +139,22 @@ static void join_phases(const fc_conv_job *job, const fc_phase *phase, const fc_
     }
 }
 
+/* Rows that no tap reaches are all alike: one row of act(bias), copied. */
+static void fill_rows(const fc_conv_job *job, const fc_piece *outputs, int64_t channel, int64_t first, const fc_planar *nothing)
+{
+    const fc_kernels *k = job->plan->kernels;
+    const fc_range *range = &outputs->range;
+    const int item = job->conv->item_bytes;
+    const ptrdiff_t px = job->output.stride[4];
+    k->planar(nothing);
+    k->activate(nothing->output, nothing->output, NULL, nothing->count, &job->epilogue.activation, 0);
+    for (int64_t r = first; r < range->count[1]; r += job->plan->step[1]) {
+        char *out = (char *)job->output.data + output_at(job, outputs, channel, r);
+        if (px == item) memcpy(out, nothing->output, (size_t)(nothing->count * item));
+        else k->scatter(out, px, nothing->output, nothing->count);
+    }
+}
+
 /* One slice of outputs of one channel. */
 static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, int64_t channel, const char *input, char *scratch)
 {
@@ -163,13 +170,15 @@ static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, in
                    .bias = job->epilogue.bias ? (const char *)job->epilogue.bias + all * item : NULL};
     for (int64_t first = 0; first < height; first++) {
         const int64_t count = fc_ceil_div(range->count[1] - first, plan->step[1]);
-        const fc_phase *phase = phases_of_rows(job, slice, first);
-        if (job->gaps) {
-            fc_planar nothing = t;
-            nothing.output = rows;
-            nothing.count = count * width;
-            plan->kernels->planar(&nothing);
+        const fc_phase *phase = fc_phases_of_rows(job, slice, first);
+        fc_planar nothing = t;
+        nothing.output = rows;
+        nothing.count = phase ? count * width : width;
+        if (!phase && !job->epilogue.residual) {
+            fill_rows(job, outputs, channel, first, &nothing);
+            continue;
         }
+        if (job->gaps) plan->kernels->planar(&nothing);
         if (phase) join_phases(job, phase, range, t, rows);
         for (int64_t r = 0; r < count; r++)
             store_row(job, rows + r * width * item, output_at(job, outputs, channel, first + r * plan->step[1]), width);

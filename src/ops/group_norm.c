@@ -8,7 +8,7 @@
  *
  * A thread takes a unit, finds its moments and normalises it while it is in the cache. Where units are large or few, all
  * threads share one, piece by piece: first the moments of some units, then the affine map of those. Either way the moments
- * are sums of the same pieces in the same order. Wu & He 2018.
+ * are sums of the same pieces in the same order. Groups that are short rows are left to group_rows.c. Wu & He 2018.
  */
 #include <string.h>
 
@@ -96,8 +96,8 @@ static void finish_group(const fc_group_job *job, int64_t unit, int64_t group, c
     const double factor = 1 / sqrt(moments.variance + norm->eps);
     const int64_t of_map = of_all % job->map->groups * channels;
     for (int64_t c = 0; c < channels; c++)
-        fc_set_affine(&scratch->vectors, group * channels + c, moments.mean,
-                      norm->weight ? norm->weight[of_map + c] * factor : factor, norm->bias ? norm->bias[of_map + c] : 0);
+        fc_set_affine(&scratch->vectors, group * channels + c, moments.mean, factor,
+                      norm->weight ? norm->weight[of_map + c] : 1, norm->bias ? norm->bias[of_map + c] : 0);
 }
 
 /* Items or pixels [first, first + count) of a unit; channels first, whole channels at once where there are any. */
@@ -184,8 +184,7 @@ static void prepare(fc_group_job *job)
 {
     const fc_grouped *map = job->map;
     const int item = map->item_bytes;
-    /* Of one pixel both layouts are the same, and its channels fill vectors. */
-    job->channels_last = map->channels_last || map->pixels == 1;
+    job->channels_last = map->channels_last || map->pixels == 1; /* of one pixel both layouts are the same */
     job->groups = job->channels_last ? map->groups : 1;
     job->units = job->channels_last ? map->batch : map->batch * map->groups;
     job->channels = job->channels_last ? map->channels : map->channels / map->groups;
@@ -207,6 +206,7 @@ static void prepare(fc_group_job *job)
 fc_status fc_group_norm(const fc_grouped *map, const fc_group_scaling *norm, const void *x, void *y,
                         const fc_epilogue *epilogue, const fc_run *run)
 {
+    if (fc_group_rows_suit(map, norm)) return fc_group_norm_rows(map, norm, x, y, epilogue, run);
     fc_group_job job = {.map = map, .norm = norm, .epilogue = epilogue, .x = x, .y = y,
                         .kernels = fc_kernels_for(run->isa, map->item_bytes)};
     fc_team team = run->team;

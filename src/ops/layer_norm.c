@@ -7,26 +7,42 @@
 enum { TASK_ITEMS = 16 * 1024 };
 
 typedef struct {
+    const fc_layer_rows *all;
+    const fc_kernels *kernels;
+    int64_t together; /* rows of a task */
+} fc_rows_job;
+
+static void rows_task(void *context, int64_t task, int thread)
+{
+    const fc_rows_job *job = context;
+    const int64_t first = task * job->together;
+    const ptrdiff_t at = first * job->all->items * job->kernels->item_bytes;
+    fc_layer_rows rows = *job->all;
+    (void)thread;
+    rows.x = fc_offset(rows.x, at);
+    rows.y = (char *)rows.y + at;
+    rows.residual = fc_offset(rows.residual, at);
+    rows.turn = first % rows.cycle;
+    rows.rows = fc_min(job->together, rows.rows - first);
+    if (rows.mean) rows.mean += first;
+    if (rows.variance) rows.variance += first;
+    job->kernels->layer_norm(&rows);
+}
+
+fc_status fc_normalise_rows(const fc_layer_rows *all, const fc_kernels *kernels, const fc_team *team)
+{
+    fc_rows_job job = {all, kernels, fc_max(1, TASK_ITEMS / all->items)};
+    return fc_parallel(team, fc_ceil_div(all->rows, job.together), rows_task, &job);
+}
+
+typedef struct {
     const fc_layer *layer;
     const fc_kernels *kernels;
     const char *x;
     char *y;
-    int64_t together; /* rows of a task */
     double center, *sums, moments[2];
     int past_cache;
 } fc_layer_job;
-
-static void rows_task(void *context, int64_t task, int thread)
-{
-    const fc_layer_job *job = context;
-    const fc_layer *layer = job->layer;
-    const int64_t first = task * job->together;
-    const ptrdiff_t at = first * layer->items * layer->item_bytes;
-    (void)thread;
-    job->kernels->layer_norm(&(fc_layer_rows){
-        .x = job->x + at, .y = job->y + at, .weight = layer->weight, .bias = layer->bias, .eps = layer->eps,
-        .rows = fc_min(job->together, layer->rows - first), .items = layer->items, .past_cache = job->past_cache});
-}
 
 static void moments_task(void *context, int64_t task, int thread)
 {
@@ -49,8 +65,8 @@ static void piece_task(void *context, int64_t task, int thread)
     (void)thread;
     job->kernels->layer_norm(&(fc_layer_rows){
         .x = job->x + at, .y = job->y + at, .weight = fc_offset(layer->weight, at), .bias = fc_offset(layer->bias, at),
-        .moments = job->moments, .rows = 1, .items = fc_min(FC_PIECE_ITEMS, layer->items - first), .eps = layer->eps,
-        .past_cache = job->past_cache});
+        .moments = job->moments, .rows = 1, .items = fc_min(FC_PIECE_ITEMS, layer->items - first), .cycle = 1,
+        .eps = layer->eps, .past_cache = job->past_cache});
 }
 
 /* The rows of which each is cut into pieces. */
@@ -92,6 +108,7 @@ fc_status fc_layer_norm(const fc_layer *layer, const void *x, void *y, const fc_
     const int whole_lines = (uintptr_t)y % FC_ALIGNMENT == 0 && layer->items * layer->item_bytes % FC_ALIGNMENT == 0;
     job.past_cache = (whole_lines || layer->items >= FC_LONG_RUN) && items * layer->item_bytes >= FC_PAST_CACHE_BYTES;
     if (layer->items > FC_PIECE_ITEMS) return run_long_rows(&job, &team);
-    job.together = fc_max(1, TASK_ITEMS / layer->items);
-    return fc_parallel(&team, fc_ceil_div(layer->rows, job.together), rows_task, &job);
+    const fc_layer_rows rows = {.x = x, .y = y, .weight = layer->weight, .bias = layer->bias, .rows = layer->rows,
+                                .items = layer->items, .cycle = 1, .eps = layer->eps, .past_cache = job.past_cache};
+    return fc_normalise_rows(&rows, job.kernels, &team);
 }

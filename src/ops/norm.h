@@ -2,6 +2,7 @@
 #ifndef FASTCONV_OPS_NORM_H
 #define FASTCONV_OPS_NORM_H
 
+#include <float.h>
 #include <math.h>
 
 #include "../fastconv.h"
@@ -16,11 +17,11 @@ typedef struct {
     double mean, variance; /* biased */
 } fc_moment_pair;
 
-/* From the sums of x - center and of its square over `count` items. */
+/* From the sums of x - center and of its square over `count` items; a variance is NaN where the sum of squares overflows. */
 static inline fc_moment_pair fc_moments_about(double center, double sum, double square, double count)
 {
     const double offset = sum / count, spread = square / count - offset * offset;
-    return (fc_moment_pair){center + offset, spread < 0 ? 0 : spread}; /* NaN stays */
+    return (fc_moment_pair){center + offset, !isfinite(square) ? NAN : spread < 0 ? 0 : spread};
 }
 
 static inline double fc_item_at(const void *p, int item_bytes)
@@ -40,20 +41,32 @@ typedef struct {
     int item_bytes;
 } fc_affine_vectors;
 
-/* y = (x - mean) * factor + bias, with the digits of the mean that the item type cannot hold moved into the shift. */
-static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double mean, double factor, double bias)
+/* y = (x - mean) * factor * weight + bias, with the digits of the mean that the item type cannot hold moved into the shift. A
+ * scale that overflows because variance + eps is no normal number of the item type is the largest one, so that what equals the
+ * mean becomes the bias. */
+static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double mean, double factor, double weight, double bias)
 {
+    double scale = weight * factor;
     if (v->item_bytes == 4) {
+        if (factor * factor * FLT_MIN > 1 && fabs(scale) > FLT_MAX) scale = copysign(FLT_MAX, scale);
         const float near = isfinite((float)mean) ? (float)mean : 0;
         ((float *)v->center)[c] = near;
-        ((float *)v->scale)[c] = (float)factor;
-        ((float *)v->shift)[c] = (float)(bias - (mean - near) * factor);
+        ((float *)v->scale)[c] = (float)scale;
+        ((float *)v->shift)[c] = (float)(bias - (mean - near) * scale);
     } else {
         const double near = isfinite(mean) ? mean : 0;
         ((double *)v->center)[c] = near;
-        ((double *)v->scale)[c] = factor;
-        ((double *)v->shift)[c] = bias - (mean - near) * factor;
+        ((double *)v->scale)[c] = scale;
+        ((double *)v->shift)[c] = bias - (mean - near) * scale;
     }
 }
+
+/* The rows of `all`, shared by the threads of `team`. */
+fc_status fc_normalise_rows(const fc_layer_rows *all, const fc_kernels *kernels, const fc_team *team);
+
+/* Whether a map's groups are short rows, and fc_group_norm of such a map. */
+int fc_group_rows_suit(const fc_grouped *map, const fc_group_scaling *norm);
+fc_status fc_group_norm_rows(const fc_grouped *map, const fc_group_scaling *norm, const void *x, void *y,
+                             const fc_epilogue *epilogue, const fc_run *run);
 
 #endif

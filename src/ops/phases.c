@@ -108,3 +108,11 @@ const fc_phase *fc_phases_of_slice(const fc_conv_job *job, int64_t slice)
         if (phase->first[0] == slice) return phase;
     return NULL;
 }
+
+const fc_phase *fc_phases_of_rows(const fc_conv_job *job, const fc_phase *slice, int64_t first)
+{
+    if (!slice) return NULL;
+    for (const fc_phase *phase = slice; phase < slice + job->phases_a_slice; phase += job->phases_a_row)
+        if (phase->first[1] == first) return phase;
+    return NULL;
+}

@@ -6,12 +6,17 @@
  *     |    |####|    |                  |####|  items rows, inner items apart in the array,
  *     |    |####|    |  items           |####|  side by side in scratch
  *     +----+----+----+--                +----+
+ *
+ * Where no band of whole cache lines is that small, the output itself holds what is between the passes (softmax_tall.c).
  */
+#include "softmax.h"
+
 #include "norm.h"
 #include "../sizes.h"
 
-/* Bytes of a band in scratch, items of a task of rows, and exponentials below which a second thread does not pay. */
-enum { BAND_BYTES = 128 * 1024, TASK_ITEMS = 16 * 1024, SERIAL_ITEMS = 8 * 1024 };
+/* Bytes of a band in scratch, items of a task of rows, exponentials below which a second thread does not pay, and items of a row
+ * that a cache of one thread holds. */
+enum { BAND_BYTES = 128 * 1024, TASK_ITEMS = 16 * 1024, SERIAL_ITEMS = 8 * 1024, LONG_ROW = 256 * 1024 };
 
 typedef struct {
     const fc_softmax *softmax;
@@ -64,6 +69,7 @@ fc_status fc_softmax_run(const fc_softmax *s, const void *x, void *y, const fc_r
     const int line = FC_ALIGNMENT / s->item_bytes;
     const double items = (double)s->outer * (double)s->items * (double)s->inner;
     if (items < SERIAL_ITEMS) team.threads = 1;
+    if (s->items > (s->inner == 1 ? LONG_ROW : BAND_BYTES / FC_ALIGNMENT)) return fc_softmax_tall(s, x, y, run);
     /* Stores past the cache are aligned; part of a line would be stored through it. */
     const int whole_lines = (uintptr_t)y % FC_ALIGNMENT == 0 && (s->inner == 1 ? s->items : s->inner) % line == 0;
     job.past_cache = whole_lines && items * s->item_bytes >= FC_PAST_CACHE_BYTES;
@@ -73,7 +79,7 @@ fc_status fc_softmax_run(const fc_softmax *s, const void *x, void *y, const fc_r
         return run_job(&job, &team, fc_ceil_div(s->outer, job.together), rows_task);
     }
     const int64_t fitting = BAND_BYTES / (s->items * FC_ALIGNMENT);
-    job.columns = fc_min(fc_max(1, fitting) * line, s->inner);
+    job.columns = fc_min(fitting * line, s->inner);
     job.bands = fc_ceil_div(s->inner, job.columns);
     job.thread_bytes = (fc_aligned((size_t)(job.columns * s->item_bytes)) + FC_ALIGNMENT) * ((size_t)s->items + 2);
     return run_job(&job, &team, s->outer * job.bands, band_task);

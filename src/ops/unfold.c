@@ -7,10 +7,13 @@
  *
  *   sums, stride 3    | 0 3 6 9 | 1 4 7 | 2 5 8 |      a tap meets one phase
  *   output            | 0 1 2 3 4 5 6 7 8 9 |
+ *
+ * Phases that no tap meets have no sums; their pixels are zero.
  */
 #include <string.h>
 
 #include "rows.h"
+#include "../plan/transposed.h"
 #include "../sizes.h"
 
 enum { SUM_BYTES = 24 * 1024 };
@@ -39,6 +42,20 @@ static fc_span within(const fc_window *w, int axis, int64_t tap, int64_t low, in
 static int64_t first_place(const fc_window *w, int axis, int64_t tap, int64_t window)
 {
     return window * w->stride[axis] - w->pad[axis] + tap * w->dilation[axis];
+}
+
+static int has_one_window(const fc_unfolding *u) { return u->window.out[1] == 1 && u->window.out[2] == 1; }
+
+/* The same with the taps of one window as the windows of one tap, whose rows are longer. */
+static fc_unfolding turned(const fc_unfolding *unfolding)
+{
+    fc_unfolding u = *unfolding;
+    for (int axis = 1; axis < FC_SPATIAL; axis++) {
+        u.window.out[axis] = u.window.kernel[axis];
+        u.window.stride[axis] = u.window.dilation[axis];
+        u.window.kernel[axis] = u.window.dilation[axis] = 1;
+    }
+    return u;
 }
 
 static void write_patch(const void *context, const fc_patch *patch)
@@ -81,11 +98,12 @@ static void prepare_tables(const fc_unfold_job *job)
     }
 }
 
-fc_status fc_unfold(const fc_unfolding *unfolding, const fc_view *input, void *output, const fc_run *run)
+fc_status fc_unfold(const fc_unfolding *given, const fc_view *input, void *output, const fc_run *run)
 {
-    const fc_window *w = &unfolding->window;
-    fc_unfold_job job = {.unfolding = unfolding, .kernels = fc_kernels_for(run->isa, unfolding->item_bytes), .input = *input};
-    const fc_row_writer writer = {.rows = unfolding->batch * unfolding->channels * w->kernel[1] * w->kernel[2] * w->out[1],
+    const fc_unfolding unfolding = has_one_window(given) ? turned(given) : *given;
+    const fc_window *w = &unfolding.window;
+    fc_unfold_job job = {.unfolding = &unfolding, .kernels = fc_kernels_for(run->isa, unfolding.item_bytes), .input = *input};
+    const fc_row_writer writer = {.rows = unfolding.batch * unfolding.channels * w->kernel[1] * w->kernel[2] * w->out[1],
                                   .cols = w->out[2], .output = output, .kernels = job.kernels, .write = write_patch,
                                   .context = &job};
     const size_t table_bytes = fc_aligned((size_t)(w->kernel[1] * w->out[1]) * sizeof(ptrdiff_t));
@@ -112,6 +130,7 @@ typedef struct {
     char *output, *sums;
     fc_fold_cols *cols; /* [kernel column] */
     int64_t phases, band_rows, bands;
+    int sparse; /* only the phases that taps meet have sums, in the order of the taps */
     ptrdiff_t phase_bytes, row_bytes; /* of sums */
     size_t band_bytes;
 } fc_fold_job;
@@ -125,7 +144,8 @@ static void prepare_cols(const fc_fold_job *job)
         *cols = (fc_fold_cols){.from = x.from, .count = x.to - x.from};
         if (cols->count == 0) continue;
         const int64_t col = first_place(w, 2, j, x.from);
-        cols->sum = col % w->stride[2] * job->phase_bytes + col / w->stride[2] * job->kernels->item_bytes;
+        const int64_t phase = job->sparse ? j % job->phases : col % w->stride[2];
+        cols->sum = phase * job->phase_bytes + col / w->stride[2] * job->kernels->item_bytes;
     }
 }
 
@@ -148,6 +168,35 @@ static void add_kernel_row(const fc_fold_job *job, const char *source, int64_t i
     }
 }
 
+/* Whether any window shows row y. */
+static int is_shown(const fc_window *w, int64_t y)
+{
+    for (int64_t i = 0; i < w->kernel[1]; i++) {
+        const int64_t place = y + w->pad[1] - i * w->dilation[1];
+        if (place >= 0 && place % w->stride[1] == 0 && place / w->stride[1] < w->out[1]) return 1;
+    }
+    return 0;
+}
+
+/* A row of the output from its sums. */
+static void store_row(const fc_fold_job *job, int64_t y, const char *sums, char *out)
+{
+    const fc_window *w = &job->unfolding->window;
+    const ptrdiff_t item = job->kernels->item_bytes;
+    if (!job->sparse) {
+        job->kernels->interleave(out, sums, job->phase_bytes, job->phases, w->in[2]);
+        return;
+    }
+    memset(out, 0, (size_t)(w->in[2] * item));
+    if (!is_shown(w, y)) return;
+    for (int64_t p = 0; p < job->phases; p++) {
+        const int64_t first = fc_axis_phase_of(w, 2, p).first;
+        if (first < w->in[2])
+            job->kernels->scatter(out + first * item, w->stride[2] * item, sums + p * job->phase_bytes,
+                                  fc_ceil_div(w->in[2] - first, w->stride[2]));
+    }
+}
+
 static void fold_task(void *context, int64_t task, int thread)
 {
     const fc_fold_job *job = context;
@@ -163,20 +212,28 @@ static void fold_task(void *context, int64_t task, int thread)
     const ptrdiff_t out_row = w->in[2] * job->kernels->item_bytes;
     char *out = job->output + (plane * w->in[1] + first) * out_row;
     for (int64_t y = band.from; y < band.to; y++, out += out_row, sums += job->row_bytes)
-        job->kernels->interleave(out, sums, job->phase_bytes, job->phases, w->in[2]);
+        store_row(job, y, sums, out);
 }
 
-fc_status fc_fold(const fc_unfolding *unfolding, const fc_view *input, void *output, const fc_run *run)
+fc_status fc_fold(const fc_unfolding *given, const fc_view *input, void *output, const fc_run *run)
 {
-    const fc_window *w = &unfolding->window;
-    const fc_kernels *kernels = fc_kernels_for(run->isa, unfolding->item_bytes);
+    const fc_unfolding own = has_one_window(given) ? turned(given) : *given, *unfolding = &own;
+    const fc_window *w = &own.window;
+    const fc_kernels *kernels = fc_kernels_for(run->isa, own.item_bytes);
     fc_fold_job job = {.unfolding = unfolding, .kernels = kernels, .input = *input, .output = output};
+    if (has_one_window(given)) {
+        job.input.stride[4] = input->stride[1];
+        job.input.stride[1] *= w->out[1] * w->out[2];
+    }
     /* Rows of sums end with a vector that add_rows may touch. */
     const int64_t in_phase = fc_ceil_div(w->in[2], w->stride[2]);
+    /* Where most phases have taps, the pixels of all of them are interleaved. */
     job.phases = fc_min(w->stride[2], w->in[2]);
+    job.sparse = 2 * fc_axis_phases(w, 2) <= job.phases;
+    if (job.sparse) job.phases = fc_axis_phases(w, 2);
     job.phase_bytes = (in_phase / kernels->lanes + 2) * kernels->lanes * unfolding->item_bytes;
     job.row_bytes = job.phases * job.phase_bytes;
-    job.band_rows = fc_min(fc_max(SUM_BYTES / job.row_bytes, 1), w->in[1]);
+    job.band_rows = fc_min(fc_max(SUM_BYTES / fc_max(job.row_bytes, w->in[2] * unfolding->item_bytes), 1), w->in[1]);
     job.bands = fc_ceil_div(w->in[1], job.band_rows);
     job.band_bytes = fc_aligned((size_t)(job.band_rows * job.row_bytes));
     const int64_t planes = unfolding->batch * unfolding->channels;
