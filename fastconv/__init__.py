@@ -1,5 +1,11 @@
 """Convolution, pooling and batch normalisation of NumPy arrays on the CPU, at the limit of the hardware."""
 
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from fastconv import functional
 from fastconv.functional import (
     adaptive_avg_pool1d,
@@ -51,6 +57,10 @@ from fastconv.runtime import (
     set_num_threads,
     show_config,
 )
+from fastconv.serialization import load, save
+
+if TYPE_CHECKING:
+    from fastconv import models, nn
 
 __version__ = "0.1.0"
 
@@ -85,6 +95,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "load",
     "log_softmax",
     "max_pool1d",
     "max_pool2d",
@@ -92,9 +103,12 @@ __all__ = [
     "max_unpool1d",
     "max_unpool2d",
     "max_unpool3d",
+    "models",
+    "nn",
     "pad",
     "relu",
     "relu6",
+    "save",
     "set_cache_limit",
     "set_num_threads",
     "show_config",
@@ -104,3 +118,14 @@ __all__ = [
     "tanh",
     "unfold",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        # When they are asked for: who calls functions only need not wait for them.
+        if name in ("models", "nn"):
+            return importlib.import_module(f"fastconv.{name}")
+        raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
