@@ -15,6 +15,16 @@ import numpy as np
 from fastconv.functional.checks import arguments
 from fastconv.nn.parameter import Parameter
 
+__all__ = [
+    "constant_",
+    "fan_in_and_out",
+    "generator",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "uniform_",
+]
+
 # A string: numpy.random takes longer to import than all of this package, and few need it.
 Seed: TypeAlias = "np.random.Generator | int | None"
 
