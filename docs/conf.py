@@ -1,5 +1,6 @@
 """The site: ``python -m sphinx -W --keep-going -n docs build/docs``."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ myst_heading_anchors = 3
 numpydoc_show_class_members = False
 # numpydoc's sections say the types, with shapes and meanings.
 autodoc_typehints = "none"
+autodoc_default_options = {"members": True}
 
 html_title = f"fastconv {release}"
 html_theme = "alabaster"
@@ -41,9 +43,14 @@ html_show_sphinx = False
 # Written anew by each build, as far as it changes: Sphinx looks at the time of a page.
 REFERENCE = DOCS / "reference"
 REFERENCE.mkdir(exist_ok=True)
-for page in REFERENCE.glob(f"{fc.__name__}.*.rst"):
-    if page.stem.removeprefix(f"{fc.__name__}.") not in contents.public_names(fc):
-        page.unlink()
-index = REFERENCE / "index.rst"
-if not index.exists() or index.read_text(encoding="utf-8") != contents.reference(fc):
-    index.write_text(contents.reference(fc), encoding="utf-8")
+packages = {page: importlib.import_module(page.package) for page in contents.REFERENCE}
+names = {
+    f"{page.package}.{name}" for page, package in packages.items() for name in contents.public_names(package)
+}
+for written in REFERENCE.glob("fastconv.*.rst"):
+    if written.stem not in names:
+        written.unlink()
+for page, package in packages.items():
+    text, path = contents.reference(package, page), REFERENCE / f"{page.file}.rst"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")

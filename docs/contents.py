@@ -29,6 +29,7 @@ class Group(NamedTuple):
 
 GROUPS = (
     Group("Convolution", ("conv?d", "explain"), "Sums of products over a sliding window."),
+    Group("Compiled inference", ("compile", "Compiled"), "Whole networks by one native call."),
     Group("Measured choices", ("tuning.*",), 'What ``algorithm="autotune"`` of a convolution remembers.'),
     Group(
         "Transposed convolution",
@@ -57,6 +58,54 @@ GROUPS = (
         ("config", "?et_num_threads", "cache_info", "set_cache_limit", "show_config"),
         "What a call runs with.",
     ),
+    Group("Files", ("save", "load"), "State dicts in safetensors and npz."),
+)
+
+MODULES = (
+    Group("Base", ("Module", "Parameter"), "What every module is, and what it learns."),
+    Group("Containers", ("Sequential", "Residual", "Concat"), "Modules made of modules."),
+    Group("Convolution", ("Conv?d", "ConvTranspose?d"), "With weight and bias."),
+    Group("Pooling", ("*Pool?d",), "Maxima and averages over windows."),
+    Group("Normalisation", ("*Norm?d", "*Norm"), "With scale, shift and running statistics."),
+    Group("Linear map", ("Linear",), "With weight and bias."),
+    Group(
+        "Activations",
+        ("ReLU", "ReLU6", "LeakyReLU", "Sigmoid", "Tanh", "SiLU", "Hardswish", "Softmax"),
+        "Functions of each element, and of a row of elements.",
+    ),
+    Group("Shape and noise", ("Flatten", "Identity", "Dropout"), "What has no parameters and no window."),
+)
+
+INITIAL_VALUES = (Group("Initial values", ("*_", "generator", "fan_in_and_out"), "Draws and constants."),)
+
+MODELS = (
+    Group(
+        "Classification",
+        ("lenet5", "vgg*", "resnet*", "mobilenet*", "squeezenet*", "densenet*", "googlenet"),
+        "A row of numbers for every image.",
+    ),
+    Group("Segmentation", ("unet",), "A row of numbers for every pixel."),
+)
+
+
+class Page(NamedTuple):
+    """A page of the reference: the package that it is of, its heading, its groups."""
+
+    package: str
+    title: str
+    groups: tuple[Group, ...]
+
+    @property
+    def file(self) -> str:
+        """Name of the page, without an ending."""
+        return "index" if self.package == "fastconv" else self.package.rpartition("fastconv.")[2]
+
+
+REFERENCE = (
+    Page("fastconv", "Reference", GROUPS),
+    Page("fastconv.nn", "Modules", MODULES),
+    Page("fastconv.nn.init", "Initial values", INITIAL_VALUES),
+    Page("fastconv.models", "Models", MODELS),
 )
 
 
@@ -71,16 +120,19 @@ def public_names(package: ModuleType) -> list[str]:
     return names + [f"{name}.{function}" for name in modules for function in getattr(package, name).__all__]
 
 
-def homes(name: str) -> list[str]:
+def homes(name: str, groups: tuple[Group, ...] = GROUPS) -> list[str]:
     """Return the titles of the groups that a name belongs to; it should be one."""
-    return [group.title for group in GROUPS if group.members([name])]
+    return [group.title for group in groups if group.members([name])]
 
 
-def reference(package: ModuleType) -> str:
-    """Return the page of the reference: a table a group, from which Sphinx writes a page a name."""
+def reference(package: ModuleType, page: Page = REFERENCE[0]) -> str:
+    """Return a page of the reference: a table a group, from which Sphinx writes a page a name."""
     names = public_names(package)
-    lines = ["Reference", "=========", "", f"Everything below is in ``{package.__name__}`` itself.", ""]
-    for group in GROUPS:
+    lines = [page.title, "=" * len(page.title), ""]
+    lines += [f"Everything below is in ``{package.__name__}`` itself.", ""]
+    if page is REFERENCE[0]:
+        lines += [".. toctree::", "   :maxdepth: 1", "", *(f"   {other.file}" for other in REFERENCE[1:]), ""]
+    for group in page.groups:
         if members := group.members(names):
             lines += [group.title, "-" * len(group.title), "", group.line, ""]
             lines += [f".. currentmodule:: {package.__name__}", "", ".. autosummary::"]

@@ -1,6 +1,11 @@
 """Convolution, pooling and batch normalisation of NumPy arrays on the CPU, at the limit of the hardware."""
 
-from fastconv import functional, models, nn, tuning
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fastconv import functional, tuning
 from fastconv.functional import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -43,7 +48,6 @@ from fastconv.functional import (
     tanh,
     unfold,
 )
-from fastconv.inference import compile
 from fastconv.runtime import (
     cache_info,
     config,
@@ -52,10 +56,16 @@ from fastconv.runtime import (
     set_num_threads,
     show_config,
 )
+from fastconv.serialization import load, save
+
+if TYPE_CHECKING:
+    from fastconv import models, nn
+    from fastconv.inference import Compiled, compile
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Compiled",
     "__version__",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
@@ -87,6 +97,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "load",
     "log_softmax",
     "max_pool1d",
     "max_pool2d",
@@ -99,6 +110,7 @@ __all__ = [
     "pad",
     "relu",
     "relu6",
+    "save",
     "set_cache_limit",
     "set_num_threads",
     "show_config",
@@ -109,3 +121,16 @@ __all__ = [
     "tuning",
     "unfold",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        # When they are asked for: who calls functions only need not wait for them.
+        if name in ("models", "nn"):
+            return importlib.import_module(f"fastconv.{name}")
+        if name in ("Compiled", "compile"):
+            return getattr(importlib.import_module("fastconv.inference"), name)
+        raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

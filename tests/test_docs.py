@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from operator import attrgetter
 from pathlib import Path
@@ -31,6 +32,11 @@ def package(*names: str) -> ModuleType:
     return module
 
 
+def entries(page: str) -> list[str]:
+    """Return the names that the tables of a page of the reference list."""
+    return [name for table in page.split(".. autosummary::")[1:] for name in ENTRY.findall(table)]
+
+
 def numbers_of_its_own(page: str, source: str) -> set[str]:
     """Return the numbers of a page that are not in its source."""
     return set(NUMBER.findall(page)) - set(NUMBER.findall(source))
@@ -42,12 +48,20 @@ def test_every_public_name_has_one_group(name: str) -> None:
     assert len(contents.homes(name)) == 1, f"{name} belongs to {contents.homes(name) or 'no group'}"
 
 
-def test_reference_lists_every_public_name_once() -> None:
-    assert sorted(ENTRY.findall(contents.reference(fc))) == sorted(contents.public_names(fc))
+@pytest.mark.parametrize("page", contents.REFERENCE, ids=lambda page: page.package)
+def test_reference_lists_every_public_name_once(page: contents.Page) -> None:
+    package = importlib.import_module(page.package)
+    names = contents.public_names(package)
+    assert sorted(entries(contents.reference(package, page))) == sorted(names)
+    assert [name for name in names if len(contents.homes(name, page.groups)) != 1] == []
+
+
+def test_reference_leads_to_its_other_pages() -> None:
+    assert "   nn\n   nn.init\n   models\n" in contents.reference(fc)
 
 
 def test_new_function_of_a_known_kind_is_in_the_reference() -> None:
-    assert ENTRY.findall(contents.reference(package("conv_transpose2d", "softmax"))) == [
+    assert entries(contents.reference(package("conv_transpose2d", "softmax"))) == [
         "conv_transpose2d",
         "softmax",
     ]

@@ -9,12 +9,14 @@ import pkgutil
 import re
 from operator import attrgetter
 from pathlib import Path
+from types import ModuleType
 
 import contents
 import numpy as np
 import pytest
 
 import fastconv as fc
+from fastconv import models, nn
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages(fc.__path__, "fastconv."))
@@ -48,9 +50,16 @@ def test_examples(name: str) -> None:
     assert failed == 0
 
 
-@pytest.mark.parametrize("name", contents.public_names(fc))
-def test_everything_public_has_an_example(name: str) -> None:
-    examples = doctest.DocTestFinder(recurse=False).find(attrgetter(name)(fc), name)
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        pytest.param(package, name, id=f"{package.__name__}.{name}")
+        for package in (fc, nn, models)
+        for name in contents.public_names(package)
+    ],
+)
+def test_everything_public_has_an_example(package: ModuleType, name: str) -> None:
+    examples = doctest.DocTestFinder(recurse=False).find(attrgetter(name)(package), name)
     assert any(test.examples for test in examples)
 
 

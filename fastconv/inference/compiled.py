@@ -38,6 +38,17 @@ class Compiled:
         Of input, filters and output.
     workspace_bytes : int
         What a call takes for the maps between the layers.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> from fastconv import nn
+    >>> net = fc.compile(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()), (1, 3, 32, 32))
+    >>> print(net.summary())
+    step     algorithm  output        GFLOP     MB
+    conv     direct     8 x 30 x 30  0.0004  0.043
+    reorder             8 x 30 x 30  0.0000  0.058
+    total                            0.0004  0.101
     """
 
     def __init__(self, graph: Graph, dtype: np.dtype[Any], algorithm: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
 from fastconv import nn
 
-Seed = np.random.Generator | int | None
-Draw = Callable[[nn.Parameter, np.random.Generator], object]
+Seed: TypeAlias = nn.init.Seed
+Draw: TypeAlias = "Callable[[nn.Parameter, np.random.Generator], object]"
 
 
 def fan_in(weight: nn.Parameter, rng: np.random.Generator) -> None:

@@ -8,13 +8,25 @@ reaches, `kaiming_normal_` draws with a deviation of ``gain / sqrt(fan)`` and `k
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
 from fastconv.functional.checks import arguments
 from fastconv.nn.parameter import Parameter
 
-Seed = np.random.Generator | int | None
+__all__ = [
+    "constant_",
+    "fan_in_and_out",
+    "generator",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "uniform_",
+]
+
+# A string: numpy.random takes longer to import than all of this package, and few need it.
+Seed: TypeAlias = "np.random.Generator | int | None"
 
 
 def generator(rng: Seed) -> np.random.Generator:

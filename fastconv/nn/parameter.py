@@ -29,14 +29,14 @@ class Parameter:
     data : numpy.ndarray
         The values; what is assigned is treated like the argument.
     grad : numpy.ndarray or None
-        The gradient, of the shape of `data`; None until there is one.
+        The gradient, of the shape of ``data``; None until there is one.
     requires_grad : bool
         The argument.
 
     Raises
     ------
     TypeError, ValueError
-        If `data` holds no real numbers, or `requires_grad` is no bool.
+        If ``data`` holds no real numbers, or ``requires_grad`` is no bool.
 
     Examples
     --------
