@@ -117,7 +117,13 @@ def test_every_kind_of_input_array() -> None:
     net = fc.compile(small(), (2, 3, 8, 9))
     x = random_array("x", (2, 3, 8, 9), np.float32)
     expected = net(x)
-    for same in (x[:, :, ::-1][:, :, ::-1], np.asfortranarray(x), x.astype(">f4"), x.astype(np.float64), x.tolist()):
+    for same in (
+        x[:, :, ::-1][:, :, ::-1],
+        np.asfortranarray(x),
+        x.astype(">f4"),
+        x.astype(np.float64),
+        x.tolist(),
+    ):
         assert net(same).tobytes() == expected.tobytes()
 
 

@@ -48,7 +48,7 @@ class Compiled:
     step     algorithm  output        GFLOP     MB
     conv     direct     8 x 30 x 30  0.0004  0.043
     reorder             8 x 30 x 30  0.0000  0.058
-    total                            0.0004  0.101
+    total                            0.0004  0.100
     """
 
     def __init__(self, graph: Graph, dtype: np.dtype[Any], algorithm: str) -> None:
