@@ -112,11 +112,10 @@ def test_googlenet_transforms_its_input() -> None:
     x = random_array("transform", (2, 3, 4, 4), np.float64)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     expected = (x * std[:, None, None] + mean[:, None, None] - 0.5) / 0.5
-    transform = net.train().transform
-    np.testing.assert_allclose(transform(x), expected, rtol=1e-12, atol=1e-12)
-    assert not transform.training
-    transform.reset_parameters()
-    np.testing.assert_allclose(transform(x), expected, rtol=1e-12, atol=1e-12)
+    transform = net.transform
+    for change in (lambda: None, net.eval, net.train, transform.reset_parameters):
+        change()
+        np.testing.assert_allclose(transform(x), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_unet_keeps_the_size_at_every_depth() -> None:

@@ -179,6 +179,11 @@ def test_parameter_is_an_array_to_numpy_and_to_functions() -> None:
     assert nn.Parameter(read_only).data.flags.writeable
     own = np.ones(3)
     assert nn.Parameter(own).data is own
+    assert np.asarray(nn.Parameter(own)) is own
+    assert np.asarray(nn.Parameter(own), np.float32).dtype == np.float32
+    assert not np.shares_memory(np.array(nn.Parameter(own)), own)
+    with pytest.raises(ValueError, match="without a copy"):
+        nn.Parameter(own).__array__(np.float32, copy=False)
 
 
 def test_conversion_of_types() -> None:

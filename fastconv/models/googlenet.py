@@ -55,6 +55,7 @@ class TransformInput(nn.BatchNorm2d):
         self.register_buffer("running_mean", (0.5 - mean) / std, persistent=False)
         self.register_buffer("running_var", (0.5 / std) ** 2 - self.eps, persistent=False)
         self.register_buffer("num_batches_tracked", None)
+        self.training = False
 
     def reset_running_stats(self) -> None:
         """Keep the statistics."""

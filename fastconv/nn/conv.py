@@ -11,7 +11,7 @@ import numpy as np
 from fastconv import functional
 from fastconv.functional.checks import arguments
 from fastconv.functional.checks.annotations import Array, ArrayLike, DTypeLike, Padding, Size
-from fastconv.nn import init
+from fastconv.nn import init, window
 from fastconv.nn.module import Module
 from fastconv.nn.parameter import Parameter, array_of
 
@@ -40,12 +40,12 @@ class _Convolution(Module):
     def _set_up(
         self,
         channels: tuple[object, object, object],
-        window: tuple[object, object, object, object, object],
+        given: tuple[object, object, object, object, object],
         padding_mode: object,
         new: tuple[bool, DTypeLike, init.Seed],
     ) -> None:
         in_channels, out_channels, groups = channels
-        kernel_size, stride, padding, output_padding, dilation = window
+        kernel_size, stride, padding, output_padding, dilation = given
         bias, dtype, rng = new
         rank = self._rank
         self.in_channels = arguments.integer(in_channels, "in_channels", 1)
@@ -147,11 +147,17 @@ class _Conv(_Convolution):
 
     def forward(self, input: ArrayLike) -> Array:
         """Convolve ``(N, C_in, *spatial)`` or ``(C_in, *spatial)``."""
-        padding: Any = self.padding
+        padding = window.even(self.padding)
         if self._border is not None:
             input, padding = functional.pad(input, self._border, self.padding_mode), 0
         return type(self)._function(
-            input, self.weight.data, array_of(self.bias), self.stride, padding, self.dilation, self.groups
+            input,
+            self.weight.data,
+            array_of(self.bias),
+            window.even(self.stride),
+            padding,
+            window.even(self.dilation),
+            self.groups,
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastconv import functional
 from fastconv.functional.checks import arguments
 from fastconv.functional.checks.annotations import Array, ArrayLike, DTypeLike, Padding, Size
-from fastconv.nn import init
+from fastconv.nn import init, window
 from fastconv.nn.conv import _Convolution
 from fastconv.nn.parameter import array_of
 
@@ -63,11 +63,11 @@ class _ConvTranspose(_Convolution):
             input,
             self.weight.data,
             array_of(self.bias),
-            self.stride,
-            self.padding,
-            extra,
+            window.even(self.stride),
+            window.even(self.padding),
+            window.even(extra),
             self.groups,
-            self.dilation,
+            window.even(self.dilation),
         )
 
     def _extra(self, shape: tuple[int, ...], output_size: object) -> tuple[int, ...]:

@@ -86,8 +86,12 @@ class Parameter:
         return self._data.dtype
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        # NumPy before 2 knows False alone, and means by it what None says now.
-        return np.array(self._data, dtype=dtype, copy=copy)  # type: ignore[arg-type, unused-ignore]
+        array = self._data if dtype is None else self._data.astype(dtype, copy=False)
+        if array is self._data:
+            return array.copy() if copy else array
+        if copy is False:
+            raise ValueError(f"values of {self._data.dtype} cannot be {array.dtype} without a copy")
+        return array
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{self._data!r}"

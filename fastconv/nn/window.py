@@ -25,3 +25,9 @@ def padding(value: object, rank: int) -> Any:
     """Check a padding, and keep its form."""
     arguments.padding(value, rank)
     return plain(value)
+
+
+def even(sizes: Any) -> Any:
+    """Return one number for a tuple of equal ones: with numbers a function remembers what it has checked."""
+    first = sizes[0] if type(sizes) is tuple and sizes else None
+    return first if type(first) is int and sizes == (first,) * len(sizes) else sizes
