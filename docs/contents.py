@@ -110,13 +110,13 @@ REFERENCE = (
 
 
 # Modules whose functions are called by the module's name.
-MODULES = ("tuning",)
+NAMESPACES = ("tuning",)
 
 
 def public_names(package: ModuleType) -> list[str]:
-    """Return the functions and classes that a package exports, those of MODULES as ``module.name``."""
+    """Return the functions and classes that a package exports, those of NAMESPACES as ``module.name``."""
     names = [name for name in package.__all__ if callable(getattr(package, name))]
-    modules = [name for name in MODULES if name in package.__all__]
+    modules = [name for name in NAMESPACES if name in package.__all__]
     return names + [f"{name}.{function}" for name in modules for function in getattr(package, name).__all__]
 
 

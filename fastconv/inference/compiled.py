@@ -142,8 +142,8 @@ def compile(
     Parameters
     ----------
     model : fastconv.nn.Module
-        Made of the modules of `fastconv.nn`; see `Module` for what a ``forward`` may do. Later changes of its
-        parameters do not reach the compiled network.
+        Made of the modules of ``fastconv.nn``; its `Module` says what a ``forward`` may do. Later changes of
+        its parameters do not reach the compiled network.
     input_shape : sequence of int
         ``(N, C, *spatial)`` or ``(N, C)``; calls take up to N samples.
     dtype : dtype_like, default float32
