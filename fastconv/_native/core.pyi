@@ -15,7 +15,7 @@ Flat tuples of integers stand for structs:
              ``"auto"`` may choose Winograd's algorithm.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -244,13 +244,13 @@ class Program:
     """
 
     kept: list[Any]
-    def __init__(
-        self, values: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], itemsize: int, arena_bytes: int, /
-    ) -> None: ...
+    def __new__(
+        cls, values: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], item_bytes: int, arena_bytes: int, /
+    ) -> Self: ...
     def run(self, input: Array, out: Array, batch: int, run: Run, seconds: Array | None = None, /) -> None:
         """Compute ``out`` from C-contiguous ``input``; ``seconds``: float64, one a step, to be filled."""
 
-def value_bytes(value: tuple[Any, ...], batch: int, itemsize: int, /) -> int:
+def value_bytes(value: tuple[Any, ...], batch: int, item_bytes: int, /) -> int:
     """Bytes of the whole map of a value."""
 
 def pack_depthwise(weight: Array, packed: Array, /) -> None:

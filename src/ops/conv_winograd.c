@@ -80,9 +80,10 @@ static void transform_input(const fc_conv_job *job, const fc_stage *s, const fc_
     }
 }
 
-/* One panel of output channels: its transformed filter of the input blocks [first, end), and where its sums stand. */
+/* One panel of output channels: its transformed filter of the input blocks [first, end), at place 0, and where its sums stand.
+ * next: NULL, or what is multiplied after this. */
 typedef struct {
-    const char *filter;
+    const char *filter, *next;
     ptrdiff_t filter_step;
     char *sums;
     int blocks;
@@ -100,7 +101,10 @@ static void multiply(const fc_conv_job *job, const fc_stage *s, const fc_factor 
         .tail_steps = factor->end - factor->first - full, .tail_depth = plan->group_in % block,
     };
     const char *filter = factor->filter + product * factor->filter_step;
-    const fc_panel panel = {.filter = filter, .blocks = factor->blocks, .unfinished = 1, .continued = factor->first > 0};
+    /* Shorter panels come in time by themselves. */
+    const int is_long = plan->depth * factor->blocks * FC_BLOCK_BYTES >= plan->kernels->piece_bytes;
+    const fc_panel panel = {.filter = filter, .next = is_long ? factor->next : NULL, .blocks = factor->blocks, .unfinished = 1,
+                            .continued = factor->first > 0};
     const fc_target target = {.data = factor->sums + product * s->out_step, .px = FC_BLOCK_BYTES, .row = s->block, .block = s->block};
     fc_sweep(&reduction, s->transformed + product * s->in_step, &panel, &target, 1, tiles);
 }
@@ -197,6 +201,14 @@ fc_status fc_pack_winograd(fc_conv_job *job, char *filter)
     return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
 }
 
+/* Where the filter of a panel stands at a place; NULL behind the last place. */
+static const char *filter_at(const fc_conv_job *job, int64_t group, int64_t tile, int product)
+{
+    const fc_conv_plan *plan = job->plan;
+    if (product == plan->winograd->products) return NULL;
+    return job->filter + fc_panel_at(plan, group, tile) + product * filter_step(plan);
+}
+
 /* The panels [first, end) by all tiles of a band. */
 static void multiply_panels(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t first, int64_t end)
 {
@@ -204,8 +216,10 @@ static void multiply_panels(const fc_conv_job *job, const fc_stage *s, const fc_
     const ptrdiff_t panel_bytes = plan->kernels->tile_blocks * s->block;
     for (int product = 0; product < plan->winograd->products; product++)
         for (int64_t tile = first; tile < end; tile++) {
+            const int64_t group = tiles->piece.group;
             const fc_factor factor = {
-                .filter = job->filter + fc_panel_at(plan, tiles->piece.group, tile), .filter_step = filter_step(plan),
+                .filter = filter_at(job, group, tile, 0), .filter_step = filter_step(plan),
+                .next = tile + 1 < end ? filter_at(job, group, tile + 1, product) : filter_at(job, group, first, product + 1),
                 .sums = s->sums + (tile - first) * panel_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
             };
             multiply(job, s, &factor, product, tiles->rows * tiles->cols);
@@ -262,7 +276,7 @@ static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, const int6
     fc_factor factor = {.filter = filter, .filter_step = (ptrdiff_t)plan->panel_bytes / plan->winograd->products, .sums = s->sums,
                         .blocks = fc_panel_blocks(plan, panel[1])};
     if (job->conv->prepacked) {
-        factor.filter = job->filter + fc_panel_at(plan, panel[0], panel[1]);
+        factor.filter = filter_at(job, panel[0], panel[1], 0);
         factor.filter_step = filter_step(plan);
     }
     for (; factor.first < plan->in_blocks; factor.first = factor.end) {
@@ -270,7 +284,10 @@ static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, const int6
         if (!job->conv->prepacked)
             transform_filter(job, panel, factor.first * block, fc_min(factor.end * block, plan->group_in), s->taps, filter,
                              factor.filter_step);
-        for (int product = 0; product < plan->winograd->products; product++) multiply(job, s, &factor, product, plan->together);
+        for (int product = 0; product < plan->winograd->products; product++) {
+            if (job->conv->prepacked) factor.next = filter_at(job, panel[0], panel[1], product + 1);
+            multiply(job, s, &factor, product, plan->together);
+        }
     }
 }
 
