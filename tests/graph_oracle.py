@@ -16,7 +16,9 @@ def evaluate(graph: Graph, x: Array) -> Array:
     """Return the output of a graph that no pass has touched."""
     known = {id(graph.input): x}
     for node in graph.nodes:
-        known[id(node.output)] = compute(node, [known[id(value)] for value in node.inputs])
+        y = compute(node, [known[id(value)] for value in node.inputs])
+        # Windows leave out a stride that only one output has, so a function finds more.
+        known[id(node.output)] = y[tuple(slice(size) for size in node.output.shape)]
     return known[id(graph.output)]
 
 

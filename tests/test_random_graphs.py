@@ -1,0 +1,127 @@
+"""Programs of random graphs: operations, branches and joins in any order, against node after node."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import random_array
+from graph_oracle import evaluate
+
+from fastconv.graph import Graph, Value
+from fastconv.inference import compile_graph
+
+Array = np.ndarray[Any, Any]
+
+CHANNELS = (1, 3, 8, 16, 17, 32, 48)
+ACTIVATIONS = ("relu", "relu6", "silu", ("leaky_relu", 0.1), "sigmoid")
+
+
+class Maker:
+    """Adds random nodes to a graph; values stay near one, so that rounding stays small."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        sides = self.rng.randint(6, 20), self.rng.randint(6, 20)
+        self.graph = Graph((self.rng.choice((1, 2, 3)), self.rng.choice((1, 3, 5, 16, 20)), *sides))
+        self.values = [self.graph.input]
+
+    def filters(self, *shape: int) -> Array:
+        """Draw a filter whose sums stay near one."""
+        drawn = random_array(str(self.rng.random()), shape, np.float32)
+        scaled: Array = drawn / np.sqrt(np.float32(np.prod(shape[1:])))
+        return scaled
+
+    def conv(self, x: Value) -> Value:
+        """Convolve: dense, in groups or channel by channel, of odd and even kernels."""
+        rng = self.rng
+        kernel = rng.choice((1, 3, 3, 3, 5, 2)), rng.choice((1, 3, 3, 3, 5, 2))
+        padding = tuple((rng.randint(0, k), rng.randint(0, k)) for k in kernel)
+        stride, dilation = rng.choice((1, 1, 1, 2)), rng.choice((1, 1, 1, 2))
+        kind = rng.random()
+        if kind < 0.2:
+            groups, out = x.channels, x.channels
+        elif kind < 0.3 and x.channels % 2 == 0:
+            groups, out = 2, 2 * rng.choice(CHANNELS)
+        else:
+            groups, out = 1, rng.choice(CHANNELS)
+        weight = self.filters(out, x.channels // groups, *kernel)
+        bias = self.filters(out, 1)[:, 0] if rng.random() < 0.5 else None
+        return self.graph.conv(x, weight, bias, stride, padding, dilation, groups)
+
+    def conv_transpose(self, x: Value) -> Value:
+        """Enlarge."""
+        return self.graph.conv_transpose(
+            x, self.filters(x.channels, self.rng.choice((2, 16)), 2, 2), stride=2
+        )
+
+    def pool(self, x: Value) -> Value:
+        """Take maxima or averages."""
+        options: Any = (self.rng.choice((2, 3)), self.rng.choice((1, 2)), self.rng.choice((0, 1)))
+        return self.rng.choice((self.graph.max_pool, self.graph.avg_pool))(x, *options)
+
+    def norm(self, x: Value) -> Value:
+        """Normalise."""
+        mean, var, weight, bias = (self.filters(x.channels, 1)[:, 0] for _ in range(4))
+        return self.graph.batch_norm(x, mean, abs(var) + np.float32(0.5), weight, bias)
+
+    def activation(self, x: Value) -> Value:
+        """Activate."""
+        return self.graph.activation(x, self.rng.choice(ACTIVATIONS))
+
+    def add(self, x: Value) -> Value:
+        """Add a value of the same shape, which may be the same."""
+        return self.graph.add(x, self.rng.choice([v for v in self.values if v.shape == x.shape]))
+
+    def concat(self, x: Value) -> Value:
+        """Join with values of the same size, again and again the same ones."""
+        others = [v for v in self.values if v.spatial == x.spatial]
+        return self.graph.concat([x, *self.rng.choices(others, k=self.rng.randint(0, 2))])
+
+    def step(self) -> None:
+        """Add a node to one of the last values, if it is neither too small nor too large for that."""
+        x = self.rng.choice(self.values[-4:])
+        makers = [self.conv] * 5 + [
+            self.pool,
+            self.norm,
+            self.activation,
+            self.activation,
+            self.add,
+            self.concat,
+        ]
+        make = self.rng.choice([*makers, self.conv_transpose])
+        try:
+            self.values.append(make(x))
+        except ValueError:
+            return
+        if max(self.values[-1].shape[1:]) > 130:
+            self.values.pop()
+            self.graph.nodes.pop()
+            self.graph.output = self.graph.nodes[-1].output if self.graph.nodes else self.graph.input
+
+
+def made(seed: int) -> Graph:
+    """Return a random graph; sometimes one that ends in a vector."""
+    maker = Maker(seed)
+    for _ in range(maker.rng.randint(3, 16)):
+        maker.step()
+    graph = maker.graph
+    if maker.rng.random() < 0.3:
+        x = graph.flatten(graph.output)
+        graph.softmax(graph.linear(x, maker.filters(7, x.channels)))
+    return graph
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_program_computes_what_the_nodes_mean(seed: int) -> None:
+    x = random_array(str(seed), made(seed).input.shape, np.float32)
+    graph = made(seed)
+    expected = evaluate(graph, x)
+    for algorithm in ("auto", "winograd_4x4"):
+        net = compile_graph(made(seed), algorithm=algorithm)
+        net(np.full_like(x, np.nan))
+        size = np.abs(expected).max() + 1
+        np.testing.assert_allclose(net(x), expected, rtol=0, atol=3e-5 * size)
+        np.testing.assert_allclose(net(x[-1:]), expected[-1:], rtol=0, atol=3e-5 * size)
