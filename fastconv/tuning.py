@@ -9,6 +9,7 @@ An entry has the arguments of `explain` and the settings that the choice was mea
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
 from fastconv._native import core as native
@@ -99,8 +100,15 @@ def save(path: str | os.PathLike[str]) -> None:
     name = arguments.path(path, "path")
     head = f'"format": {json.dumps(FORMAT)}, "version": {VERSION}'
     lines = ",\n ".join(json.dumps(entry) for entry in entries())
-    with open(name, "w", encoding="utf-8") as file:
-        file.write(f'{{{head}, "entries": [\n {lines}]}}\n')
+    beside = f"{name}.{os.getpid()}.{threading.get_ident()}"
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(f'{{{head}, "entries": [\n {lines}]}}\n')
+        os.replace(beside, name)  # whole or not at all
+    except BaseException:
+        if os.path.exists(beside):
+            os.remove(beside)
+        raise
 
 
 def load(path: str | os.PathLike[str]) -> None:

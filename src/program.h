@@ -24,17 +24,17 @@ typedef struct {
 size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
 
 /*   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
- *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise
+ *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise, at most 512 taps
  *   PLAIN_CONV        plain, any convolution, transposed too, its weight as it is
- *   MAX_POOL, AVG_POOL, ADAPTIVE_MAX_POOL, ADAPTIVE_AVG_POOL
+ *   MAX_POOL, AVG_POOL, ADAPTIVE_AVG_POOL
  *   REORDER           from either form to either
  *   ADD               act(input + residual), residual may be missing; both of the output's form and size
  *   BATCH_NORM        act(normalised), all blocked or all plain
  *   SOFTMAX           plain, along the channels
  */
 typedef enum {
-    FC_STEP_CONV, FC_STEP_DEPTHWISE, FC_STEP_PLAIN_CONV, FC_STEP_MAX_POOL, FC_STEP_AVG_POOL, FC_STEP_ADAPTIVE_MAX_POOL,
-    FC_STEP_ADAPTIVE_AVG_POOL, FC_STEP_REORDER, FC_STEP_ADD, FC_STEP_BATCH_NORM, FC_STEP_SOFTMAX, FC_STEPS
+    FC_STEP_CONV, FC_STEP_DEPTHWISE, FC_STEP_PLAIN_CONV, FC_STEP_MAX_POOL, FC_STEP_AVG_POOL, FC_STEP_ADAPTIVE_AVG_POOL,
+    FC_STEP_REORDER, FC_STEP_ADD, FC_STEP_BATCH_NORM, FC_STEP_SOFTMAX, FC_STEPS
 } fc_step_kind;
 
 enum { FC_NO_VALUE = -1 };
@@ -46,7 +46,7 @@ typedef struct {
     const void *weight, *bias;
     fc_pool pool;
     fc_average average;
-    fc_normalisation norm; /* an entry a channel, whole blocks of them */
+    fc_normalisation norm; /* an entry a channel */
     int logarithm;
     fc_activation activation;
 } fc_step;

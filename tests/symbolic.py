@@ -25,7 +25,7 @@ class Symbol:
     def __add__(self, other: Symbol) -> Symbol:
         return Symbol("+", self, other)
 
-    def call_module(self, module: nn.Module, inputs: tuple[Symbol, ...]) -> Any:
+    def call_module(self, module: nn.Module, inputs: tuple[Symbol, ...], options: Any) -> Any:
         """Stand for the output of a leaf, join, and go into every composite."""
         if isinstance(module, nn.Concat):
             return Symbol("Concat", *([branch(*inputs) for branch in module] or inputs))

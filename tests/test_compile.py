@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -144,9 +145,96 @@ def test_summary_and_profile_describe_every_step() -> None:
         net.profile(np.zeros((0, 3, 8, 9)))
 
 
+def conv(inputs: int, outputs: int) -> nn.Conv2d:
+    """Return what Winograd's algorithm computes."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+JOINED: dict[str, Callable[[], nn.Module]] = {
+    "residual_in_a_part": lambda: nn.Sequential(
+        conv(16, 16), nn.Concat(nn.Residual(conv(16, 16)), conv(16, 16)), conv(32, 16)
+    ),
+    "residual_behind_a_join": lambda: nn.Sequential(
+        nn.Concat(conv(16, 16), conv(16, 16)), nn.Residual(conv(32, 32)), conv(32, 16)
+    ),
+    "input_among_the_parts": lambda: nn.Sequential(nn.Concat(nn.Identity(), conv(16, 16)), conv(32, 16)),
+    "input_behind_a_part": lambda: nn.Sequential(nn.Concat(conv(16, 16), nn.Identity()), nn.MaxPool2d(2)),
+    "join_of_joins": lambda: nn.Sequential(
+        nn.Concat(nn.Concat(conv(16, 16), nn.Identity()), nn.Residual(conv(16, 16))), nn.ReLU(), conv(48, 5)
+    ),
+    "empty_stack": lambda: nn.Residual(conv(16, 16), nn.Sequential()),
+}
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "direct", "winograd_2x2", "winograd_4x4"])
+@pytest.mark.parametrize("name", JOINED)
+def test_joined_and_added_maps(name: str, algorithm: str) -> None:
+    model = JOINED[name]().eval()
+    x = random_array(name, (3, 16, 24, 28), np.float32)
+    net = fc.compile(model, x.shape, algorithm=algorithm)
+    net(np.full_like(x, np.nan))
+    np.testing.assert_allclose(net(x), model(x), rtol=0, atol=2e-5)
+
+
+class Doubled(nn.ReLU):
+    """A leaf with a forward of its own."""
+
+    def forward(self, input: Any) -> Any:
+        return 2 * super().forward(input)
+
+
+class Named(nn.ReLU):
+    """A leaf with another name."""
+
+
+class Composite(nn.Module):
+    """Whatever a function makes of a few modules."""
+
+    def __init__(self, compute: Any) -> None:
+        super().__init__()
+        self.conv, self.up, self.relu = nn.Conv2d(3, 3, 1), nn.ConvTranspose2d(3, 3, 3, 2, 1), nn.ReLU()
+        self.join = nn.Concat()
+        self.compute = compute
+
+    def forward(self, x: Any) -> Any:
+        return self.compute(self, x)
+
+
+def test_network_is_traced_in_evaluation() -> None:
+    model = Composite(lambda m, x: x if m.training else m.relu(x))
+    x = random_array("x", (1, 3, 8, 9), np.float32)
+    y = fc.compile(model, x.shape)(x)
+    assert model.training
+    assert model.relu.training
+    np.testing.assert_array_equal(y, np.maximum(x, 0))
+
+
+def test_subclass_with_the_forward_of_its_leaf() -> None:
+    x = random_array("x", (1, 3, 8, 9), np.float32)
+    np.testing.assert_array_equal(fc.compile(Named(), x.shape)(x), np.maximum(x, 0))
+    assert copy.deepcopy(fc.compile(Named(), x.shape))(x).shape == x.shape
+
+
 @pytest.mark.parametrize(
     ("model", "shape", "options", "error", "match"),
     [
+        (Doubled(), (1, 3, 8, 9), {}, ValueError, "forward is not that of ReLU"),
+        (Composite(lambda m, x: m.up(x, output_size=(16, 16))), (1, 3, 8, 9), {}, ValueError, "one input"),
+        (Composite(lambda m, x: m.up(x, (16, 16))), (1, 3, 8, 9), {}, ValueError, "one input"),
+        (Composite(lambda m, x: m.relu(input=x)), (1, 3, 8, 9), {}, ValueError, "one input"),
+        (Composite(lambda m, x: m.join(x, np.ones(3))), (1, 3, 8, 9), {}, ValueError, "an array among"),
+        (Composite(lambda m, x: fc.relu(x)), (1, 3, 8, 9), {}, TypeError, "only call modules"),
+        (nn.BatchNorm2d(2), (1, 64, 2, 2), {}, ValueError, "input has 64 channels"),
+        (nn.MaxPool2d(2), (4, 8, 8), {}, ValueError, "MaxPool2d cannot be compiled for an input of shape"),
+        (nn.AdaptiveAvgPool1d(1), (1, 4, 8, 8), {}, ValueError, "AdaptiveAvgPool1d cannot be compiled"),
+        (nn.BatchNorm1d(3), (1, 3, 8, 8), {}, ValueError, "BatchNorm1d cannot be compiled"),
+        (nn.ReLU(), (2**46, 64, 32, 32), {}, MemoryError, "elements"),
+        (nn.ReLU(), (0, 3, 8, 8), {}, ValueError, "every size must be at least 1"),
+        (nn.Conv2d(3, 4, 3), (0, 3, 8, 8), {}, ValueError, "every size must be at least 1"),
+        (nn.AdaptiveAvgPool2d(0), (2, 3, 4, 4), {}, ValueError, "every size must be at least 1"),
+        (nn.ReLU(), (1, 2, 2, 2, 2, 2), {}, ValueError, "input_shape"),
+        (nn.Softmax(5), (1, 3, 8, 9), {}, ValueError, "out of range"),
+        (nn.Flatten(1, 7), (1, 3, 8, 9), {}, ValueError, "out of range"),
         ("resnet18", (1, 3, 8, 8), {}, TypeError, "model must be a module"),
         (small(), (1, 4, 8, 9), {}, ValueError, "input has 4 channels"),
         (small(), (1, 3.5, 8, 9), {}, TypeError, "input_shape"),

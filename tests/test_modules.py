@@ -43,7 +43,7 @@ class Symbol:
     def __add__(self, other: Symbol) -> Symbol:
         return Symbol("+", self, other)
 
-    def call_module(self, module: nn.Module, inputs: tuple[Symbol, ...]) -> Any:
+    def call_module(self, module: nn.Module, inputs: tuple[Symbol, ...], options: Any) -> Any:
         """Go into composites, and stand for the output of everything else."""
         composite = isinstance(module, (nn.Sequential, nn.Residual, Block))
         if composite or (isinstance(module, nn.Concat) and len(module)):

@@ -25,7 +25,7 @@ class Maker:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         sides = self.rng.randint(6, 20), self.rng.randint(6, 20)
-        self.graph = Graph((self.rng.choice((1, 2, 3)), self.rng.choice((1, 3, 5, 16, 20)), *sides))
+        self.graph = Graph((self.rng.choice((1, 2, 3)), self.rng.choice((1, 3, 16, 16, 20, 32)), *sides))
         self.values = [self.graph.input]
 
     def filters(self, *shape: int) -> Array:

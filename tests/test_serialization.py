@@ -360,3 +360,17 @@ def test_header_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         fc.save(tmp_path / "a.safetensors", {"w" * 64: 1.0})
     with pytest.raises(ValueError, match="the limit of 64"):
         load(tmp_path, written(b"{" + b" " * 64 + b"}"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"{'descr': (", b"  x\n y", b"-" * 9000, b"(" * 300],
+    ids=["open", "indented", "deep", "nested"],
+)
+def test_damaged_header_of_an_array_is_a_value_error(header: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        text = header + b"\n"
+        file.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(ValueError, match="damaged"):
+        fc.load(path)

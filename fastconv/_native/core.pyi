@@ -243,7 +243,6 @@ class Program:
     src/program.h says.
     """
 
-    kept: list[Any]
     def __new__(
         cls, values: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], item_bytes: int, arena_bytes: int, /
     ) -> Self: ...

@@ -1,7 +1,7 @@
 # A compiled network: values and steps as C arrays, walked by one call without the GIL.
 
 STEPS = (
-    "conv", "depthwise", "plain_conv", "max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool", "reorder", "add",
+    "conv", "depthwise", "plain_conv", "max_pool", "avg_pool", "adaptive_avg_pool", "reorder", "add",
     "batch_norm", "softmax",
 )
 
@@ -65,11 +65,11 @@ cdef class Program:
     cdef fc_program program
     cdef fc_step *steps
     cdef fc_value *values
-    cdef readonly object kept  # what the steps point into
+    cdef tuple kept  # what the steps point into
 
     def __cinit__(self, list values, list steps, int item_bytes, size_t arena_bytes, /):
         cdef Py_ssize_t i
-        self.kept = steps
+        self.kept = tuple(steps)
         self.values = <fc_value *>PyMem_Calloc(len(values), sizeof(fc_value))
         self.steps = <fc_step *>PyMem_Calloc(len(steps), sizeof(fc_step))
         if self.values is NULL or self.steps is NULL:

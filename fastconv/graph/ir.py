@@ -6,6 +6,7 @@ found, and arguments checked, when a node is added, by the same rules as the fun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from fastconv.functional.checks import arguments, window
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
+
+MOST_ELEMENTS = 2**48  # of a map; whole blocks and a halo round each plane leave its bytes below 2**63
 
 
 @dataclass(eq=False)
@@ -54,11 +57,23 @@ class Node:
             yield self.residual
 
 
+def check_size(shape: Shape, name: str) -> None:
+    """Refuse maps without elements, and those whose bytes could not be counted."""
+    if not all(size > 0 for size in shape):
+        raise ValueError(f"{name} has shape {shape}: every size must be at least 1")
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise MemoryError(f"{name} has shape {shape}, more than 2**48 elements")
+
+
 class Graph:
     """Nodes in the order of computation, from ``input`` to ``output``."""
 
     def __init__(self, input_shape: Sequence[int]) -> None:
-        self.input = Value(arguments.shape(input_shape, "input_shape"))
+        shape = arguments.shape(input_shape, "input_shape")
+        if not 2 <= len(shape) <= 5:
+            raise ValueError(f"input_shape={shape} must have a batch, channels, and at most 3 spatial axes")
+        check_size(shape, "input_shape")
+        self.input = Value(shape)
         self.output = self.input
         self.nodes: list[Node] = []
 
@@ -85,6 +100,7 @@ class Graph:
             self.output = new
 
     def _add(self, op: str, inputs: Sequence[Value], shape: Shape, **rest: Any) -> Value:
+        check_size(shape, f"the output of {op}")
         node = Node(op, list(inputs), Value(shape), **rest)
         self.nodes.append(node)
         self.output = node.output
@@ -122,6 +138,9 @@ class Graph:
     ) -> Value:
         """Normalise with running statistics, as `fastconv.batch_norm` in inference."""
         arrays = {"mean": mean, "var": var, "weight": weight, "bias": bias}
+        for name, array in arrays.items():
+            if array is not None and array.shape != (x.channels,):
+                raise ValueError(f"{name} has shape {array.shape}: input has {x.channels} channels")
         return self._add("batch_norm", [x], x.shape, arrays=arrays, attributes={"eps": eps})
 
     def max_pool(
@@ -165,7 +184,7 @@ class Graph:
 
     def flatten(self, x: Value) -> Value:
         """Make vectors of maps."""
-        return self._add("flatten", [x], (x.shape[0], int(np.prod(x.shape[1:]))))
+        return self._add("flatten", [x], (x.shape[0], math.prod(x.shape[1:])))
 
     def softmax(self, x: Value, *, logarithm: bool = False) -> Value:
         """Make probabilities along the channels."""

@@ -7,6 +7,7 @@ parts where it stands, if they are whole blocks.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -199,8 +200,8 @@ class Lowering:
         self.steps.append(Step("add", x, y, residual, activation=node.activation))
 
     def lower_concat(self, node: Node) -> None:
-        whole = all(self.homes.get(id(value), (None,))[0] is not None for value in node.inputs)
-        blocked = whole and not any(value.channels % self.block for value in node.inputs[:-1])
+        whole = not any(value.channels % self.block for value in node.inputs[:-1])
+        blocked = whole and any(self.is_blocked(value) for value in node.inputs)
         y = self.whole(node.output) if blocked else self.new(node.output, blocked=False)
         first = 0
         for value in node.inputs:
@@ -260,4 +261,4 @@ def fits_winograd(window: tuple[Triple, Triple, Shape, Triple]) -> bool:
 
 def flops(weight: Array, pixels: Value) -> int:
     """Two for each product of a sample; ``pixels``: of the side whose every pixel meets a whole filter."""
-    return 2 * int(np.prod(pixels.spatial)) * int(weight.size)
+    return 2 * math.prod(pixels.spatial) * int(weight.size)

@@ -12,6 +12,7 @@ from fastconv.graph.maps import IN_ARENA, Map, Step
 STEP = {name: code for code, name in enumerate(native.STEPS)}
 NOWHERE = -1
 BLOCK_BYTES = 64
+MOST_BYTES = 2**62
 
 
 def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Program, int]:
@@ -57,6 +58,8 @@ def place_owners(
         lifetimes.append(Lifetime(nbytes, min(times), max(times)))
         here.append(owner)
     offsets, arena = place(lifetimes)
+    if arena > MOST_BYTES:
+        raise MemoryError(f"the maps between the layers take {arena} bytes")
     return {id(owner): at for owner, at in zip(here, offsets, strict=True)}, arena
 
 

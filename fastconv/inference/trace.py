@@ -6,7 +6,7 @@ taken as in evaluation: dropout is nothing, batch norm uses its running statisti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastconv import nn
@@ -31,33 +31,61 @@ class Traced:
             return NotImplemented
         return Traced(self.graph, self.graph.add(self.value, other.value))
 
-    def call_module(self, module: nn.Module, inputs: Sequence[Any]) -> Any:
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("a network that is compiled may only call modules and add what they return")
+
+    def call_module(self, module: nn.Module, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """Add a leaf's nodes and return its output; NotImplemented for a module that is made of others."""
-        for kind in type(module).__mro__:
-            if kind in LEAVES:
-                values = [one.value for one in inputs]
-                return Traced(self.graph, LEAVES[kind](self.graph, module, *values))
-        if next(iter(module.children()), None) is None and not isinstance(module, nn.Concat):
-            raise ValueError(f"{type(module).__name__} cannot be compiled")
+        name = type(module).__name__
         if isinstance(module, nn.Concat):
             return self._joined(module, inputs)
-        return NotImplemented
+        kind = next((kind for kind in type(module).__mro__ if kind in LEAVES or kind in UNKNOWN), None)
+        if kind is None:
+            return NotImplemented
+        if kind in UNKNOWN:
+            raise ValueError(f"{name} cannot be compiled")
+        if type(module).forward is not kind.forward:  # type: ignore[attr-defined]
+            raise ValueError(f"{name} cannot be compiled: its forward is not that of {kind.__name__}")
+        if options or len(inputs) != 1:
+            raise ValueError(f"{name} cannot be compiled with more than one input")
+        rank = getattr(module, "_rank", None)
+        axes = getattr(module, "_axes", (len(self.shape),) if rank is None else (rank + 2,))
+        if len(self.shape) not in axes:
+            raise ValueError(f"{name} cannot be compiled for an input of shape {self.shape}")
+        return Traced(self.graph, LEAVES[kind](self.graph, module, self.value))
 
     def _joined(self, module: nn.Concat, inputs: Sequence[Any]) -> Traced:
-        if module.dim != 1:
-            raise ValueError(f"Concat(dim={module.dim}) cannot be compiled: dim must be 1")
+        if len(module) and len(inputs) != 1:
+            raise ValueError(f"Concat with branches takes one input, got {len(inputs)}")
         parts = [branch(inputs[0]) for branch in module] if len(module) else inputs
+        if not all(isinstance(part, Traced) for part in parts):
+            raise ValueError("Concat cannot be compiled with an array among its inputs")
+        if channel_axis(module.dim, len(self.shape), "Concat(dim") != 1:
+            raise ValueError(
+                f"Concat(dim={module.dim}) cannot be compiled: dim must be that of the channels, 1"
+            )
         return Traced(self.graph, self.graph.concat([part.value for part in parts]))
 
 
-def trace(model: Any, input_shape: Sequence[int]) -> Graph:
-    """Return the graph of a module for inputs of a shape, the batch included."""
+def channel_axis(dim: int, axes: int, name: str) -> int:
+    """Return an axis counted from the front."""
+    if not -axes <= dim < axes:
+        raise ValueError(f"{name}={dim}) is out of range for {axes} axes")
+    return dim % axes
+
+
+def trace(model: Any, input_shape: Sequence[Any]) -> Graph:
+    """Return the graph of a module in evaluation for inputs of a shape, the batch included."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a module of fastconv.nn, got {type(model).__name__}")
     graph = Graph(input_shape)
-    if len(graph.input.shape) < 2:
-        raise ValueError(f"input_shape={tuple(input_shape)} must have the batch and channels at least")
-    output = model(Traced(graph, graph.input))
+    training = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        output = model(Traced(graph, graph.input))
+    finally:
+        for module, was in training:
+            module.training = was
     if not isinstance(output, Traced):
         raise ValueError(f"{type(model).__name__} returns {type(output).__name__}: it must return one map")
     graph.output = output.value
@@ -100,7 +128,11 @@ def _adaptive_avg_pool(graph: Graph, m: Any, x: Value) -> Value:
 
 def _flatten(graph: Graph, m: Any, x: Value) -> Value:
     axes = len(x.shape)
-    if (m.start_dim % axes, m.end_dim % axes) != (1, axes - 1):
+    ends = (
+        channel_axis(m.start_dim, axes, "Flatten(start_dim"),
+        channel_axis(m.end_dim, axes, "Flatten(end_dim"),
+    )
+    if ends != (1, axes - 1):
         given = m.extra_repr()
         raise ValueError(f"Flatten({given}) cannot be compiled: all axes but the batch must become one")
     return graph.flatten(x) if axes > 2 else x
@@ -109,7 +141,7 @@ def _flatten(graph: Graph, m: Any, x: Value) -> Value:
 def _softmax(graph: Graph, m: Any, x: Value) -> Value:
     axes = len(x.shape)
     axis = m.dim if m.dim is not None else 0 if axes == 3 else 1
-    if axis % axes != 1:
+    if channel_axis(axis, axes, "Softmax(dim") != 1:
         raise ValueError(f"Softmax(dim={m.dim}) cannot be compiled: it must be along the channels, axis 1")
     return graph.softmax(x)
 
@@ -158,3 +190,6 @@ LEAVES: dict[type, Callable[..., Value]] = {
     nn.Dropout: _same,
     nn.Identity: _same,
 }
+
+# Leaves of which there are no steps.
+UNKNOWN: tuple[type, ...] = (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)

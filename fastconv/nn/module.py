@@ -40,8 +40,9 @@ class Module:
       flatten. It does not look at a value: no shapes, no indexing, no functions.
 
     So a composite can be called with a symbolic value to find out what is connected with what: a value that
-    has a method ``call_module(module, inputs)`` is asked before a module computes. What the method returns is
-    the module's output; if it returns NotImplemented, `forward` goes on, with symbolic values in its turn.
+    has a method ``call_module(module, inputs, options)`` is asked before a module computes. What the method
+    returns is the module's output; if it returns NotImplemented, `forward` goes on, with symbolic values in
+    its turn.
 
     In evaluation mode a module may be called by several threads at once.
 
@@ -84,9 +85,9 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        for value in inputs:
+        for value in (*inputs, *options.values()):
             if type(value) is not np.ndarray and hasattr(value, "call_module"):
-                output = value.call_module(self, inputs)
+                output = value.call_module(self, inputs, options)
                 if output is not NotImplemented:
                     return output
                 break

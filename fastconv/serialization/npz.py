@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import IO, Any
@@ -64,7 +65,14 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray[Any, A
             if version not in _READ_HEADER:
                 raise ValueError(f"version {version} is unknown")
             shape, fortran, dtype = _READ_HEADER[version](member)
-        except (ValueError, TypeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            SyntaxError,
+            tokenize.TokenError,
+            MemoryError,
+            RecursionError,
+        ) as error:
             raise ValueError(f"{name!r} has no header that can be read: {error}") from None
         if dtype.kind not in "biuf" or dtype.itemsize > 8:
             raise ValueError(f"{name!r} has dtype {dtype}: it must hold real numbers")

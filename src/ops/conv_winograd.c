@@ -137,7 +137,8 @@ static void set_output(const fc_conv_job *job, const fc_stage *s, const fc_piece
     t->output = (char *)job->maps->output.data + at;
     t->row = job->maps->output.row;
     t->activation = job->epilogue.activation;
-    t->residual = job->maps->residual.data ? (const char *)job->maps->residual.data + at : NULL;
+    const fc_blocked *residual = &job->maps->residual;
+    t->residual = residual->data ? (const char *)residual->data + position_in(residual, piece, block) : NULL;
 }
 
 /* One output block of some tiles; `sums` stands at the first of all tiles that were multiplied together. */

@@ -131,7 +131,6 @@ static fc_status pool_views(const fc_walker *w, const fc_pool *pool, const fc_vi
     switch (w->step->kind) {
     case FC_STEP_MAX_POOL: return fc_max_pool(pool, input, output, NULL, w->run);
     case FC_STEP_AVG_POOL: return fc_avg_pool(pool, &w->step->average, input, output, w->run);
-    case FC_STEP_ADAPTIVE_MAX_POOL: return fc_adaptive_max_pool(pool, input, output, NULL, w->run);
     default: return fc_adaptive_avg_pool(pool, input, output, w->run);
     }
 }

@@ -171,6 +171,7 @@ fc_status fc_step_depthwise(const fc_walker *w)
 {
     const fc_window *window = &w->step->conv.window;
     const fc_blocked in = fc_blocked_of(w, w->step->input);
+    if (taps_of(&w->step->conv) > MOST_TAPS) return FC_UNSUPPORTED;
     fc_depthwise_job job = {.walker = w};
     ptrdiff_t *offset = job.offset;
     for (int64_t d = 0; d < window->kernel[0]; d++)

@@ -1,5 +1,7 @@
 #include "choose.h"
 
+#include <math.h>
+
 #include "winograd.h"
 
 /* Multiply-adds below which comparing plans takes longer than the best of them could save. */
@@ -43,7 +45,7 @@ fc_algorithm fc_choose(const fc_conv *asked, const fc_run *run)
     const int count = candidates_of(asked, run, candidate);
     fc_conv conv = *asked;
     fc_run alone = *run;
-    double least = 0;
+    double least = INFINITY;
     best = candidate[0];
     if (count == 1) return best;
     alone.team.threads = 1;
@@ -53,7 +55,7 @@ fc_algorithm fc_choose(const fc_conv *asked, const fc_run *run)
         conv.algorithm = candidate[i];
         if (fc_plan_conv(&conv, &alone, &plan) != FC_OK) continue;
         const double seconds = fc_work_of(&conv, &plan).seconds;
-        if (i == 0 || seconds < least) least = seconds, best = candidate[i];
+        if (seconds < least) least = seconds, best = candidate[i];
     }
     return best;
 }
