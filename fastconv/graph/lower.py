@@ -14,8 +14,8 @@ import numpy as np
 
 from fastconv._native import core as native
 from fastconv.functional.checks import arrays
-from fastconv.graph.ir import Array, Graph, Node, Shape, Value
-from fastconv.graph.maps import IN_INPUT, IN_OUTPUT, Map, Step, Triple, halo_of, three, three_axes
+from fastconv.graph.ir import Array, Graph, Node, Value
+from fastconv.graph.maps import IN_INPUT, IN_OUTPUT, Map, Step, halo_of, three, three_axes
 
 Run = tuple[int, int, bool]
 
@@ -28,7 +28,7 @@ class Lowering:
 
     def __init__(self, graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run) -> None:
         self.graph, self.dtype, self.run = graph, dtype, run
-        self.algorithm = native.ALGORITHMS.index(algorithm)
+        self.algorithm = algorithm
         self.block = 64 // dtype.itemsize
         self.steps: list[Step] = []
         self.forms: dict[tuple[int, bool], Map] = {}
@@ -88,18 +88,18 @@ class Lowering:
         shapes = (
             (*x.shape[:2], *three(x.spatial)), (*weight.shape[:2], *w[0]), (*y.shape[:2], *three(y.spatial))
         )  # fmt: skip
-        items = (self.dtype.itemsize, False)
-        wanted = self.algorithm
-        if native.ALGORITHMS[wanted].startswith("winograd") and not fits_winograd(w):
-            wanted = DIRECT
-        groups = node.attributes["groups"]
+        items, groups = (self.dtype.itemsize, False), node.attributes["groups"]
         transposed = node.op == "conv_transpose"
-        given = DIRECT if transposed else wanted
-        return {
-            **native.conv_plan(shapes, items, w, groups, given, transposed, self.run, not transposed),
-            "shapes": shapes,
-            "window": w,
-        }
+
+        def planned(algorithm: int) -> dict[str, Any]:
+            return native.conv_plan(shapes, items, w, groups, algorithm, transposed, self.run, not transposed)
+
+        direct = planned(DIRECT)
+        # Where Winograd's algorithm was asked for and cannot do the shape, the direct one does.
+        needed = {"auto": "direct", "winograd": "winograd_4x4"}.get(self.algorithm, self.algorithm)
+        can = needed in direct["able"]
+        chosen = direct if transposed or not can else planned(native.ALGORITHMS.index(self.algorithm))
+        return {**chosen, "shapes": shapes, "window": w}
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
@@ -251,12 +251,6 @@ class Lowering:
         packed = arrays.allocate((blocks * self.block * int(np.prod(weight.shape[2:])),), self.dtype)
         native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), packed)
         return packed
-
-
-def fits_winograd(window: tuple[Triple, Triple, Shape, Triple]) -> bool:
-    """Whether Winograd's algorithm does this window."""
-    kernel, stride, _, dilation = window
-    return kernel == (1, 3, 3) and stride == (1, 1, 1) and dilation == (1, 1, 1)
 
 
 def flops(weight: Array, pixels: Value) -> int:
