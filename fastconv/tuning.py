@@ -9,7 +9,7 @@ An entry has the arguments of `explain` and the settings that the choice was mea
 from __future__ import annotations
 
 import os
-import threading
+import time
 from typing import Any
 
 from fastconv._native import core as native
@@ -100,7 +100,7 @@ def save(path: str | os.PathLike[str]) -> None:
     name = arguments.path(path, "path")
     head = f'"format": {json.dumps(FORMAT)}, "version": {VERSION}'
     lines = ",\n ".join(json.dumps(entry) for entry in entries())
-    beside = f"{name}.{os.getpid()}.{threading.get_ident()}"
+    beside = f"{name}.{os.getpid()}.{time.monotonic_ns()}"
     try:
         with open(beside, "w", encoding="utf-8") as file:
             file.write(f'{{{head}, "entries": [\n {lines}]}}\n')
