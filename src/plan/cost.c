@@ -11,8 +11,8 @@ enum {
 const char *fc_amount_name(fc_amount amount)
 {
     static const char *const names[FC_AMOUNTS] = {
-        "products of tiles", "products of rows", "products of lanes", "register tiles", "sweeps", "laid out",
-        "gathered", "stored", "packed", "packed for Winograd", "transformed in", "transformed out", "streamed",
+        "products of tiles", "products of rows", "products of lanes", "sweeps", "laid out", "gathered",
+        "stored", "packed", "packed for Winograd", "transformed in", "transformed out", "streamed",
     };
     return names[amount];
 }
@@ -22,7 +22,6 @@ static const double COST[FC_AMOUNTS] = {
     [FC_PRODUCTS_OF_TILES] = 0.0230,
     [FC_PRODUCTS_OF_ROWS] = 0.0794,
     [FC_PRODUCTS_OF_LANES] = 0.0563,
-    [FC_REGISTER_TILES] = 0,
     [FC_SWEEPS] = 44.8,
     [FC_LAID_OUT] = 0.0978,
     [FC_GATHERED] = 1.290,
@@ -35,23 +34,18 @@ static const double COST[FC_AMOUNTS] = {
 };
 static const double COST_OF_CALL = 16e3;
 
-/* Register tiles across `pixels` that follow each other, and the pixels that they take the time of. */
-typedef struct {
-    double tiles, pixels;
-} fc_slots;
-
-static fc_slots slots_of(const fc_kernels *k, int64_t pixels)
+/* The pixels that register tiles across `pixels`, which follow each other, take the time of. */
+static double slots_of(const fc_kernels *k, int64_t pixels)
 {
     const int64_t tiles = fc_ceil_div(pixels, k->tile_px), a_pixel = k->tile_blocks * (k->block / k->lanes);
-    return (fc_slots){(double)tiles, (double)fc_max(pixels, fc_min(k->tile_px, CHAINS / a_pixel) * tiles)};
+    return (double)fc_max(pixels, fc_min(k->tile_px, CHAINS / a_pixel) * tiles);
 }
 
 /* Add `count` times the sweeps of all panels over so many pixels. */
 static void add_sweeps(fc_work *work, const fc_conv_plan *plan, int64_t pixels, double depth, double count)
 {
-    const fc_slots slots = slots_of(plan->kernels, pixels);
-    work->amount[FC_PRODUCTS_OF_TILES] += slots.pixels * (double)(plan->out_blocks * plan->kernels->block) * depth * count;
-    work->amount[FC_REGISTER_TILES] += slots.tiles * (double)plan->tiles * count;
+    const double lanes = (double)(plan->out_blocks * plan->kernels->block);
+    work->amount[FC_PRODUCTS_OF_TILES] += slots_of(plan->kernels, pixels) * lanes * depth * count;
     work->amount[FC_SWEEPS] += (double)plan->tiles * count;
 }
 

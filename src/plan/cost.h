@@ -12,7 +12,6 @@ typedef enum {
     FC_PRODUCTS_OF_TILES, /* multiply-adds, those of missing pixels and lanes included */
     FC_PRODUCTS_OF_ROWS,  /* the same of vectors along rows, */
     FC_PRODUCTS_OF_LANES, /* and along one channel block */
-    FC_REGISTER_TILES,    /* that are begun and stored */
     FC_SWEEPS,            /* of a panel over some pixels */
     FC_LAID_OUT,          /* bytes of input brought into blocks or planes, */
     FC_GATHERED,          /* and into columns */
