@@ -41,6 +41,10 @@ typedef struct {
 typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_WINOGRAD, FC_WINOGRAD_2X2, FC_WINOGRAD_4X4, FC_ALGORITHMS } fc_algorithm;
 const char *fc_algorithm_name(fc_algorithm algorithm);
 
+/* How the filter comes: as the caller has it; packed before, in caches from call to call; packed before and fetched from memory in
+ * every call, since the network has more filters than caches hold. What is not packed in the call is not counted in choosing. */
+typedef enum { FC_FILTER_GIVEN, FC_FILTER_PACKED, FC_FILTER_FETCHED } fc_filter_state;
+
 typedef struct {
     int64_t batch, groups, c_in, c_out; /* channels of all groups together */
     fc_window window;
@@ -49,7 +53,7 @@ typedef struct {
     fc_window spread;  /* for the library: the window of a transposed convolution, whose own then says which inputs are read */
     int channels_last; /* both maps hold a pixel's channels side by side */
     int strided_rows;  /* the input's pixels are not side by side */
-    int prepacked;     /* the filter was packed before: choosing an algorithm does not count it */
+    fc_filter_state prepacked;
     fc_algorithm algorithm;
 } fc_conv;
 

@@ -20,6 +20,8 @@ from fastconv.graph.maps import IN_INPUT, IN_OUTPUT, Map, Step, halo_of, three, 
 Run = tuple[int, int, bool]
 
 MOST_TAPS = 512  # of a depthwise step
+CACHED_BYTES = 16e6  # of all filters: what a shared last-level cache holds from one call to the next
+PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
 DIRECT = native.ALGORITHMS.index("direct")
 
 
@@ -34,6 +36,9 @@ class Lowering:
         self.forms: dict[tuple[int, bool], Map] = {}
         self.homes: dict[int, tuple[Value, int]] = {}
         self.batch = graph.input.shape[0]
+        weights = (node.arrays.get("weight") for node in graph.nodes)
+        nbytes = dtype.itemsize * sum(0 if weight is None else weight.size for weight in weights)
+        self.filters = FETCHED if nbytes > CACHED_BYTES else PACKED
         for node in graph.nodes:
             if node.op == "concat":
                 self.find_homes(node)
@@ -92,7 +97,8 @@ class Lowering:
         transposed = node.op == "conv_transpose"
 
         def planned(algorithm: int) -> dict[str, Any]:
-            return native.conv_plan(shapes, items, w, groups, algorithm, transposed, self.run, not transposed)
+            state = 0 if transposed else self.filters
+            return native.conv_plan(shapes, items, w, groups, algorithm, transposed, self.run, state)
 
         direct = planned(DIRECT)
         # Where Winograd's algorithm was asked for and cannot do the shape, the direct one does.

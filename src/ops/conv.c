@@ -104,7 +104,7 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     fc_block block = fc_block_acquire(shared + fc_conv_fixed_bytes(&conv, &plan) + (size_t)plan.threads * plan.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_job job = {.conv = &conv, .plan = &plan, .input = *input, .output = *output, .weight = weight,
-                       .filter = weight, .epilogue = *epilogue, .team = {plan.threads, run->team.interrupted}, .shared = block.data,
+                       .filter = weight, .epilogue = *epilogue, .team = fc_team_of(run, plan.threads), .shared = block.data,
                        .thread_bytes = plan.thread_bytes};
     job.scratch = fc_scratch_of(&conv.window, plan.form, conv.item_bytes, plan.band_rows, plan.band_cols);
     fc_conv_prepare(&job, job.shared + shared);
@@ -244,7 +244,7 @@ fc_status fc_conv_pack(const fc_conv *asked, const void *weight, void *packed, c
     if (conv.transposed || !plan.filter_bytes) return FC_UNSUPPORTED;
     fc_block block = fc_block_acquire((size_t)plan.threads * plan.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
-    fc_conv_job job = {.conv = &conv, .plan = &plan, .weight = weight, .team = {plan.threads, run->team.interrupted},
+    fc_conv_job job = {.conv = &conv, .plan = &plan, .weight = weight, .team = fc_team_of(run, plan.threads),
                        .threads = block.data, .thread_bytes = plan.thread_bytes};
     conv.prepacked = 0;
     status = plan.method == FC_TRANSFORMED ? fc_pack_winograd(&job, packed) : fc_pack_filter(&job, packed);

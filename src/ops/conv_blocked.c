@@ -176,7 +176,7 @@ static fc_status run_winograd(fc_conv_job *job)
 fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)
 {
     fc_blocked_job job = {.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
-                                   .maps = call, .team = {call->plan->threads, run->team.interrupted}, .filter = call->packed},
+                                   .maps = call, .team = fc_team_of(run, call->plan->threads), .filter = call->packed},
                           .in = call->input, .out = call->output, .residual = call->residual};
     return call->plan->method == FC_TRANSFORMED ? run_winograd(&job.base) : run_direct(&job);
 }
