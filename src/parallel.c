@@ -115,7 +115,7 @@ static void drain_together(struct fc_crew *crew, fc_queue *queue)
     while (atomic_load(&crew->inside)) wait_a_little(&spins);
 }
 
-void fc_gather(const fc_team *team, fc_work_together *work, void *context)
+void fc_together(const fc_team *team, fc_work_together *work, void *context)
 {
     fc_team together = *team;
 #if defined(_OPENMP)

@@ -249,7 +249,7 @@ fc_status fc_program_run(const fc_program *program, int64_t batch, const void *i
     if (!arena.data) return FC_NO_MEMORY;
     fc_walk_of_program all = {{.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output,
                                .run = run, .kernels = fc_kernels_for(run->isa, program->item_bytes)}, seconds, FC_OK};
-    if (is_large(program)) fc_gather(&run->team, walk, &all);
+    if (is_large(program)) fc_together(&run->team, walk, &all);
     else walk(&all, &run->team);
     fc_block_release(arena);
     return all.status;
