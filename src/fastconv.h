@@ -57,8 +57,8 @@ typedef struct {
     fc_algorithm algorithm;
 } fc_conv;
 
-/* Pack the weight of a convolution, not a transposed one, for calls with `prepacked`: as many bytes as its plan has filter_bytes.
- * FC_UNSUPPORTED where they are 0: the weight is read as it is. */
+/* Pack the weight of a convolution for calls with `prepacked` (a transposed one: for those between blocked maps): as many bytes
+ * as its plan has filter_bytes. FC_UNSUPPORTED where the weight is read as it is. */
 fc_status fc_conv_pack(const fc_conv *conv, const void *weight, void *packed, const fc_run *run);
 
 /* out = act(bias + residual + input * weight); weight is C-contiguous (c_out, c_in / groups, kernel...), of a transposed
@@ -79,7 +79,8 @@ typedef struct {
     ptrdiff_t sample, block, slice, row;
 } fc_blocked;
 
-/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before.
+/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before; `conv` of a transposed
+ * one is gathered (plan/transposed.h), and its filter is finite: what it does to missing inputs is not taken back.
  * `plain` is read where the plan's form is FC_PLANES, else `input`, whose halo under Winograd tiles that go beyond the output
  * is as wide as they are. residual: NULL data, or like the output but for the distance of samples. */
 typedef struct {

@@ -25,6 +25,7 @@ size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
 
 /*   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
  *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise, at most 512 taps
+ *                     (transposed too, its halo as wide as its phases reach, its filter finite)
  *   PLAIN_CONV        plain, any convolution, transposed too, its weight as it is
  *   MAX_POOL, AVG_POOL, ADAPTIVE_AVG_POOL
  *   REORDER           from either form to either

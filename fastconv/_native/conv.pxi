@@ -91,7 +91,8 @@ def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algor
     }
 
 
-def pack_conv(weight, packed, tuple shapes, tuple window, int64_t groups, int algorithm, tuple run, /):
+def pack_conv(weight, packed, tuple shapes, tuple window, int64_t groups, int algorithm, tuple run,
+              bint transposed=False, /):
     cdef fc_conv conv
     cdef fc_run r
     cdef fc_status status
@@ -100,7 +101,8 @@ def pack_conv(weight, packed, tuple shapes, tuple window, int64_t groups, int al
     cdef void *to = data_of(packed)
     describe(weight, &w)
     read_shapes(shapes, window, &conv)
-    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, 0, FC_FILTER_PACKED
+    conv.groups, conv.algorithm, conv.transposed = groups, algorithm, transposed
+    conv.prepacked = FC_FILTER_PACKED
     conv.item_bytes, conv.channels_last, conv.strided_rows = w.item_bytes, 0, 0
     read_run(run, &r)
     with nogil:

@@ -102,11 +102,13 @@ def pack_conv(
     groups: int,
     algorithm: int,
     run: Run,
+    transposed: bool = False,
     /,
 ) -> None:
     """Fill ``packed``, aligned, of the plan's ``filter_bytes`` bytes, for `conv_packed` by a named algorithm.
 
-    Raises ValueError where they are none: then `conv_packed` takes the weight as it is.
+    The filter of a transposed convolution is packed for the steps of a `Program`. Raises ValueError where the
+    weight is taken as it is.
     """
 
 def conv_packed(

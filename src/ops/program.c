@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../plan/conv.h"
+#include "../plan/transposed.h"
 #include "../sizes.h"
 #include "clock.h"
 
@@ -108,6 +109,7 @@ static fc_status run_conv(const fc_walker *w)
     fc_conv conv = step->conv;
     fc_conv_plan plan;
     conv.batch = w->batch;
+    if (conv.transposed) fc_gather(&conv);
     const fc_status status = fc_plan_conv(&conv, w->run, &plan);
     if (status != FC_OK) return status;
     fc_blocked_conv call = {.conv = &conv, .plan = &plan, .packed = step->weight, .output = fc_blocked_of(w, step->output),
