@@ -9,7 +9,8 @@
 
 #include "fastconv.h"
 
-typedef enum { FC_IN_ARENA, FC_IN_INPUT, FC_IN_OUTPUT } fc_place;
+/* IN_CHAIN: between steps that are computed together, of which some rows at a time are in a thread's scratch. */
+typedef enum { FC_IN_ARENA, FC_IN_INPUT, FC_IN_OUTPUT, FC_IN_CHAIN } fc_place;
 
 typedef struct {
     fc_place place;
@@ -42,6 +43,7 @@ enum { FC_NO_VALUE = -1 };
 
 typedef struct {
     fc_step_kind kind;
+    int links; /* how many steps from this one on are computed together: CONV (direct, not transposed) and DEPTHWISE of one slice */
     int input, residual, output; /* numbers of values */
     fc_conv conv;                /* the batch is that of the call */
     const void *weight, *bias;
@@ -60,7 +62,7 @@ typedef struct {
     size_t arena_bytes; /* for the largest batch */
 } fc_program;
 
-/* seconds: NULL, or one for each step to be filled. */
+/* seconds: NULL, or one for each step; those of steps that are computed together are the first one's, the others stay. */
 fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
                          double *seconds);
 

@@ -194,7 +194,7 @@ cdef extern from "program.h" nogil:
         int64_t first_block, map_blocks
     ctypedef struct fc_step:
         fc_step_kind kind
-        int input, residual, output
+        int links, input, residual, output
         fc_conv conv
         const void *weight
         const void *bias

@@ -22,13 +22,13 @@ cdef int read_value(tuple given, fc_value *v) except -1:
 
 
 cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step *step) except -1:
-    """Fill a step from (kind, input, residual, output, weight, bias, activation, window, details)."""
+    """Fill a step from (kind, input, residual, output, weight, bias, activation, window, details, links)."""
     cdef tuple activation = given[6]
     cdef object details = given[8]
     cdef str name = STEPS[<int>given[0]]
     cdef int i
     step.kind, step.input, step.residual, step.output = given[0], given[1], given[2], given[3]
-    step.weight, step.bias = data_of(given[4]), data_of(given[5])
+    step.weight, step.bias, step.links = data_of(given[4]), data_of(given[5]), given[9]
     step.activation.kind, step.activation.alpha, step.activation.beta = activation[0], activation[1], activation[2]
     cdef const fc_value *x = &values[step.input]
     cdef const fc_value *y = &values[step.output]

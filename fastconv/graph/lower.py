@@ -14,6 +14,7 @@ import numpy as np
 
 from fastconv._native import core as native
 from fastconv.functional.checks import arrays
+from fastconv.graph.chains import find_chains
 from fastconv.graph.ir import Array, Graph, Node, Value
 from fastconv.graph.maps import IN_INPUT, IN_OUTPUT, Map, Step, halo_of, three, three_axes, transposed_halo_of
 
@@ -250,6 +251,7 @@ class Lowering:
             self.steps.append(Step("reorder", last, copy))
             last = copy
         last.place = IN_OUTPUT
+        find_chains(self.steps, self.dtype.itemsize)
 
     def as_items(self, array: Array | None) -> Array | None:
         """Copy, so that later changes of the caller's array do not reach the program."""

@@ -10,7 +10,7 @@ from fastconv.graph.ir import Array, Shape
 Triple = tuple[int, int, int]
 Sides = list[list[int]]  # before and after each axis
 
-IN_ARENA, IN_INPUT, IN_OUTPUT = 0, 1, 2
+IN_ARENA, IN_INPUT, IN_OUTPUT, IN_CHAIN = 0, 1, 2, 3
 
 
 def no_halo() -> Sides:
@@ -80,6 +80,7 @@ class Step:
     details: Any = None
     algorithm: str = ""
     flops: int = 0  # for one sample
+    links: int = 1  # steps from this one on that are computed together
 
     @property
     def rank(self) -> int:

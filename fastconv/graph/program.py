@@ -7,6 +7,7 @@ from typing import Any
 from fastconv._native import core as native
 from fastconv.functional.checks import arguments
 from fastconv.graph.arena import Lifetime, place
+from fastconv.graph.chains import chains
 from fastconv.graph.maps import IN_ARENA, Map, Step
 
 STEP = {name: code for code, name in enumerate(native.STEPS)}
@@ -32,6 +33,7 @@ def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Progr
             STEP[step.kind], numbers[id(step.input)],
             NOWHERE if step.residual is None else numbers[id(step.residual)], numbers[id(step.output)],
             step.weight, step.bias, arguments.activation(step.activation), step.window, step.details,
+            step.links,
         )
         for step in steps
     ]  # fmt: skip
@@ -43,14 +45,16 @@ def place_owners(
 ) -> tuple[dict[int, int], int]:
     """Return where each map that owns memory stands in the arena, and the arena's bytes."""
     lifetimes, here = [], []
+    together = spans(steps)
     for owner in owners:
         if owner.place != IN_ARENA:
             continue
         times = [
-            number
-            for number, step in enumerate(steps)
+            time
+            for span, step in zip(together, steps, strict=True)
             for one in (step.input, step.output, step.residual)
             if one is not None and one.root[0] is owner
+            for time in span
         ]
         nbytes = native.value_bytes(
             native_value(owner, {id(owner): 0}, BLOCK_BYTES // itemsize), batch, itemsize
@@ -61,6 +65,11 @@ def place_owners(
     if arena > MOST_BYTES:
         raise MemoryError(f"the maps between the layers take {arena} bytes")
     return {id(owner): at for owner, at in zip(here, offsets, strict=True)}, arena
+
+
+def spans(steps: list[Step]) -> list[tuple[int, int]]:
+    """Return, for each step, the first and the last of those that are computed together with it."""
+    return [(first, first + len(chain) - 1) for first, chain in chains(steps) for _ in chain]
 
 
 def native_value(one: Map, offsets: dict[int, int], block: int) -> tuple[Any, ...]:

@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastconv.graph.chains import chains
 from fastconv.graph.maps import Map, Step
 
 Array = np.ndarray[Any, Any]
 
 
 class Row(NamedTuple):
-    """One step. ``output``: channels and spatial sizes; ``mbytes``: of input, filter, residual and output."""
+    """One step, or several that are computed together, which ``step`` and ``algorithm`` join by plus signs.
+
+    ``output``: channels and spatial sizes; ``mbytes``: of input, filters, residual and output.
+    """
 
     step: str
     algorithm: str
@@ -75,24 +79,28 @@ def _cells(row: Row, measured: bool) -> list[str]:
 def report(
     steps: Sequence[Step], samples: int, dtype: np.dtype[Any], measured: Measured | None = None
 ) -> Report:
-    """Describe steps for so many samples, with their times if they were measured."""
-    rows = Report(_row(step, samples, dtype) for step in steps)
-    if measured is None:
-        return rows
-    return Report(
-        row._replace(ms=1e3 * seconds, share_of_peak=1e9 * row.gflop / max(seconds, 1e-9) / measured.peak)
-        for row, seconds in zip(rows, measured.seconds.tolist(), strict=True)
-    )
+    """Describe steps for so many samples, with their times if they were measured; a row for each chain."""
+    rows = Report()
+    for first, chain in chains(steps):
+        row = _row(chain, samples, dtype)
+        if measured is not None:
+            seconds = float(measured.seconds[first])
+            share = 1e9 * row.gflop / max(seconds, 1e-9) / measured.peak
+            row = row._replace(ms=1e3 * seconds, share_of_peak=share)
+        rows.append(row)
+    return rows
 
 
-def _row(step: Step, samples: int, dtype: np.dtype[Any]) -> Row:
-    maps = [one for one in (step.input, step.residual, step.output) if one is not None]
-    filters = 0 if step.weight is None else step.weight.nbytes
+def _row(chain: Sequence[Step], samples: int, dtype: np.dtype[Any]) -> Row:
+    first, last = chain[0], chain[-1]
+    maps = [one for one in (first.input, last.residual, last.output) if one is not None]
+    filters = sum(step.weight.nbytes for step in chain if step.weight is not None)
     nbytes = samples * dtype.itemsize * sum(map(_items, maps)) + filters
-    gflop = step.flops * samples / 1e9
-    sizes = step.output.size[-step.rank :] if step.rank else ()
-    name = {"plain_conv": "conv", "depthwise": "conv"}.get(step.kind, step.kind).replace("_", " ")
-    return Row(name, step.algorithm, (step.output.channels, *sizes), gflop, nbytes / 1e6)
+    gflop = sum(step.flops for step in chain) * samples / 1e9
+    sizes = last.output.size[-last.rank :] if last.rank else ()
+    names = [{"plain_conv": "conv", "depthwise": "conv"}.get(s.kind, s.kind).replace("_", " ") for s in chain]
+    algorithms = [step.algorithm for step in chain]
+    return Row(" + ".join(names), " + ".join(algorithms), (last.output.channels, *sizes), gflop, nbytes / 1e6)
 
 
 def _items(one: Map) -> int:

@@ -4,19 +4,11 @@
  */
 #include <string.h>
 
-#include "conv.h"
+#include "conv_blocked.h"
 #include "filter.h"
 #include "../sizes.h"
 
 enum { BAND_BYTES = 256 * 1024, BAND_PIXELS = 96, TASKS_A_THREAD = 4 };
-
-typedef struct {
-    fc_conv_job base;
-    fc_blocked in, out, residual;
-    int64_t rows, row_pieces;   /* output rows of a task, and tasks a plane */
-    int64_t slab;               /* input blocks that are summed before the next panel's turn */
-    int64_t tiles, tile_pieces; /* panels of a task, and tasks across the channels; those of the same panels follow each other */
-} fc_blocked_job;
 
 /* What a band of `rows` output rows brings into the cache: whole lines of input pixels, also of those that a stride skips,
  * or the output of one panel where that is more. */
@@ -47,8 +39,6 @@ static void split_work(fc_blocked_job *job)
     while (job->rows > 1 && job->rows * w->out[2] >= 2 * BAND_PIXELS && band_bytes(conv, plan, job->rows) > BAND_BYTES)
         job->rows = fc_ceil_div(job->rows, 2);
     job->rows = fc_even_piece(w->out[1], job->rows, planes * job->tile_pieces, plan->threads);
-    const int64_t slabs = fc_ceil_div(band_bytes(conv, plan, job->rows), BAND_BYTES);
-    job->slab = plan->form == FC_BLOCKED ? fc_ceil_div(plan->in_blocks, fc_min(slabs, plan->in_blocks)) : plan->in_blocks;
     job->row_pieces = fc_ceil_div(w->out[1], job->rows);
 }
 
@@ -189,17 +179,42 @@ static fc_scratch scratch_of_map(const fc_conv *conv, const fc_blocked *map)
                         .slice_bytes = conv->window.dilation[0] * map->slice, .group_bytes = map->block};
 }
 
-static fc_status run_direct(fc_blocked_job *job)
+/* Bands are this file's own, so their scratch is not the plan's. */
+static size_t plan_scratch(fc_blocked_job *job)
 {
     const fc_conv *conv = job->base.conv;
     const fc_conv_plan *plan = job->base.plan;
+    const int planes = plan->form == FC_PLANES;
+    const int64_t slabs = fc_ceil_div(band_bytes(conv, plan, job->rows), BAND_BYTES);
+    job->slab = planes ? plan->in_blocks : fc_ceil_div(plan->in_blocks, fc_min(slabs, plan->in_blocks));
+    job->base.scratch = planes ? fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job->rows, conv->window.out[2])
+                               : scratch_of_map(conv, &job->in);
+    if (planes) job->base.thread_bytes = fc_aligned((size_t)(plan->group_in * job->base.scratch.group_bytes));
+    return fc_conv_fixed_bytes(conv, plan) + (size_t)job->base.team.threads * job->base.thread_bytes;
+}
+
+size_t fc_blocked_bytes(fc_blocked_job *job, int64_t rows)
+{
+    job->rows = rows;
+    job->tiles = job->base.plan->tiles;
+    return plan_scratch(job);
+}
+
+void fc_blocked_prepare(fc_blocked_job *job, char *memory) { fc_conv_prepare(&job->base, memory); }
+
+void fc_blocked_rows(const fc_blocked_job *job, const fc_piece *rows, const void *input, const fc_target *target, int thread)
+{
+    const int planes = job->base.plan->form == FC_PLANES;
+    const fc_band band = {.outputs = rows->range, .phase = fc_phases_of_slice(&job->base, 0), .target = *target,
+                          .input = planes ? input_of(job, rows, thread) : input, .end = job->tiles};
+    sweep_band(job, &band);
+}
+
+static fc_status run_direct(fc_blocked_job *job)
+{
+    const fc_conv *conv = job->base.conv;
     split_work(job);
-    /* Bands are this function's own, so their scratch is not the plan's. */
-    job->base.scratch = plan->form == FC_PLANES
-                          ? fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job->rows, conv->window.out[2])
-                          : scratch_of_map(conv, &job->in);
-    if (plan->form == FC_PLANES) job->base.thread_bytes = fc_aligned((size_t)(plan->group_in * job->base.scratch.group_bytes));
-    fc_block block = fc_block_acquire(fc_conv_fixed_bytes(conv, plan) + (size_t)plan->threads * job->base.thread_bytes);
+    fc_block block = fc_block_acquire(plan_scratch(job));
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_prepare(&job->base, block.data);
     const int64_t tasks = conv->batch * conv->window.out[0] * job->row_pieces * job->tile_pieces;
@@ -222,10 +237,15 @@ static fc_status run_winograd(fc_conv_job *job)
     return status;
 }
 
+fc_blocked_job fc_blocked_job_of(const fc_blocked_conv *call, const fc_run *run)
+{
+    return (fc_blocked_job){.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
+                                     .maps = call, .team = fc_team_of(run, call->plan->threads), .filter = call->packed},
+                            .in = call->input, .out = call->output, .residual = call->residual};
+}
+
 fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)
 {
-    fc_blocked_job job = {.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
-                                   .maps = call, .team = fc_team_of(run, call->plan->threads), .filter = call->packed},
-                          .in = call->input, .out = call->output, .residual = call->residual};
+    fc_blocked_job job = fc_blocked_job_of(call, run);
     return call->plan->method == FC_TRANSFORMED ? run_winograd(&job.base) : run_direct(&job);
 }

@@ -194,8 +194,11 @@ static fc_status run_softmax(const fc_walker *w)
 
 static fc_status run_step(const fc_walker *w)
 {
-    const fc_status status = clear_halo(w);
+    fc_walker end = *w;
+    end.step += w->step->links - 1;
+    const fc_status status = clear_halo(&end);
     if (status != FC_OK) return status;
+    if (w->step->links > 1) return fc_step_chain(w);
     switch (w->step->kind) {
     case FC_STEP_CONV: return run_conv(w);
     case FC_STEP_DEPTHWISE: return fc_step_depthwise(w);
@@ -221,7 +224,7 @@ static void walk(void *context, const fc_team *together)
     fc_run run = *w->run;
     run.team = *together;
     w->run = &run;
-    for (int64_t s = 0; s < w->program->steps && all->status == FC_OK; s++) {
+    for (int64_t s = 0; s < w->program->steps && all->status == FC_OK; s += w->step->links) {
         const double start = all->seconds ? fc_seconds_now() : 0;
         w->step = &w->program->step[s];
         all->status = run_step(w);

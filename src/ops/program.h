@@ -23,6 +23,24 @@ fc_view fc_plain_of(const fc_walker *walker, int number);
 
 int64_t fc_blocks_of(const fc_walker *walker, const fc_value *value);
 
+enum { FC_MOST_DEPTHWISE_TAPS = 512 };
+
+/* Offsets of a depthwise step's taps from where a window starts, in a map with the strides of `in`. */
+void fc_depthwise_offsets(const fc_window *window, const fc_blocked *in, ptrdiff_t *offset);
+
+/* `count` rows of one channel block: where the windows of the first start, and the first output. */
+typedef struct {
+    const void *input, *residual;
+    void *output;
+    ptrdiff_t in_row, out_row, residual_row;
+    int64_t count;
+    const ptrdiff_t *offset;
+} fc_block_rows;
+void fc_depthwise_rows(const fc_walker *walker, const fc_step *step, int64_t block, const fc_block_rows *rows);
+
+/* This and the step->links - 1 steps behind it. */
+fc_status fc_step_chain(const fc_walker *walker);
+
 fc_status fc_step_depthwise(const fc_walker *walker);
 fc_status fc_step_reorder(const fc_walker *walker);
 fc_status fc_step_add(const fc_walker *walker);

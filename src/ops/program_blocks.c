@@ -126,11 +126,38 @@ void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed)
                    (const char *)weight + (c * taps + tap) * item, (size_t)item);
 }
 
-enum { MOST_TAPS = 512, ROW_TASKS = 4 };
+void fc_depthwise_offsets(const fc_window *window, const fc_blocked *in, ptrdiff_t *offset)
+{
+    for (int64_t d = 0; d < window->kernel[0]; d++)
+        for (int64_t h = 0; h < window->kernel[1]; h++)
+            for (int64_t v = 0; v < window->kernel[2]; v++)
+                *offset++ = d * window->dilation[0] * in->slice + h * window->dilation[1] * in->row
+                          + v * window->dilation[2] * FC_BLOCK_BYTES;
+}
+
+void fc_depthwise_rows(const fc_walker *w, const fc_step *step, int64_t block, const fc_block_rows *rows)
+{
+    const fc_window *window = &step->conv.window;
+    const int64_t taps = taps_of(&step->conv);
+    fc_depthwise t = {
+        .input = rows->input, .px_stride = window->stride[2] * FC_BLOCK_BYTES, .offset = rows->offset, .steps = taps,
+        .px = window->out[2], .channels = w->kernels->block, .filter = (const char *)step->weight + block * taps * FC_BLOCK_BYTES,
+        .bias = (const char *)step->bias + block * FC_BLOCK_BYTES, .residual = rows->residual, .output = rows->output,
+        .out_px = FC_BLOCK_BYTES, .activation = step->activation,
+    };
+    for (int64_t r = 0; r < rows->count; r++) {
+        w->kernels->depthwise(&t);
+        t.input = (const char *)t.input + window->stride[1] * rows->in_row;
+        t.output = (char *)t.output + rows->out_row;
+        if (t.residual) t.residual = (const char *)t.residual + rows->residual_row;
+    }
+}
+
+enum { ROW_TASKS = 4 };
 
 typedef struct {
     const fc_walker *walker;
-    ptrdiff_t offset[MOST_TAPS];
+    ptrdiff_t offset[FC_MOST_DEPTHWISE_TAPS];
     int64_t rows, pieces; /* rows of a task, tasks a plane */
 } fc_depthwise_job;
 
@@ -140,45 +167,32 @@ static void depthwise_task(void *context, int64_t task, int thread)
     const fc_walker *w = job->walker;
     const fc_step *step = w->step;
     const fc_window *window = &step->conv.window;
-    const int64_t blocks = fc_ceil_div(step->conv.c_in, w->kernels->block), taps = taps_of(&step->conv);
+    const int64_t blocks = fc_ceil_div(step->conv.c_in, w->kernels->block);
     const int64_t d = task / job->pieces % window->out[0], b = task / job->pieces / window->out[0] % blocks;
     const int64_t n = task / job->pieces / window->out[0] / blocks, row = task % job->pieces * job->rows;
     const fc_blocked in = fc_blocked_of(w, step->input), out = fc_blocked_of(w, step->output);
-    const ptrdiff_t at = d * out.slice + row * out.row;
-    fc_depthwise t = {
-        .input = block_at(&in, n, b) + d * window->stride[0] * in.slice + row * window->stride[1] * in.row,
-        .px_stride = window->stride[2] * FC_BLOCK_BYTES, .offset = job->offset, .steps = taps, .px = window->out[2],
-        .channels = w->kernels->block, .filter = (const char *)step->weight + b * taps * FC_BLOCK_BYTES,
-        .bias = (const char *)step->bias + b * FC_BLOCK_BYTES, .output = block_at(&out, n, b) + at, .out_px = FC_BLOCK_BYTES,
-        .activation = step->activation,
+    fc_block_rows rows = {
+        .input = block_at(&in, n, b) + (d * window->stride[0] - window->pad[0]) * in.slice
+               + (row * window->stride[1] - window->pad[1]) * in.row - window->pad[2] * FC_BLOCK_BYTES,
+        .output = block_at(&out, n, b) + d * out.slice + row * out.row, .in_row = in.row, .out_row = out.row,
+        .count = fc_min(job->rows, window->out[1] - row), .offset = job->offset,
     };
-    ptrdiff_t residual_row = 0;
     (void)thread;
     if (step->residual != FC_NO_VALUE) {
         const fc_blocked r = fc_blocked_of(w, step->residual);
-        t.residual = block_at(&r, n, b) + d * r.slice + row * r.row;
-        residual_row = r.row;
+        rows.residual = block_at(&r, n, b) + d * r.slice + row * r.row;
+        rows.residual_row = r.row;
     }
-    for (int64_t r = 0; r < fc_min(job->rows, window->out[1] - row); r++) {
-        w->kernels->depthwise(&t);
-        t.input = (const char *)t.input + window->stride[1] * in.row;
-        t.output = (char *)t.output + out.row;
-        if (t.residual) t.residual = (const char *)t.residual + residual_row;
-    }
+    fc_depthwise_rows(w, step, b, &rows);
 }
 
 fc_status fc_step_depthwise(const fc_walker *w)
 {
     const fc_window *window = &w->step->conv.window;
     const fc_blocked in = fc_blocked_of(w, w->step->input);
-    if (taps_of(&w->step->conv) > MOST_TAPS) return FC_UNSUPPORTED;
+    if (taps_of(&w->step->conv) > FC_MOST_DEPTHWISE_TAPS) return FC_UNSUPPORTED;
     fc_depthwise_job job = {.walker = w};
-    ptrdiff_t *offset = job.offset;
-    for (int64_t d = 0; d < window->kernel[0]; d++)
-        for (int64_t h = 0; h < window->kernel[1]; h++)
-            for (int64_t v = 0; v < window->kernel[2]; v++)
-                *offset++ = (d * window->dilation[0] - window->pad[0]) * in.slice + (h * window->dilation[1] - window->pad[1]) * in.row
-                          + (v * window->dilation[2] - window->pad[2]) * FC_BLOCK_BYTES;
+    fc_depthwise_offsets(window, &in, job.offset);
     const int64_t planes = w->batch * fc_ceil_div(w->step->conv.c_in, w->kernels->block) * window->out[0];
     job.rows = fc_ceil_div(window->out[1], fc_ceil_div(ROW_TASKS * w->run->team.threads, planes));
     job.pieces = fc_ceil_div(window->out[1], job.rows);

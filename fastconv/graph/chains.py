@@ -1,0 +1,74 @@
+"""Steps that are computed together, so that the large maps between them never leave a thread's cache."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fastconv.graph.maps import IN_ARENA, IN_CHAIN, Map, Step
+
+BLOCK_BYTES = 64
+MOST_LINKS = 6
+# Measured: smaller maps stay in a second-level cache as they are; larger filters do not, beside the rows.
+LEAST_MAP_BYTES = 512 * 1024
+MOST_FILTER_BYTES = 96 * 1024
+
+
+def find_chains(steps: list[Step], itemsize: int) -> None:
+    """Let direct and depthwise convolutions be links of one chain where only the next one reads a map."""
+    touched = Counter(id(one) for step in steps for one in (step.input, step.output, step.residual) if one)
+    roots = Counter(id(other) for one in every_map(steps) for other in (one.part_of, one.alike) if other)
+    first = 0
+    for number, step in enumerate(steps):
+        head, after = steps[first], steps[number + 1] if number + 1 < len(steps) else None
+        between = step.output
+        if (
+            after is not None
+            and head.links < MOST_LINKS
+            and can_be_linked(step)
+            and can_be_linked(after)
+            and step.residual is None
+            and between is after.input
+            and touched[id(between)] == 2
+            and not roots[id(between)]
+            and (between.part_of, between.alike, between.place) == (None, None, IN_ARENA)
+            and map_bytes(between, itemsize) >= LEAST_MAP_BYTES
+        ):
+            between.place = IN_CHAIN
+            head.links += 1
+        else:
+            first = number + 1
+
+
+def chains(steps: Sequence[Step]) -> Iterator[tuple[int, Sequence[Step]]]:
+    """Yield the number of the first step of each chain, which may be one step, and all of its steps."""
+    first = 0
+    while first < len(steps):
+        links = steps[first].links
+        yield first, steps[first : first + links]
+        first += links
+
+
+def every_map(steps: list[Step]) -> list[Map]:
+    """Return the maps that steps touch and those that these are parts of or alike, each once."""
+    found: dict[int, Map] = {}
+    waiting = [one for step in steps for one in (step.input, step.output, step.residual) if one]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            waiting += [other for other in (one.part_of, one.alike) if other]
+    return list(found.values())
+
+
+def can_be_linked(step: Step) -> bool:
+    """Whether rows of a step's output can be computed by themselves, with a filter that stays in a cache."""
+    direct = step.kind == "conv" and step.algorithm == "direct" and not step.details[-1]
+    small = step.weight is not None and step.weight.nbytes <= MOST_FILTER_BYTES
+    return (direct or step.kind == "depthwise") and small and step.output.size[0] == step.input.size[0] == 1
+
+
+def map_bytes(one: Map, itemsize: int) -> int:
+    """Return the bytes of a sample in whole blocks."""
+    return -(-one.channels * itemsize // BLOCK_BYTES) * BLOCK_BYTES * math.prod(one.size)

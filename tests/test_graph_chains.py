@@ -1,0 +1,178 @@
+"""Steps that are computed together, by bands of rows: found where they should be, and the same bits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import random_array
+from graph_oracle import evaluate
+from test_graph import close, filters
+
+import fastconv as fc
+from fastconv.graph import Graph, Value, chains
+from fastconv.inference import Compiled, compile_graph
+
+Array = np.ndarray[Any, Any]
+Build = Callable[[Graph], Value]
+
+SHAPE = (2, 3, 37, 29)
+
+
+def mobile_block(g: Graph) -> Value:
+    """Expand, convolve channel by channel, project, add."""
+    x = g.conv(g.input, filters(24, 3, 3, 3), filters(24, 1)[:, 0], stride=2, padding=1)
+    y = g.activation(g.conv(x, filters(72, 24, 1, 1), filters(72, 1)[:, 0]), "relu6")
+    y = g.activation(g.conv(y, filters(72, 1, 3, 3), filters(72, 1)[:, 0], padding=1, groups=72), "relu6")
+    return g.add(g.conv(y, filters(24, 72, 1, 1)), x)
+
+
+def first_layers(g: Graph) -> Value:
+    """Planes, depthwise with a stride, projection; all of them between input and output."""
+    x = g.activation(g.conv(g.input, filters(20, 3, 3, 3), stride=2, padding=1), "silu")
+    x = g.conv(x, filters(20, 1, 5, 5), stride=2, padding=2, groups=20)
+    return g.conv(x, filters(33, 20, 1, 1))
+
+
+def wide_windows(g: Graph) -> Value:
+    """Dilated, uneven, and windows that begin beyond the map's end."""
+    x = g.conv(g.input, filters(17, 3, 1, 1))
+    x = g.conv(x, filters(17, 1, 3, 4), padding=((5, 2), (3, 1)), dilation=(3, 2), groups=17)
+    x = g.conv(x, filters(16, 17, 2, 3), stride=(3, 1), padding=((1, 4), (0, 2)))
+    return g.conv(x, filters(8, 16, 3, 3), stride=2, padding=1)
+
+
+def strides_over_rows(g: Graph) -> Value:
+    """A stride above the kernel: rows that nobody reads."""
+    x = g.conv(g.input, filters(16, 3, 1, 1))
+    x = g.conv(x, filters(16, 1, 1, 1), stride=3, groups=16)
+    return g.conv(x, filters(5, 16, 1, 1))
+
+
+CHAINS: list[Build] = [mobile_block, first_layers, wide_windows, strides_over_rows]
+
+
+def compiled(
+    build: Build, shape: tuple[int, ...], least: float, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> Compiled:
+    """Compile with maps of so many bytes at least linked."""
+    monkeypatch.setattr(chains, "LEAST_MAP_BYTES", least)
+    return compile_graph(graph_of(build, shape), **options)
+
+
+def graph_of(build: Build, shape: tuple[int, ...]) -> Graph:
+    graph = Graph(shape)
+    graph.output = build(graph)
+    return graph
+
+
+def links_of(net: Compiled) -> list[int]:
+    """Return the lengths of the chains."""
+    return [row.step.count("+") + 1 for row in net.summary() if "+" in row.step]
+
+
+@pytest.mark.parametrize("build", CHAINS, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_chain_has_the_bits_of_its_links(
+    build: Build, dtype: str, isa: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = compiled(build, SHAPE, np.inf, monkeypatch, dtype=dtype, algorithm="direct")
+    linked = compiled(build, SHAPE, 0, monkeypatch, dtype=dtype, algorithm="direct")
+    assert links_of(linked)
+    assert not links_of(apart)
+    x = random_array("x", SHAPE, np.dtype(dtype).type)
+    linked(np.full_like(x, np.nan))
+    apart(np.full_like(x, np.nan))
+    assert linked(x).tobytes() == apart(x).tobytes()
+    assert linked(x[1:]).tobytes() == apart(x[1:]).tobytes()
+    close(linked(x), evaluate(graph_of(build, SHAPE), x))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_shares_of_a_map(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one thread's rows end and another's begin, and where the bands of a thread do."""
+    shape = (1, 3, 150, 260)
+    x = random_array("x", shape, np.float32)
+    with fc.config(num_threads=threads):
+        linked = compiled(first_layers, shape, 0, monkeypatch)(x)
+        apart = compiled(first_layers, shape, np.inf, monkeypatch)(x)
+    assert linked.tobytes() == apart.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_chains(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(seed)
+    shape = (rng.choice((1, 3)), rng.choice((1, 3, 16, 40)), rng.randint(3, 60), rng.randint(3, 40))
+
+    def build(g: Graph) -> Value:
+        x = g.input
+        for _ in range(rng.randint(2, 5)):
+            kernel = rng.choice((1, 1, 2, 3, 5)), rng.choice((1, 1, 3, 4))
+            padding = tuple((rng.randint(0, k + 1), rng.randint(0, k + 1)) for k in kernel)
+            stride, dilation = (rng.choice((1, 1, 2, 3)), rng.choice((1, 2))), rng.choice((1, 1, 2))
+            reach = [(k - 1) * dilation + 1 for k in kernel]
+            if any(n + sum(p) < r for n, p, r in zip(x.spatial, padding, reach, strict=True)):
+                continue
+            alone = x is not g.input and rng.random() < 0.5
+            out, given = (x.channels, 1) if alone else (rng.choice((5, 16, 24, 48)), x.channels)
+            weight = random_array(str(rng.random()), (out, given, *kernel), np.float32)
+            groups = x.channels if alone else 1
+            x = g.activation(
+                g.conv(
+                    x, weight / np.float32(np.sqrt(weight[0].size)), None, stride, padding, dilation, groups
+                ),
+                "relu",
+            )
+        return x
+
+    state = rng.getstate()
+    linked = compiled(build, shape, 0, monkeypatch, algorithm="direct")
+    rng.setstate(state)
+    apart = compiled(build, shape, np.inf, monkeypatch, algorithm="direct")
+    x = random_array("x", shape, np.float32)
+    with fc.config(num_threads=2):
+        assert linked(x).tobytes() == apart(x).tobytes()
+
+
+def test_only_maps_that_one_step_reads_are_linked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chains, "LEAST_MAP_BYTES", 0)
+
+    def read_twice(g: Graph) -> Value:
+        x = g.conv(g.input, filters(16, 3, 1, 1))
+        y = g.conv(x, filters(16, 16, 1, 1))
+        return g.add(g.conv(y, filters(16, 16, 1, 1)), x)
+
+    def joined(g: Graph) -> Value:
+        x, y = g.conv(g.input, filters(16, 3, 1, 1)), g.conv(g.input, filters(16, 3, 1, 1))
+        return g.conv(g.concat([x, y]), filters(16, 32, 1, 1))
+
+    assert links_of(compile_graph(graph_of(read_twice, SHAPE))) == [2]
+    assert links_of(compile_graph(graph_of(joined, SHAPE))) == []
+
+
+def test_small_maps_and_large_filters_stay_apart() -> None:
+    def build(g: Graph) -> Value:
+        x = g.conv(g.input, filters(64, 16, 1, 1))
+        x = g.conv(x, filters(64, 1, 3, 3), padding=1, groups=64)
+        return g.conv(x, filters(512, 64, 1, 1))
+
+    assert links_of(compile_graph(graph_of(build, (1, 16, 20, 20)))) == []
+    net = compile_graph(graph_of(build, (1, 16, 60, 60)))
+    assert links_of(net) == [2]
+    assert net.workspace_bytes == (64 + 512) * 60 * 60 * 4
+
+
+def test_rows_of_a_chain_are_described_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = compiled(mobile_block, SHAPE, 0, monkeypatch)
+    apart = compiled(mobile_block, SHAPE, np.inf, monkeypatch)
+    rows, single = net.summary(), apart.summary()
+    assert "conv + conv + conv" in [row.step for row in rows]
+    assert "direct + depthwise + direct" in [row.algorithm for row in rows]
+    assert sum(row.gflop for row in rows) == pytest.approx(sum(row.gflop for row in single))
+    assert sum(row.mbytes for row in rows) < sum(row.mbytes for row in single)
+    measured = net.profile(random_array("x", SHAPE, np.float32))
+    assert [row.step for row in measured] == [row.step for row in rows]
+    assert all(row.ms is not None and row.ms > 0 for row in measured)
