@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastconv as fc
+from fastconv._native import core as native
 from fastconv.graph import Graph, Value, arena, passes
 from fastconv.inference import compile_graph
 
@@ -179,6 +180,37 @@ def test_named_algorithms(build: Build, algorithm: str) -> None:
     net = compile_graph(built(build), algorithm=algorithm)
     assert algorithm in {row.algorithm for row in net.summary()}
     close(net(x), evaluate(built(build), x))
+
+
+ACTIVATIONS: dict[str, Any] = {
+    **{name: name for name in native.ACTIVATIONS},
+    **{"none": None, "clip": ("clip", -0.5, 0.7), "leaky_relu": ("leaky_relu", 0.2)},
+    "relu6": "relu6",
+}
+# Everything that an activation may stand behind.
+ACTIVATED: dict[str, Build] = {
+    "conv": lambda g: g.conv(g.input, filters(20, 3, 3, 3)),
+    "winograd": lambda g: g.conv(g.conv(g.input, filters(32, 3, 3, 3)), filters(32, 32, 3, 3), padding=1),
+    "depthwise": lambda g: g.conv(g.input, filters(3, 1, 3, 3), groups=3),
+    "grouped": lambda g: g.conv(g.conv(g.input, filters(6, 3, 1, 1)), filters(4, 3, 3, 3), groups=2),
+    "transposed": lambda g: g.conv_transpose(g.input, filters(3, 5, 2, 2), stride=2),
+    "residual": lambda g: g.add(g.conv(g.input, filters(3, 3, 1, 1)), g.input),
+    "sum": lambda g: g.add(g.input, g.input),
+    "batch_norm": lambda g: g.batch_norm(g.max_pool(g.input, 2), *normalisation(3)),
+    "pool": lambda g: g.avg_pool(g.conv(g.input, filters(20, 3, 1, 1)), 2),
+    "linear": lambda g: g.linear(g.flatten(g.input), filters(9, 3 * 24 * 20)),
+    "input": lambda g: g.input,
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("before", ACTIVATED)
+def test_every_activation_behind_everything(before: str, name: str, isa: str) -> None:
+    def build(g: Graph) -> Value:
+        return g.activation(ACTIVATED[before](g), ACTIVATIONS[name])
+
+    x = random_array("x", SHAPE, np.float32)
+    close(compile_graph(built(build))(x), evaluate(built(build), x))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 30), (2, 3, 6, 7, 8)], ids=str)

@@ -57,6 +57,15 @@ class Node:
             yield self.residual
 
 
+def network_input(value: object) -> Shape:
+    """Return a shape that inputs can have: a batch, channels, up to three spatial axes, in either layout."""
+    shape = arguments.shape(value, "input_shape")
+    if not 2 <= len(shape) <= 5:
+        raise ValueError(f"input_shape={shape} must have a batch, channels, and at most 3 spatial axes")
+    check_size(shape, "input_shape")
+    return shape
+
+
 def check_size(shape: Shape, name: str) -> None:
     """Refuse maps without elements, and those whose bytes could not be counted."""
     if not all(size > 0 for size in shape):
@@ -69,11 +78,7 @@ class Graph:
     """Nodes in the order of computation, from ``input`` to ``output``."""
 
     def __init__(self, input_shape: Sequence[int]) -> None:
-        shape = arguments.shape(input_shape, "input_shape")
-        if not 2 <= len(shape) <= 5:
-            raise ValueError(f"input_shape={shape} must have a batch, channels, and at most 3 spatial axes")
-        check_size(shape, "input_shape")
-        self.input = Value(shape)
+        self.input = Value(network_input(input_shape))
         self.output = self.input
         self.nodes: list[Node] = []
 

@@ -7,17 +7,15 @@ from typing import Any
 from fastconv._native import core as native
 from fastconv.functional.checks import arguments
 from fastconv.graph.arena import Lifetime, place
-from fastconv.graph.maps import IN_ARENA, Map, Step
+from fastconv.graph.maps import Map, Step
 
 STEP = {name: code for code, name in enumerate(native.STEPS)}
-NOWHERE = -1
-BLOCK_BYTES = 64
 MOST_BYTES = 2**62
 
 
 def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Program, int]:
     """Return the program and the bytes of its arena."""
-    block = BLOCK_BYTES // itemsize
+    block = native.BLOCK_BYTES // itemsize
     maps: list[Map] = []
     for step in steps:
         for one in (step.input, step.output, step.residual):
@@ -30,8 +28,9 @@ def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Progr
     tuples = [
         (
             STEP[step.kind], numbers[id(step.input)],
-            NOWHERE if step.residual is None else numbers[id(step.residual)], numbers[id(step.output)],
-            step.weight, step.bias, arguments.activation(step.activation), step.window, step.details,
+            native.NO_VALUE if step.residual is None else numbers[id(step.residual)],
+            numbers[id(step.output)], step.weight, step.bias, arguments.activation(step.activation),
+            step.window, step.details,
         )
         for step in steps
     ]  # fmt: skip
@@ -44,7 +43,7 @@ def place_owners(
     """Return where each map that owns memory stands in the arena, and the arena's bytes."""
     lifetimes, here = [], []
     for owner in owners:
-        if owner.place != IN_ARENA:
+        if owner.place != native.IN_ARENA:
             continue
         times = [
             number
@@ -53,7 +52,7 @@ def place_owners(
             if one is not None and one.root[0] is owner
         ]
         nbytes = native.value_bytes(
-            native_value(owner, {id(owner): 0}, BLOCK_BYTES // itemsize), batch, itemsize
+            native_value(owner, {id(owner): 0}, native.BLOCK_BYTES // itemsize), batch, itemsize
         )
         lifetimes.append(Lifetime(nbytes, min(times), max(times)))
         here.append(owner)

@@ -88,7 +88,7 @@ def report(
 def _row(step: Step, samples: int, dtype: np.dtype[Any]) -> Row:
     maps = [one for one in (step.input, step.residual, step.output) if one is not None]
     filters = 0 if step.weight is None else step.weight.nbytes
-    nbytes = samples * dtype.itemsize * sum(map(_items, maps)) + filters
+    nbytes = samples * sum(_items(one) * (one.itemsize or dtype.itemsize) for one in maps) + filters
     gflop = step.flops * samples / 1e9
     sizes = step.output.size[-step.rank :] if step.rank else ()
     name = {"plain_conv": "conv", "depthwise": "conv"}.get(step.kind, step.kind).replace("_", " ")

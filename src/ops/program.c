@@ -7,6 +7,15 @@
 #include "../sizes.h"
 #include "clock.h"
 
+const char *fc_step_name(fc_step_kind kind)
+{
+    static const char *const name[FC_STEPS] = {
+        "load", "conv", "depthwise", "plain_conv", "max_pool", "avg_pool", "adaptive_avg_pool",
+        "reorder", "add", "batch_norm", "softmax",
+    };
+    return name[kind];
+}
+
 static int64_t padded_pixels(const fc_value *v)
 {
     int64_t pixels = 1;
@@ -192,6 +201,7 @@ static fc_status run_step(const fc_walker *w)
     const fc_status status = clear_halo(w);
     if (status != FC_OK) return status;
     switch (w->step->kind) {
+    case FC_STEP_LOAD: return fc_step_load(w);
     case FC_STEP_CONV: return run_conv(w);
     case FC_STEP_DEPTHWISE: return fc_step_depthwise(w);
     case FC_STEP_PLAIN_CONV: return run_plain_conv(w);

@@ -23,6 +23,7 @@ fc_view fc_plain_of(const fc_walker *walker, int number);
 
 int64_t fc_blocks_of(const fc_walker *walker, const fc_value *value);
 
+fc_status fc_step_load(const fc_walker *walker);
 fc_status fc_step_depthwise(const fc_walker *walker);
 fc_status fc_step_reorder(const fc_walker *walker);
 fc_status fc_step_add(const fc_walker *walker);

@@ -126,11 +126,11 @@ void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed)
                    (const char *)weight + (c * taps + tap) * item, (size_t)item);
 }
 
-enum { MOST_TAPS = 512, ROW_TASKS = 4 };
+enum { ROW_TASKS = 4 };
 
 typedef struct {
     const fc_walker *walker;
-    ptrdiff_t offset[MOST_TAPS];
+    ptrdiff_t offset[FC_MOST_TAPS];
     int64_t rows, pieces; /* rows of a task, tasks a plane */
 } fc_depthwise_job;
 
@@ -171,7 +171,7 @@ fc_status fc_step_depthwise(const fc_walker *w)
 {
     const fc_window *window = &w->step->conv.window;
     const fc_blocked in = fc_blocked_of(w, w->step->input);
-    if (taps_of(&w->step->conv) > MOST_TAPS) return FC_UNSUPPORTED;
+    if (taps_of(&w->step->conv) > FC_MOST_TAPS) return FC_UNSUPPORTED;
     fc_depthwise_job job = {.walker = w};
     ptrdiff_t *offset = job.offset;
     for (int64_t d = 0; d < window->kernel[0]; d++)
