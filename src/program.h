@@ -31,11 +31,13 @@ size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
  *   REORDER           from either form to either
  *   ADD               act(input + residual), residual may be missing; both of the output's form and size
  *   BATCH_NORM        act(normalised), all blocked or all plain
+ *   GROUP_NORM        plain, act(normalised by the statistics of each sample's groups of channels)
+ *   LAYER_NORM        plain, along whole rows of the last axes
  *   SOFTMAX           plain, along the channels
  */
 typedef enum {
     FC_STEP_LOAD, FC_STEP_CONV, FC_STEP_DEPTHWISE, FC_STEP_PLAIN_CONV, FC_STEP_MAX_POOL, FC_STEP_AVG_POOL, FC_STEP_ADAPTIVE_AVG_POOL,
-    FC_STEP_REORDER, FC_STEP_ADD, FC_STEP_BATCH_NORM, FC_STEP_SOFTMAX,
+    FC_STEP_REORDER, FC_STEP_ADD, FC_STEP_BATCH_NORM, FC_STEP_GROUP_NORM, FC_STEP_LAYER_NORM, FC_STEP_SOFTMAX,
     FC_STEPS
 } fc_step_kind;
 const char *fc_step_name(fc_step_kind kind);
@@ -59,7 +61,9 @@ typedef struct {
     fc_loading loading;
     fc_pool pool;
     fc_average average;
-    fc_normalisation norm; /* an entry a channel */
+    fc_normalisation norm; /* an entry a channel; of GROUP_NORM without statistics */
+    int64_t groups;
+    fc_layer layer;        /* its rows are those of the call */
     int logarithm;
     fc_activation activation;
 } fc_step;

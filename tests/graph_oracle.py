@@ -38,6 +38,10 @@ def compute(node: Node, inputs: list[Array]) -> Any:
         return public.linear(x, a["weight"], a["bias"])
     if node.op == "batch_norm":
         return public.batch_norm(x, a["mean"], a["var"], a["weight"], a["bias"], eps=more["eps"])
+    if node.op == "group_norm":
+        return public.group_norm(x, more["groups"], a["weight"], a["bias"], more["eps"])
+    if node.op == "layer_norm":
+        return public.layer_norm(x, more["shape"], a["weight"], a["bias"], more["eps"])
     if node.op in ("max_pool", "avg_pool"):
         return _pool(node, x)
     if node.op == "adaptive_avg_pool":

@@ -122,6 +122,15 @@ def dilated(g: Graph) -> Value:
     return g.conv(x, filters(16, 16, 3, 2), padding=((4, 1), (2, 3)), dilation=(2, 3))
 
 
+def sample_norms(g: Graph) -> Value:
+    x = g.conv(g.input, filters(24, 3, 3, 3), padding=1)
+    x = g.activation(g.group_norm(x, 6, *normalisation(24)[2:]), "silu")
+    y = g.conv(x, filters(24, 24, 3, 3), padding=1)
+    x = g.add(g.group_norm(y, 24, None, filters(24, 1)[:, 0]), x)
+    x = g.layer_norm(g.conv(x, filters(5, 24, 1, 1)), (24, 20), filters(24, 20))
+    return g.layer_norm(g.linear(g.flatten(x), filters(30, 2400)), (30,), None, filters(30, 1)[:, 0])
+
+
 def nothing(g: Graph) -> Value:
     return g.input
 
@@ -132,7 +141,7 @@ def flat(g: Graph) -> Value:
 
 GRAPHS: list[Build] = [
     plain_stack, residual_blocks, branches, odd_branches, dense, depthwise, grouped, classifier,
-    pooled_classifier, u_shape, transposed, normalised_first, dilated, nothing, flat,
+    pooled_classifier, u_shape, transposed, normalised_first, dilated, sample_norms, nothing, flat,
 ]  # fmt: skip
 SHAPE = (3, 3, 24, 20)
 
@@ -197,6 +206,8 @@ ACTIVATED: dict[str, Build] = {
     "residual": lambda g: g.add(g.conv(g.input, filters(3, 3, 1, 1)), g.input),
     "sum": lambda g: g.add(g.input, g.input),
     "batch_norm": lambda g: g.batch_norm(g.max_pool(g.input, 2), *normalisation(3)),
+    "group_norm": lambda g: g.group_norm(g.input, 1),
+    "layer_norm": lambda g: g.layer_norm(g.input, (20,)),
     "pool": lambda g: g.avg_pool(g.conv(g.input, filters(20, 3, 1, 1)), 2),
     "linear": lambda g: g.linear(g.flatten(g.input), filters(9, 3 * 24 * 20)),
     "input": lambda g: g.input,

@@ -208,6 +208,8 @@ cdef extern from "program.h" nogil:
         fc_pool pool
         fc_average average
         fc_normalisation norm
+        int64_t groups
+        fc_layer layer
         int logarithm
         fc_activation activation
     ctypedef struct fc_program:

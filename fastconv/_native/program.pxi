@@ -60,6 +60,12 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
         step.norm.mean, step.norm.variance = <const double *>data_of(details[0]), <const double *>data_of(details[1])
         step.norm.weight, step.norm.bias = <const double *>data_of(details[2]), <const double *>data_of(details[3])
         step.norm.eps = details[4]
+    elif name == "group_norm":
+        step.groups, step.norm.eps = details[0], details[3]
+        step.norm.weight, step.norm.bias = <const double *>data_of(details[1]), <const double *>data_of(details[2])
+    elif name == "layer_norm":
+        step.layer.items, step.layer.eps, step.layer.item_bytes = details[0], details[1], item_bytes
+        step.layer.weight, step.layer.bias = step.weight, step.bias
     elif name == "softmax":
         step.logarithm = details
     return 0

@@ -148,6 +148,41 @@ class Graph:
                 raise ValueError(f"{name} has shape {array.shape}: input has {x.channels} channels")
         return self._add("batch_norm", [x], x.shape, arrays=arrays, attributes={"eps": eps})
 
+    def group_norm(
+        self, x: Value, groups: int, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
+    ) -> Value:
+        """Normalise groups of channels of each sample, as `fastconv.group_norm`."""
+        if x.channels % groups:
+            raise ValueError(f"num_groups={groups} must divide the {x.channels} channels of input")
+        if math.prod(x.shape) // groups == 1:
+            raise ValueError(f"input has shape {x.shape}: it needs more than one value a group")
+        self._check_scale(weight, bias, (x.channels,), x)
+        attributes = {"groups": groups, "eps": arguments.positive(eps, "eps")}
+        arrays = {"weight": weight, "bias": bias}
+        return self._add("group_norm", [x], x.shape, arrays=arrays, attributes=attributes)
+
+    def layer_norm(
+        self,
+        x: Value,
+        shape: Shape,
+        weight: Array | None = None,
+        bias: Array | None = None,
+        eps: float = 1e-5,
+    ) -> Value:
+        """Normalise over the last axes, as `fastconv.layer_norm`; that of the batch is none of them."""
+        if not 0 < len(shape) < len(x.shape) or x.shape[-len(shape) :] != shape:
+            raise ValueError(f"input has shape {x.shape}: its last axes must be normalized_shape={shape}")
+        self._check_scale(weight, bias, shape, x)
+        attributes = {"shape": shape, "eps": arguments.positive(eps, "eps")}
+        arrays = {"weight": weight, "bias": bias}
+        return self._add("layer_norm", [x], x.shape, arrays=arrays, attributes=attributes)
+
+    @staticmethod
+    def _check_scale(weight: Array | None, bias: Array | None, shape: Shape, x: Value) -> None:
+        for name, array in (("weight", weight), ("bias", bias)):
+            if array is not None and array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}: input of shape {x.shape} needs {shape}")
+
     def max_pool(
         self, x: Value, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
         ceil_mode: bool = False,

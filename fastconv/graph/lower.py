@@ -206,6 +206,21 @@ class Lowering:
         details = (*statistics, float(node.attributes["eps"]))
         self.steps.append(Step("batch_norm", x, y, activation=node.activation, details=details))
 
+    def lower_group_norm(self, node: Node) -> None:
+        x, y = self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False)
+        scale = [
+            None if node.arrays[name] is None else np.array(node.arrays[name], np.float64)
+            for name in ("weight", "bias")
+        ]
+        details = (node.attributes["groups"], *scale, node.attributes["eps"])
+        self.steps.append(Step("group_norm", x, y, activation=node.activation, details=details))
+
+    def lower_layer_norm(self, node: Node) -> None:
+        x, y = self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False)
+        weight, bias = (self.as_items(node.arrays[name]) for name in ("weight", "bias"))
+        details = (math.prod(node.attributes["shape"]), node.attributes["eps"])
+        self.steps.append(Step("layer_norm", x, y, weight=weight, bias=bias, details=details))
+
     def lower_activation(self, node: Node) -> None:
         self.lower_add(node)
 

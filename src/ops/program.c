@@ -11,7 +11,7 @@ const char *fc_step_name(fc_step_kind kind)
 {
     static const char *const name[FC_STEPS] = {
         "load", "conv", "depthwise", "plain_conv", "max_pool", "avg_pool", "adaptive_avg_pool",
-        "reorder", "add", "batch_norm", "softmax",
+        "reorder", "add", "batch_norm", "group_norm", "layer_norm", "softmax",
     };
     return name[kind];
 }
@@ -208,6 +208,8 @@ static fc_status run_step(const fc_walker *w)
     case FC_STEP_REORDER: return fc_step_reorder(w);
     case FC_STEP_ADD: return fc_step_add(w);
     case FC_STEP_BATCH_NORM: return run_batch_norm(w);
+    case FC_STEP_GROUP_NORM: return fc_step_group_norm(w);
+    case FC_STEP_LAYER_NORM: return fc_step_layer_norm(w);
     case FC_STEP_SOFTMAX: return run_softmax(w);
     default: return run_pool(w);
     }

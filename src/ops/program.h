@@ -26,6 +26,8 @@ int64_t fc_blocks_of(const fc_walker *walker, const fc_value *value);
 fc_status fc_step_load(const fc_walker *walker);
 fc_status fc_step_depthwise(const fc_walker *walker);
 fc_status fc_step_reorder(const fc_walker *walker);
+fc_status fc_step_group_norm(const fc_walker *walker);
+fc_status fc_step_layer_norm(const fc_walker *walker);
 fc_status fc_step_add(const fc_walker *walker);
 
 #endif

@@ -6,7 +6,7 @@ from fastconv.graph.ir import Graph, Node
 from fastconv.graph.passes.batch_norm import remove
 
 STORES_SUMS = ("conv",)
-STORES_ACTIVATED = ("conv", "conv_transpose", "add", "batch_norm")
+STORES_ACTIVATED = ("conv", "conv_transpose", "add", "batch_norm", "group_norm")
 
 
 def fuse_residuals(graph: Graph) -> None:
