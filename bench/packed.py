@@ -24,7 +24,7 @@ def packed_contender(layer: ConvLayer, data: Operands, *, algorithm: str = "auto
     shapes, run = (x.shape, weight.shape, shape), native_run()
 
     def plan(code: int) -> dict[str, Any]:
-        return core.conv_plan(shapes, (x.itemsize, False), native_window, groups, code, False, run, True)
+        return core.conv_plan(shapes, (x.itemsize, False), native_window, groups, code, False, run, 1)
 
     code = core.ALGORITHMS.index(plan(core.ALGORITHMS.index(algorithm))["algorithm"])
     size = plan(code)["filter_bytes"]

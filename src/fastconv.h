@@ -41,6 +41,10 @@ typedef struct {
 typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_WINOGRAD, FC_WINOGRAD_2X2, FC_WINOGRAD_4X4, FC_ALGORITHMS } fc_algorithm;
 const char *fc_algorithm_name(fc_algorithm algorithm);
 
+/* How the filter comes: as the caller has it; packed before, in caches from call to call; packed before and fetched from memory in
+ * every call, since the network has more filters than caches hold. What is not packed in the call is not counted in choosing. */
+typedef enum { FC_FILTER_GIVEN, FC_FILTER_PACKED, FC_FILTER_FETCHED } fc_filter_state;
+
 typedef struct {
     int64_t batch, groups, c_in, c_out; /* channels of all groups together */
     fc_window window;
@@ -49,12 +53,12 @@ typedef struct {
     fc_window spread;  /* for the library: the window of a transposed convolution, whose own then says which inputs are read */
     int channels_last; /* both maps hold a pixel's channels side by side */
     int strided_rows;  /* the input's pixels are not side by side */
-    int prepacked;     /* the filter was packed before: choosing an algorithm does not count it */
+    fc_filter_state prepacked;
     fc_algorithm algorithm;
 } fc_conv;
 
-/* Pack the weight of a convolution, not a transposed one, for calls with `prepacked`: as many bytes as its plan has filter_bytes.
- * FC_UNSUPPORTED where they are 0: the weight is read as it is. */
+/* Pack the weight of a convolution for calls with `prepacked` (a transposed one: for those between blocked maps): as many bytes
+ * as its plan has filter_bytes. FC_UNSUPPORTED where the weight is read as it is. */
 fc_status fc_conv_pack(const fc_conv *conv, const void *weight, void *packed, const fc_run *run);
 
 /* out = act(bias + residual + input * weight); weight is C-contiguous (c_out, c_in / groups, kernel...), of a transposed
@@ -75,7 +79,8 @@ typedef struct {
     ptrdiff_t sample, block, slice, row;
 } fc_blocked;
 
-/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before.
+/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before; `conv` of a transposed
+ * one is gathered (plan/transposed.h), and its filter is finite: what it does to missing inputs is not taken back.
  * `plain` is read where the plan's form is FC_PLANES, else `input`, whose halo under Winograd tiles that go beyond the output
  * is as wide as they are. residual: NULL data, or like the output but for the distance of samples. */
 typedef struct {

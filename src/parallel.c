@@ -11,12 +11,13 @@
 #include <time.h>
 #if !defined(_WIN32)
 #include <pthread.h>
+#include <sched.h>
 #endif
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
 
-enum { POLL_NANOSECONDS = 50 * 1000 * 1000, DRAWS_A_SHARE = 32, MAX_SHARES = 64 };
+enum { POLL_NANOSECONDS = 50 * 1000 * 1000, DRAWS_A_SHARE = 32, MAX_SHARES = 64, SPINS = 1 << 12 };
 
 static int64_t nanoseconds(void)
 {
@@ -36,7 +37,7 @@ typedef struct {
     fc_task *run;
     void *context;
     int64_t draw; /* tasks taken at once */
-    int shares;
+    int threads, shares;
     fc_share share[MAX_SHARES];
     atomic_int stopped;
     int64_t asked; /* when the caller last asked about signals; 0 where nobody asks */
@@ -65,6 +66,78 @@ static void drain(fc_queue *queue, int thread)
     }
 }
 
+/* Threads that stay for several queues. generation: odd while a queue is open. Whoever wants to draw from it counts himself inside
+ * first and then looks whether it is still the same; whoever closes it then waits until nobody is inside. */
+struct fc_crew {
+    _Alignas(64) atomic_uint_fast64_t generation;
+    fc_queue *queue;
+    atomic_int over;
+    _Alignas(64) atomic_int inside;
+};
+
+/* Nothing to do for a moment, or for longer: then others may have the processor. */
+static void wait_a_little(int *spins)
+{
+    if (++*spins < SPINS) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+        return;
+    }
+#if !defined(_WIN32)
+    sched_yield();
+#endif
+}
+
+#if defined(_OPENMP)
+static void serve(struct fc_crew *crew, int thread)
+{
+    uint_fast64_t seen = 0;
+    for (int spins = 0; !atomic_load(&crew->over); wait_a_little(&spins)) {
+        const uint_fast64_t generation = atomic_load(&crew->generation);
+        if (generation % 2 == 0 || generation == seen) continue;
+        atomic_fetch_add(&crew->inside, 1);
+        if (atomic_load(&crew->generation) == generation && thread < crew->queue->threads) drain(crew->queue, thread);
+        atomic_fetch_sub(&crew->inside, 1);
+        seen = generation;
+        spins = 0;
+    }
+}
+#endif
+
+static void drain_together(struct fc_crew *crew, fc_queue *queue)
+{
+    int spins = 0;
+    crew->queue = queue;
+    atomic_fetch_add(&crew->generation, 1);
+    drain(queue, 0);
+    atomic_fetch_add(&crew->generation, 1);
+    while (atomic_load(&crew->inside)) wait_a_little(&spins);
+}
+
+void fc_together(const fc_team *team, fc_work_together *work, void *context)
+{
+    fc_team together = *team;
+#if defined(_OPENMP)
+    if (team->threads > 1) {
+        struct fc_crew crew;
+        atomic_init(&crew.generation, 0);
+        atomic_init(&crew.over, 0);
+        atomic_init(&crew.inside, 0);
+        together.crew = &crew;
+#pragma omp parallel num_threads(team->threads)
+        if (omp_get_thread_num()) {
+            serve(&crew, omp_get_thread_num());
+        } else {
+            work(context, &together);
+            atomic_store(&crew.over, 1);
+        }
+        return;
+    }
+#endif
+    work(context, &together);
+}
+
 fc_status fc_parallel(const fc_team *team, int64_t tasks, fc_task *run, void *context)
 {
     const int threads = tasks < team->threads ? (int)tasks : team->threads;
@@ -72,6 +145,7 @@ fc_status fc_parallel(const fc_team *team, int64_t tasks, fc_task *run, void *co
     queue.team = team;
     queue.run = run;
     queue.context = context;
+    queue.threads = threads;
     queue.shares = threads < MAX_SHARES ? (threads ? threads : 1) : MAX_SHARES;
     queue.draw = tasks / ((int64_t)queue.shares * DRAWS_A_SHARE) + 1;
     queue.asked = team->interrupted && tasks > 1 ? nanoseconds() : 0;
@@ -81,7 +155,9 @@ fc_status fc_parallel(const fc_team *team, int64_t tasks, fc_task *run, void *co
         queue.share[i].end = tasks / queue.shares * (i + 1) + (i + 1 < tasks % queue.shares ? i + 1 : tasks % queue.shares);
     }
 #if defined(_OPENMP)
-    if (threads > 1) {
+    if (threads > 1 && team->crew) {
+        drain_together(team->crew, &queue);
+    } else if (threads > 1) {
 #pragma omp parallel num_threads(threads)
         drain(&queue, omp_get_thread_num());
     } else

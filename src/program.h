@@ -25,6 +25,7 @@ size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
 
 /*   LOAD              the caller's input as the map that is read: see fc_loading
  *   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
+ *                     (transposed too, its halo as wide as its phases reach, its filter finite)
  *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise, at most FC_MOST_TAPS taps
  *   PLAIN_CONV        plain, any convolution, transposed too, its weight as it is
  *   MAX_POOL, AVG_POOL, ADAPTIVE_AVG_POOL

@@ -155,7 +155,7 @@ def test_packed_filter_gives_the_bits_of_plain_weights(case: ConvCase, dtype: An
     for algorithm in every_algorithm(case):
         code, run = core.ALGORITHMS.index(algorithm), native_run()
         shapes = x.shape, w.shape, shape
-        plan = core.conv_plan(shapes, (w.itemsize, False), native_window, groups, code, False, run, True)
+        plan = core.conv_plan(shapes, (w.itemsize, False), native_window, groups, code, False, run, 1)
         packed = arrays.allocate((plan["filter_bytes"] // w.itemsize or w.size,), x.dtype)
         packed[:] = np.nan if plan["filter_bytes"] else w.ravel()
         if plan["filter_bytes"]:

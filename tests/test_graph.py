@@ -248,6 +248,32 @@ def test_same_bits_for_any_number_of_threads_and_samples() -> None:
     assert net(x[2:3]).tobytes() == results[0][2:3].tobytes()
 
 
+def test_more_threads_than_processors_lose_no_task() -> None:
+    """Threads stay together for all steps: one that comes late to a step must not take part in another."""
+    xs = [random_array(name, (1, 3, 40, 56), np.float32) for name in ("x", "y")]
+    net = compile_graph(built(dense, xs[0].shape))
+    with fc.config(num_threads=1):
+        expected = [net(x).tobytes() for x in xs]
+    with fc.config(num_threads=7):
+        for _ in range(300):  # in turn, so that no task is made up for by what the call before left
+            assert [net(x).tobytes() for x in xs] == expected
+
+
+def test_filters_of_large_networks_come_from_memory() -> None:
+    """There the smaller of two transformed filters is read faster than the larger one saves products."""
+    weight = filters(512, 512, 3, 3)
+
+    def algorithms(layers: int) -> set[str]:
+        graph = Graph((1, 512, 7, 7))
+        x = graph.input
+        for _ in range(layers):
+            x = graph.conv(x, weight, padding=1)
+        return {row.algorithm for row in compile_graph(graph).summary() if row.step == "conv"}
+
+    assert algorithms(1) == {"winograd_4x4"}
+    assert algorithms(3) == {"winograd_2x2"}
+
+
 def test_many_threads_at_once() -> None:
     net = compile_graph(built(dense))
     xs = [random_array(str(i), SHAPE, np.float32) for i in range(8)]

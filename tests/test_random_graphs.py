@@ -52,10 +52,14 @@ class Maker:
         return self.graph.conv(x, weight, bias, stride, padding, dilation, groups)
 
     def conv_transpose(self, x: Value) -> Value:
-        """Enlarge."""
-        return self.graph.conv_transpose(
-            x, self.filters(x.channels, self.rng.choice((2, 16)), 2, 2), stride=2
-        )
+        """Enlarge, now and then by a window that leaves gaps, overlaps or crops."""
+        rng = self.rng
+        kernel = rng.choice((2, 2, 3, 4)), rng.choice((2, 2, 3, 4))
+        stride, dilation = rng.choice((1, 2, 2, 3)), rng.choice((1, 1, 1, 2))
+        extra = rng.choice((0, 0, max(stride, dilation) - 1))
+        weight = self.filters(x.channels, rng.choice((2, 16, 24)), *kernel)
+        bias = self.filters(weight.shape[1], 1)[:, 0] if rng.random() < 0.5 else None
+        return self.graph.conv_transpose(x, weight, bias, stride, rng.choice((0, 0, 1)), extra, 1, dilation)
 
     def pool(self, x: Value) -> Value:
         """Take maxima or averages."""

@@ -65,6 +65,7 @@ cdef int read_run(tuple run, fc_run *r) except -1:
     r.winograd = run[2]
     r.team.threads = run[1]
     r.team.interrupted = interrupted
+    r.team.crew = NULL
     return 0
 
 

@@ -12,7 +12,7 @@ cdef int read_conv(object input, object weight, object out, tuple window, int64_
     copy_sizes(y.size, conv.window.out)
     conv.batch, conv.groups, conv.c_in, conv.c_out = x.batch, groups, x.channels, y.channels
     conv.item_bytes, conv.transposed, conv.channels_last, conv.strided_rows = x.item_bytes, 0, 0, 0
-    conv.prepacked = 0
+    conv.prepacked = FC_FILTER_GIVEN
     return 0
 
 
@@ -61,13 +61,14 @@ cdef int read_shapes(tuple shapes, tuple window, fc_conv *conv) except -1:
 
 
 def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algorithm, bint transposed, tuple run,
-              bint prepacked=False, /):
+              int prepacked=0, /):
     cdef fc_conv conv
     cdef fc_conv_report report
     cdef fc_conv_plan *plan = &report.plan
     cdef fc_run r
     read_shapes(shapes, window, &conv)
-    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, transposed, prepacked
+    conv.groups, conv.algorithm, conv.transposed = groups, algorithm, transposed
+    conv.prepacked = <fc_filter_state>prepacked
     conv.item_bytes, conv.channels_last = items
     conv.strided_rows = conv.channels_last
     read_run(run, &r)
@@ -90,7 +91,8 @@ def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algor
     }
 
 
-def pack_conv(weight, packed, tuple shapes, tuple window, int64_t groups, int algorithm, tuple run, /):
+def pack_conv(weight, packed, tuple shapes, tuple window, int64_t groups, int algorithm, tuple run,
+              bint transposed=False, /):
     cdef fc_conv conv
     cdef fc_run r
     cdef fc_status status
@@ -99,7 +101,8 @@ def pack_conv(weight, packed, tuple shapes, tuple window, int64_t groups, int al
     cdef void *to = data_of(packed)
     describe(weight, &w)
     read_shapes(shapes, window, &conv)
-    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, 0, 1
+    conv.groups, conv.algorithm, conv.transposed = groups, algorithm, transposed
+    conv.prepacked = FC_FILTER_PACKED
     conv.item_bytes, conv.channels_last, conv.strided_rows = w.item_bytes, 0, 0
     read_run(run, &r)
     with nogil:
@@ -114,7 +117,7 @@ def conv_packed(input, packed, tuple weight_shape, out, tuple window, int64_t gr
     describe(input, &x)
     describe(out, &y)
     read_shapes((input.shape, weight_shape, out.shape), window, &conv)
-    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, 0, 1
+    conv.groups, conv.algorithm, conv.transposed, conv.prepacked = groups, algorithm, 0, FC_FILTER_PACKED
     conv.item_bytes, conv.channels_last, conv.strided_rows = x.item_bytes, 0, 0
     run_conv(&conv, &x, packed, &y, epilogue, run)
 

@@ -85,13 +85,13 @@ def conv_plan(
     algorithm: int,
     transposed: bool,
     run: Run,
-    prepacked: bool = False,
+    prepacked: int = 0,
     /,
 ) -> dict[str, Any]:
     """Return what `conv` or `conv_transpose` would do: algorithm, reason, isa, tile, threads, workspace.
 
     ``shapes``: of input, weight and output, channels first. ``items``: bytes of one, and whether channels are
-    last in both maps.
+    last in both maps. ``prepacked``: 0 for a filter as it is, 1 packed, 2 packed and fetched from memory.
     """
 
 def pack_conv(
@@ -102,11 +102,13 @@ def pack_conv(
     groups: int,
     algorithm: int,
     run: Run,
+    transposed: bool = False,
     /,
 ) -> None:
     """Fill ``packed``, aligned, of the plan's ``filter_bytes`` bytes, for `conv_packed` by a named algorithm.
 
-    Raises ValueError where they are none: then `conv_packed` takes the weight as it is.
+    The filter of a transposed convolution is packed for the steps of a `Program`. Raises ValueError where the
+    weight is taken as it is.
     """
 
 def conv_packed(

@@ -22,6 +22,7 @@ cdef extern from "fastconv.h" nogil:
     ctypedef struct fc_team:
         int threads
         int (*interrupted)() noexcept
+        void *crew
     ctypedef struct fc_run:
         int isa, winograd
         fc_team team
@@ -40,10 +41,13 @@ cdef extern from "fastconv.h" nogil:
     const char *fc_algorithm_name(fc_algorithm algorithm)
     int fc_default_threads()
 
+    ctypedef enum fc_filter_state:
+        FC_FILTER_GIVEN, FC_FILTER_PACKED
     ctypedef struct fc_conv:
         int64_t batch, groups, c_in, c_out
         fc_window window
-        int item_bytes, transposed, channels_last, strided_rows, prepacked
+        int item_bytes, transposed, channels_last, strided_rows
+        fc_filter_state prepacked
         fc_algorithm algorithm
     fc_status fc_conv_run(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
                           const fc_epilogue *, const fc_run *)

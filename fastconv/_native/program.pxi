@@ -47,7 +47,7 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
         conv.batch, conv.c_in, conv.c_out, conv.item_bytes = 1, x.channels, y.channels, item_bytes
         conv.groups, conv.algorithm, conv.transposed = details
         conv.channels_last = conv.strided_rows = 0
-        conv.prepacked = name == "conv"
+        conv.prepacked = FC_FILTER_PACKED if name == "conv" else FC_FILTER_GIVEN
     elif name.endswith("pool"):
         if given[7] is None:
             copy_sizes(x.size, window.size)

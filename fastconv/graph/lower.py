@@ -15,11 +15,13 @@ import numpy as np
 from fastconv._native import core as native
 from fastconv.functional.checks import arrays
 from fastconv.graph.ir import Array, Graph, Node, Value
-from fastconv.graph.maps import Map, Step, halo_of, three, three_axes
+from fastconv.graph.maps import Map, Step, halo_of, three, three_axes, transposed_halo_of
 from fastconv.graph.source import Source
 
 Run = tuple[int, int, bool]
 
+CACHED_BYTES = 16e6  # of all filters: what a shared last-level cache holds from one call to the next
+PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
 DIRECT = native.ALGORITHMS.index("direct")
 
 
@@ -36,6 +38,9 @@ class Lowering:
         self.forms: dict[tuple[int, bool], Map] = {}
         self.homes: dict[int, tuple[Value, int]] = {}
         self.batch = graph.input.shape[0]
+        weights = (node.arrays.get("weight") for node in graph.nodes)
+        nbytes = dtype.itemsize * sum(0 if weight is None else weight.size for weight in weights)
+        self.filters = FETCHED if nbytes > CACHED_BYTES else PACKED
         for node in graph.nodes:
             if node.op == "concat":
                 self.find_homes(node)
@@ -109,7 +114,7 @@ class Lowering:
         transposed = node.op == "conv_transpose"
 
         def planned(algorithm: int) -> dict[str, Any]:
-            return native.conv_plan(shapes, items, w, groups, algorithm, transposed, self.run, not transposed)
+            return native.conv_plan(shapes, items, w, groups, algorithm, transposed, self.run, self.filters)
 
         direct = planned(DIRECT)
         # Where Winograd's algorithm was asked for and cannot do the shape, the direct one does.
@@ -137,10 +142,7 @@ class Lowering:
         elif groups == 1 and plan["tiled"]:
             planes = plan["layout"] == "planes"
             source = self.read(x, blocked=not planes)
-            packed = arrays.allocate((plan["filter_bytes"] // self.dtype.itemsize,), self.dtype)
-            native.pack_conv(
-                weight.reshape(plan["shapes"][1]), packed, plan["shapes"], plan["window"], 1, code, self.run
-            )
+            packed = self.packed(weight, plan, transposed=False)
             self.between_blocks(
                 Step("conv", source, self.new(y, blocked=True), weight=packed, bias=bias,
                      details=(1, code, False), algorithm=plan["algorithm"], **common),
@@ -156,15 +158,30 @@ class Lowering:
     def lower_conv_transpose(self, node: Node) -> None:
         weight, bias = (self.as_items(node.arrays[name]) for name in ("weight", "bias"))
         assert weight is not None
-        plan = self.plan(node)
+        plan, groups = self.plan(node), node.attributes["groups"]
         code = native.ALGORITHMS.index(plan["algorithm"])
+        # What a weight that is not finite does to missing inputs is only taken back between plain maps.
+        blocked = groups == 1 and plan["tiled"] and bool(np.isfinite(weight).all())
         step = Step(
-            "plain_conv", self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False),
-            weight=weight, bias=bias, activation=node.activation, window=plan["window"],
-            details=(node.attributes["groups"], code, True), algorithm=plan["algorithm"],
-            flops=flops(weight, node.inputs[0]),
+            "conv" if blocked else "plain_conv",
+            self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
+            weight=self.packed(weight, plan, transposed=True) if blocked else weight, bias=bias,
+            activation=node.activation, window=plan["window"], details=(groups, code, True),
+            algorithm=plan["algorithm"], flops=flops(weight, node.inputs[0]),
         )  # fmt: skip
-        self.between_plain(step, node)
+        if blocked:
+            self.between_blocks(step, node, 1)
+        else:
+            self.between_plain(step, node)
+
+    def packed(self, weight: Array, plan: dict[str, Any], *, transposed: bool) -> Array:
+        """Return the filter of a convolution without groups, packed for its plan."""
+        packed = arrays.allocate((plan["filter_bytes"] // self.dtype.itemsize,), self.dtype)
+        code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
+        native.pack_conv(
+            weight.reshape(shapes[1]), packed, shapes, plan["window"], 1, code, self.run, transposed
+        )
+        return packed
 
     def between_blocks(self, step: Step, node: Node, tile: int) -> None:
         """Add a step that reads the halo of a blocked input, under whole tiles of outputs."""
@@ -172,8 +189,8 @@ class Lowering:
             step.residual = self.read(node.residual, blocked=True)
             step.residual.share_halo(step.output)
         if step.input.blocked:
-            assert step.window is not None
-            step.input.need_halo(halo_of(step, tile))
+            transposed = step.kind == "conv" and step.details[-1]
+            step.input.need_halo(transposed_halo_of(step) if transposed else halo_of(step, tile))
         self.steps.append(step)
 
     def between_plain(self, step: Step, node: Node) -> None:

@@ -112,3 +112,16 @@ def halo_of(step: Step, tile: int) -> Sides:
         reach = (outputs - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
         halo.append([before, max(0, reach - before - step.input.size[axis])])
     return halo
+
+
+def transposed_halo_of(step: Step) -> Sides:
+    """Return what the phases of a transposed window reach beyond the input on each side."""
+    assert step.window is not None
+    kernel, stride, sides, dilation = step.window
+    halo = []
+    for axis in range(3):
+        before, apart, outputs = sides[2 * axis], stride[axis], step.output.size[axis]
+        furthest = ((kernel[axis] - 1) * dilation[axis] - before) // apart
+        end = -(-outputs // apart) - (-before // apart)
+        halo.append([max(0, furthest), max(0, end - step.input.size[axis])])
+    return halo

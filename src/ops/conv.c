@@ -27,12 +27,8 @@ static void join_rows(fc_conv *conv, const fc_view *input, const fc_view *output
 static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_view *output)
 {
     fc_conv same = *conv;
-    if (conv->transposed) {
-        same.spread = fc_simplified_spread(&conv->window);
-        same.window = fc_gathered(&same.spread);
-    } else {
-        same.window = fc_simplified(&conv->window);
-    }
+    if (conv->transposed) fc_gather(&same);
+    else same.window = fc_simplified(&conv->window);
     if (input) {
         same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
         same.strided_rows = conv->window.in[2] > 1 && input->stride[4] != conv->item_bytes;
@@ -104,7 +100,7 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     fc_block block = fc_block_acquire(shared + fc_conv_fixed_bytes(&conv, &plan) + (size_t)plan.threads * plan.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_job job = {.conv = &conv, .plan = &plan, .input = *input, .output = *output, .weight = weight,
-                       .filter = weight, .epilogue = *epilogue, .team = {plan.threads, run->team.interrupted}, .shared = block.data,
+                       .filter = weight, .epilogue = *epilogue, .team = fc_team_of(run, plan.threads), .shared = block.data,
                        .thread_bytes = plan.thread_bytes};
     job.scratch = fc_scratch_of(&conv.window, plan.form, conv.item_bytes, plan.band_rows, plan.band_cols);
     fc_conv_prepare(&job, job.shared + shared);
@@ -241,11 +237,13 @@ fc_status fc_conv_pack(const fc_conv *asked, const void *weight, void *packed, c
     fc_conv_plan plan;
     fc_status status = fc_plan_conv(&conv, run, &plan);
     if (status != FC_OK) return status;
-    if (conv.transposed || !plan.filter_bytes) return FC_UNSUPPORTED;
-    fc_block block = fc_block_acquire((size_t)plan.threads * plan.thread_bytes);
+    if (!plan.filter_bytes || plan.method == FC_ROWS) return FC_UNSUPPORTED;
+    fc_block block = fc_block_acquire(fc_conv_fixed_bytes(&conv, &plan) + (size_t)plan.threads * plan.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
-    fc_conv_job job = {.conv = &conv, .plan = &plan, .weight = weight, .team = {plan.threads, run->team.interrupted},
-                       .threads = block.data, .thread_bytes = plan.thread_bytes};
+    fc_conv_job job = {.conv = &conv, .plan = &plan, .weight = weight, .team = fc_team_of(run, plan.threads),
+                       .thread_bytes = plan.thread_bytes};
+    job.scratch = fc_scratch_of(&conv.window, plan.form, conv.item_bytes, plan.band_rows, plan.band_cols);
+    fc_conv_prepare(&job, block.data);
     conv.prepacked = 0;
     status = plan.method == FC_TRANSFORMED ? fc_pack_winograd(&job, packed) : fc_pack_filter(&job, packed);
     fc_block_release(block);

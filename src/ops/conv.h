@@ -60,6 +60,14 @@ static inline int64_t fc_layout_units(const fc_conv_plan *plan)
     return plan->form == FC_BLOCKED ? plan->in_blocks : plan->group_in;
 }
 
+/* The threads of a run, or fewer. */
+static inline fc_team fc_team_of(const fc_run *run, int threads)
+{
+    fc_team team = run->team;
+    team.threads = threads;
+    return team;
+}
+
 /* The part of the workspace that belongs to one thread. */
 static inline char *fc_thread_scratch(const fc_conv_job *job, int thread)
 {

@@ -24,7 +24,8 @@ static int64_t band_bytes(const fc_conv *conv, const fc_conv_plan *plan, int64_t
 {
     const fc_window *w = &conv->window;
     const int64_t in_rows = w->kernel[1] == 1 ? rows : (rows - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1;
-    const int64_t input = plan->in_blocks * in_rows * w->in[2], output = plan->kernels->tile_blocks * rows * w->out[2];
+    const int64_t input = plan->in_blocks * in_rows * w->in[2];
+    const int64_t output = plan->kernels->tile_blocks * rows * plan->step[1] * w->out[2] * plan->step[2];
     return fc_max(input, output) * FC_BLOCK_BYTES;
 }
 
@@ -51,11 +52,11 @@ static void split_work(fc_blocked_job *job)
     job->row_pieces = fc_ceil_div(w->out[1], job->rows);
 }
 
-/* The part of the sum over the input blocks [first, first + slab). */
-static fc_reduction slab_of(const fc_blocked_job *job, int64_t first)
+/* The part of a phase's sum over the input blocks [first, first + slab). */
+static fc_reduction slab_of(const fc_blocked_job *job, const fc_phase *phase, int64_t first)
 {
-    const int64_t taps = job->base.plan->taps, blocks = job->base.plan->in_blocks, end = first + job->slab;
-    fc_reduction r = job->base.phase[0].reduction;
+    const int64_t taps = phase->taps, blocks = job->base.plan->in_blocks, end = first + job->slab;
+    fc_reduction r = phase->reduction;
     if (job->slab >= blocks) return r;
     r.offset += first * taps;
     r.steps = fc_min(r.steps, end * taps) - first * taps;
@@ -63,37 +64,96 @@ static fc_reduction slab_of(const fc_blocked_job *job, int64_t first)
     return r;
 }
 
-/* Where the part of a panel starts that belongs to the input blocks from `first` on. */
-static const char *filter_at(const fc_blocked_job *job, int64_t tile, int64_t first)
+/* Where the part of a panel starts that belongs to a phase and the input blocks from `first` on. */
+static const char *filter_at(const fc_blocked_job *job, const fc_phase *phase, int64_t tile, int64_t first)
 {
     const fc_conv_plan *plan = job->base.plan;
-    const int64_t columns = first * plan->kernels->block * plan->taps * fc_panel_blocks(plan, tile);
-    return job->base.filter + fc_panel_at(plan, 0, tile) + columns * FC_BLOCK_BYTES;
+    const int64_t products = phase->before * plan->group_in + first * plan->kernels->block * phase->taps;
+    return job->base.filter + fc_panel_at(plan, 0, tile) + products * fc_panel_blocks(plan, tile) * FC_BLOCK_BYTES;
 }
 
-/* The panels [first, end) over one band, a slab of the input after the other; the output holds the sums in between. */
-static void sweep_band(const fc_blocked_job *job, const void *input, const fc_target *band, int64_t rows, int64_t first,
-                       int64_t end)
+/* One slice of a band: its outputs and phases, its input, and where the first output stands in the first panel's block. */
+typedef struct {
+    fc_range outputs;
+    const fc_phase *phase; /* NULL: no tap reaches the slice */
+    const void *input;
+    fc_target target;
+    int64_t first, end; /* panels */
+} fc_band;
+
+/* The outputs of one panel from `row` and `col` on. */
+static fc_target target_of(const fc_blocked_job *job, const fc_band *band, int64_t tile, int64_t row, int64_t col)
+{
+    fc_target target = band->target;
+    const ptrdiff_t at = tile * job->base.plan->kernels->tile_blocks * target.block + row * target.row + col * target.px;
+    target.data = (char *)target.data + at;
+    if (target.residual) target.residual = (const char *)target.residual + at;
+    return target;
+}
+
+static fc_panel panel_of(const fc_blocked_job *job, int64_t tile)
+{
+    return (fc_panel){.bias = fc_panel_bias(&job->base, 0, tile), .blocks = fc_panel_blocks(job->base.plan, tile),
+                      .activation = job->base.epilogue.activation};
+}
+
+/* Outputs that no tap reaches, and all others, which are written again. */
+static void fill_gaps(const fc_blocked_job *job, const fc_band *band)
+{
+    fc_reduction nothing = job->base.phase->reduction;
+    nothing.steps = nothing.tail_steps = 0;
+    for (int64_t tile = band->first; tile < band->end; tile++) {
+        const fc_panel panel = panel_of(job, tile);
+        const fc_target target = target_of(job, band, tile, 0, 0);
+        fc_sweep(&nothing, band->input, &panel, &target, band->outputs.count[1], band->outputs.count[2]);
+    }
+}
+
+/* One panel over one slab of the input, phase after phase; then it is the turn of `next`, another panel or NULL. */
+static void sweep_slab(const fc_blocked_job *job, const fc_band *band, int64_t tile, int64_t slab, const char *next)
 {
     const fc_conv_job *base = &job->base;
-    const fc_conv_plan *plan = base->plan;
-    const fc_window *w = &base->conv->window;
-    for (int64_t slab = 0; slab < plan->in_blocks; slab += job->slab) {
-        const fc_reduction part = slab_of(job, slab);
-        for (int64_t tile = first; tile < end; tile++) {
-            const fc_panel panel = {
-                .filter = filter_at(job, tile, slab), .next = tile + 1 < end ? filter_at(job, tile + 1, slab) : NULL,
-                .bias = fc_panel_bias(base, 0, tile), .blocks = fc_panel_blocks(plan, tile),
-                .continued = slab > 0, .unfinished = slab + job->slab < plan->in_blocks,
-                .activation = base->epilogue.activation,
-            };
-            fc_target target = *band;
-            const ptrdiff_t at = tile * plan->kernels->tile_blocks * band->block;
-            target.data = (char *)band->data + at;
-            if (band->residual) target.residual = (const char *)band->residual + at;
-            fc_sweep(&part, input, &panel, &target, rows, w->out[2]);
-        }
+    const int64_t *step = base->plan->step;
+    fc_panel panel = panel_of(job, tile);
+    panel.continued = slab > 0;
+    panel.unfinished = slab + job->slab < base->plan->in_blocks;
+    const fc_phase *end = band->phase + base->phases_a_slice;
+    for (const fc_phase *phase = band->phase; phase < end; phase++) {
+        const int64_t rows = fc_phase_count(base, phase, &band->outputs, 1), cols = fc_phase_count(base, phase, &band->outputs, 2);
+        if (!rows || !cols) continue;
+        const fc_reduction part = slab_of(job, phase, slab);
+        fc_target target = target_of(job, band, tile, phase->first[1], phase->first[2]);
+        target.row *= step[1];
+        target.px *= step[2];
+        panel.filter = filter_at(job, phase, tile, slab);
+        panel.next = phase + 1 < end ? filter_at(job, phase + 1, tile, slab) : next;
+        fc_sweep(&part, band->input, &panel, &target, rows, cols);
     }
+}
+
+/* All panels of a band, a slab of the input after the other; the output holds the sums in between. */
+static void sweep_band(const fc_blocked_job *job, const fc_band *band)
+{
+    if (job->base.gaps) fill_gaps(job, band);
+    if (!band->phase) return;
+    for (int64_t slab = 0; slab < job->base.plan->in_blocks; slab += job->slab)
+        for (int64_t tile = band->first; tile < band->end; tile++)
+            sweep_slab(job, band, tile, slab, tile + 1 < band->end ? filter_at(job, band->phase, tile + 1, slab) : NULL);
+}
+
+/* Where the windows of a row of outputs start in the input: at its halo, or laid out in scratch. */
+static const void *input_of(const fc_blocked_job *job, const fc_piece *piece, int thread)
+{
+    const fc_window *w = &job->base.conv->window;
+    const fc_blocked *in = &job->in;
+    const int64_t *first = piece->range.first;
+    if (job->base.plan->form == FC_PLANES) {
+        char *scratch = fc_thread_scratch(&job->base, thread);
+        fc_lay_out_piece(&job->base, piece, NULL, scratch);
+        return scratch;
+    }
+    return (const char *)in->data + piece->sample * in->sample + (first[0] * w->stride[0] - w->pad[0]) * in->slice
+         + (first[1] * w->stride[1] - w->pad[1]) * in->row - w->pad[2] * FC_BLOCK_BYTES;
 }
 
 static void blocked_task(void *context, int64_t task, int thread)
@@ -101,44 +161,32 @@ static void blocked_task(void *context, int64_t task, int thread)
     const fc_blocked_job *job = context;
     const fc_conv_job *base = &job->base;
     const fc_window *w = &base->conv->window;
+    const fc_blocked *out = &job->out, *residual = &job->residual;
     const int64_t row = task % job->row_pieces * job->rows, planes = base->conv->batch * w->out[0];
     const int64_t plane = task / job->row_pieces % planes, n = plane / w->out[0], d = plane % w->out[0];
-    const int64_t first = task / job->row_pieces / planes * job->tiles, end = fc_min(first + job->tiles, base->plan->tiles);
-    const int64_t rows = fc_min(job->rows, w->out[1] - row);
-    const char *input;
-    if (base->plan->form == FC_PLANES) {
-        char *scratch = fc_thread_scratch(base, thread);
-        const fc_piece piece = {n, 0, {{d, row, 0}, {1, rows, w->out[2]}}};
-        fc_lay_out_piece(base, &piece, NULL, scratch);
-        input = scratch;
-    } else {
-        input = (const char *)job->in.data + n * job->in.sample + d * w->stride[0] * job->in.slice
-              + row * w->stride[1] * job->in.row;
+    const int64_t first = task / job->row_pieces / planes * job->tiles;
+    const fc_piece piece = {n, 0, {{d, row, 0}, {1, fc_min(job->rows, w->out[1] - row), w->out[2]}}};
+    const void *input = input_of(job, &piece, thread);
+    for (int64_t slice = 0; slice < base->plan->step[0]; slice++) {
+        const fc_range outputs = fc_outputs_of(base, &piece.range, slice);
+        if (!outputs.count[0]) return;
+        const ptrdiff_t at = outputs.first[0] * out->slice + outputs.first[1] * out->row;
+        const fc_band band = {
+            .outputs = outputs, .phase = fc_phases_of_slice(base, slice), .input = input, .first = first,
+            .end = fc_min(first + job->tiles, base->plan->tiles),
+            .target = {.data = (char *)out->data + n * out->sample + at, .px = FC_BLOCK_BYTES, .row = out->row, .block = out->block,
+                       .residual = residual->data ? (const char *)residual->data + n * residual->sample + at : NULL},
+        };
+        sweep_band(job, &band);
     }
-    const ptrdiff_t at = d * job->out.slice + row * job->out.row;
-    const fc_target band = {.data = (char *)job->out.data + n * job->out.sample + at, .px = FC_BLOCK_BYTES,
-                            .row = job->out.row, .block = job->out.block,
-                            .residual = job->residual.data ? (const char *)job->residual.data + n * job->residual.sample + at : NULL};
-    sweep_band(job, input, &band, rows, first, end);
 }
 
-/* Steps of a blocked input start at the halo. */
-static void prepare_blocked_reduction(fc_blocked_job *job)
+/* A map as if it had been laid out for all of its outputs. */
+static fc_scratch scratch_of_map(const fc_conv *conv, const fc_blocked *map)
 {
-    const fc_conv_plan *plan = job->base.plan;
-    const fc_window *w = &job->base.conv->window;
-    fc_reduction *r = &job->base.phase[0].reduction;
-    ptrdiff_t *offset = job->base.offset;
-    for (int64_t b = 0; b < plan->in_blocks; b++)
-        for (int64_t d = 0; d < w->kernel[0]; d++)
-            for (int64_t h = 0; h < w->kernel[1]; h++)
-                for (int64_t v = 0; v < w->kernel[2]; v++)
-                    *offset++ = b * job->in.block + (d * w->dilation[0] - w->pad[0]) * job->in.slice
-                              + (h * w->dilation[1] - w->pad[1]) * job->in.row
-                              + (v * w->dilation[2] - w->pad[2]) * FC_BLOCK_BYTES;
-    r->walk = w->stride[2] == 1 ? FC_WALK_BLOCKED_1 : w->stride[2] == 2 ? FC_WALK_BLOCKED_2 : FC_WALK_STRIDED;
-    r->px_stride = w->stride[2] * FC_BLOCK_BYTES;
-    r->row_stride = w->stride[1] * job->in.row;
+    return (fc_scratch){.window = &conv->window, .form = FC_BLOCKED, .item_bytes = conv->item_bytes,
+                        .axis = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}}, .px_bytes = FC_BLOCK_BYTES, .row_bytes = map->row,
+                        .slice_bytes = conv->window.dilation[0] * map->slice, .group_bytes = map->block};
 }
 
 static fc_status run_direct(fc_blocked_job *job)
@@ -147,12 +195,13 @@ static fc_status run_direct(fc_blocked_job *job)
     const fc_conv_plan *plan = job->base.plan;
     split_work(job);
     /* Bands are this function's own, so their scratch is not the plan's. */
-    job->base.scratch = fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job->rows, conv->window.out[2]);
+    job->base.scratch = plan->form == FC_PLANES
+                          ? fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job->rows, conv->window.out[2])
+                          : scratch_of_map(conv, &job->in);
     if (plan->form == FC_PLANES) job->base.thread_bytes = fc_aligned((size_t)(plan->group_in * job->base.scratch.group_bytes));
     fc_block block = fc_block_acquire(fc_conv_fixed_bytes(conv, plan) + (size_t)plan->threads * job->base.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_prepare(&job->base, block.data);
-    if (plan->form == FC_BLOCKED) prepare_blocked_reduction(job);
     const int64_t tasks = conv->batch * conv->window.out[0] * job->row_pieces * job->tile_pieces;
     const fc_status status = fc_parallel(&job->base.team, tasks, blocked_task, job);
     fc_block_release(block);
@@ -176,7 +225,7 @@ static fc_status run_winograd(fc_conv_job *job)
 fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)
 {
     fc_blocked_job job = {.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
-                                   .maps = call, .team = {call->plan->threads, run->team.interrupted}, .filter = call->packed},
+                                   .maps = call, .team = fc_team_of(run, call->plan->threads), .filter = call->packed},
                           .in = call->input, .out = call->output, .residual = call->residual};
     return call->plan->method == FC_TRANSFORMED ? run_winograd(&job.base) : run_direct(&job);
 }

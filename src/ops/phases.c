@@ -10,8 +10,9 @@ static fc_reduction blocked_reduction(const fc_conv_job *job, int64_t taps, cons
     const fc_conv_plan *plan = job->plan;
     const int block = plan->kernels->block;
     const int64_t full = plan->group_in / block, tail = plan->group_in % block;
-    return (fc_reduction){.kernels = plan->kernels, .walk = plan->walk, .offset = offset,
-                          .px_stride = fc_px_step(&job->scratch), .row_stride = fc_row_step(&job->scratch),
+    const ptrdiff_t px = fc_px_step(&job->scratch);
+    const fc_walk walk = px == FC_BLOCK_BYTES ? FC_WALK_BLOCKED_1 : px == 2 * FC_BLOCK_BYTES ? FC_WALK_BLOCKED_2 : FC_WALK_STRIDED;
+    return (fc_reduction){.kernels = plan->kernels, .walk = walk, .offset = offset, .px_stride = px, .row_stride = fc_row_step(&job->scratch),
                           .steps = full * taps, .depth = block, .tail_steps = tail ? taps : 0, .tail_depth = tail};
 }
 
@@ -27,6 +28,7 @@ static void prepare_ordinary(fc_conv_job *job)
         r.steps = plan->group_in * plan->taps / row;
         r.depth = row;
         r.tail_steps = 0;
+        r.walk = plan->walk;
         r.k_stride = w->dilation[2] * job->conv->item_bytes;
     }
     job->phases = job->phases_a_slice = job->phases_a_row = 1;

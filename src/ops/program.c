@@ -4,8 +4,12 @@
 #include <string.h>
 
 #include "../plan/conv.h"
+#include "../plan/transposed.h"
 #include "../sizes.h"
 #include "clock.h"
+
+/* Products from which on the threads of a team are gathered once for all steps, not for those that need them. */
+static const double LARGE_WORK = 4e6;
 
 const char *fc_step_name(fc_step_kind kind)
 {
@@ -114,6 +118,7 @@ static fc_status run_conv(const fc_walker *w)
     fc_conv conv = step->conv;
     fc_conv_plan plan;
     conv.batch = w->batch;
+    if (conv.transposed) fc_gather(&conv);
     const fc_status status = fc_plan_conv(&conv, w->run, &plan);
     if (status != FC_OK) return status;
     fc_blocked_conv call = {.conv = &conv, .plan = &plan, .packed = step->weight, .output = fc_blocked_of(w, step->output),
@@ -215,20 +220,51 @@ static fc_status run_step(const fc_walker *w)
     }
 }
 
+typedef struct {
+    fc_walker walker;
+    double *seconds;
+    fc_status status;
+} fc_walk_of_program;
+
+static void walk(void *context, const fc_team *together)
+{
+    fc_walk_of_program *all = context;
+    fc_walker *w = &all->walker;
+    fc_run run = *w->run;
+    run.team = *together;
+    w->run = &run;
+    for (int64_t s = 0; s < w->program->steps && all->status == FC_OK; s++) {
+        const double start = all->seconds ? fc_seconds_now() : 0;
+        w->step = &w->program->step[s];
+        all->status = run_step(w);
+        if (all->seconds) all->seconds[s] = fc_seconds_now() - start;
+    }
+}
+
+/* Whether it is worth while to wake other threads for a sample. */
+static int is_large(const fc_program *program)
+{
+    double work = 0;
+    for (int64_t s = 0; s < program->steps; s++) {
+        const fc_step *step = &program->step[s];
+        const fc_value *v = &program->value[step->output];
+        double taps = 1;
+        for (int i = 0; i < FC_SPATIAL && step->conv.groups; i++) taps *= (double)step->conv.window.kernel[i];
+        if (step->conv.groups) taps *= (double)step->conv.c_in / (double)step->conv.groups;
+        work += taps * (double)v->channels * (double)(v->size[0] * v->size[1] * v->size[2]);
+    }
+    return work >= LARGE_WORK;
+}
+
 fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
                          double *seconds)
 {
     fc_block arena = fc_block_acquire(program->arena_bytes);
     if (!arena.data) return FC_NO_MEMORY;
-    fc_walker w = {.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output, .run = run,
-                   .kernels = fc_kernels_for(run->isa, program->item_bytes)};
-    fc_status status = FC_OK;
-    for (int64_t s = 0; s < program->steps && status == FC_OK; s++) {
-        const double start = seconds ? fc_seconds_now() : 0;
-        w.step = &program->step[s];
-        status = run_step(&w);
-        if (seconds) seconds[s] = fc_seconds_now() - start;
-    }
+    fc_walk_of_program all = {{.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output,
+                               .run = run, .kernels = fc_kernels_for(run->isa, program->item_bytes)}, seconds, FC_OK};
+    if (is_large(program)) fc_together(&run->team, walk, &all);
+    else walk(&all, &run->team);
     fc_block_release(arena);
-    return status;
+    return all.status;
 }

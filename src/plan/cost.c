@@ -12,7 +12,7 @@ const char *fc_amount_name(fc_amount amount)
 {
     static const char *const names[FC_AMOUNTS] = {
         "products of tiles", "products of rows", "products of lanes", "sweeps", "laid out", "gathered",
-        "stored", "packed", "packed for Winograd", "transformed in", "transformed out", "streamed",
+        "stored", "packed", "packed for Winograd", "transformed in", "transformed out", "streamed", "fetched",
     };
     return names[amount];
 }
@@ -31,6 +31,7 @@ static const double COST[FC_AMOUNTS] = {
     [FC_TRANSFORMED_IN] = 0.0255,
     [FC_TRANSFORMED_OUT] = 0.0456,
     [FC_STREAMED] = 0.0234,
+    [FC_FETCHED] = 0.065,
 };
 static const double COST_OF_CALL = 16e3;
 
@@ -119,6 +120,7 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
     }
     }
     if (conv->prepacked) work.amount[FC_PACKED] = work.amount[FC_PACKED_WINOGRAD] = 0;
+    if (conv->prepacked == FC_FILTER_FETCHED) work.amount[FC_FETCHED] = (double)plan->filter_bytes;
     const double tasks = tasks_of(conv, plan), threads = tasks < plan->threads ? tasks : plan->threads;
     work.share = (double)fc_ceil_div((int64_t)tasks, (int64_t)threads) / tasks;
     work.seconds = COST_OF_CALL * 1e-9;

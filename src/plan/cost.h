@@ -21,6 +21,7 @@ typedef enum {
     FC_TRANSFORMED_IN,    /* bytes of transformed input */
     FC_TRANSFORMED_OUT,   /* bytes of sums that are transformed back */
     FC_STREAMED,          /* bytes that come from beyond the second-level cache, once for every time they come */
+    FC_FETCHED,           /* bytes of packed filter that come from memory */
     FC_AMOUNTS,
 } fc_amount;
 

@@ -42,6 +42,12 @@ fc_window fc_simplified_spread(const fc_window *spread)
     return w;
 }
 
+void fc_gather(fc_conv *conv)
+{
+    conv->spread = fc_simplified_spread(&conv->window);
+    conv->window = fc_gathered(&conv->spread);
+}
+
 int64_t fc_axis_phases(const fc_window *spread, int axis)
 {
     const int64_t stride = spread->stride[axis];

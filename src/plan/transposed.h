@@ -18,6 +18,9 @@ fc_window fc_gathered(const fc_window *spread);
 /* `spread` without what has no effect: no stride lies between the taps of a single input. */
 fc_window fc_simplified_spread(const fc_window *spread);
 
+/* Put both into a transposed convolution as a caller describes it. */
+void fc_gather(fc_conv *conv);
+
 /* One phase of an axis: the outputs first + stride * t. Its `taps` kernel positions are tap + i * tap_step, and read position
  * read - i * read_step of the gathered window. */
 typedef struct {

@@ -14,6 +14,7 @@ from fastconv.functional.norm import fold_batch_norm
 from fastconv.graph.ir import Array, Graph, Node
 
 FOLDING = ("conv", "linear")
+FOLDING_BEHIND = (*FOLDING, "conv_transpose")
 
 
 def fold_into_previous(graph: Graph) -> None:
@@ -21,7 +22,7 @@ def fold_into_previous(graph: Graph) -> None:
     for norm in [node for node in graph.nodes if node.op == "batch_norm"]:
         (x,) = norm.inputs
         before = graph.producer(x)
-        if before is None or before.op not in FOLDING or not graph.is_used_once(x):
+        if before is None or before.op not in FOLDING_BEHIND or not graph.is_used_once(x):
             continue
         if before.activation is not None or before.residual is not None:
             continue
@@ -29,10 +30,18 @@ def fold_into_previous(graph: Graph) -> None:
         assert weight is not None
         statistics = (norm.arrays[name] for name in ("mean", "var", "weight", "bias"))
         folding: Any = (*statistics, norm.attributes["eps"])
-        wide = weight.astype(np.float64)
+        wide = by_output(before, weight.astype(np.float64))
         weight, bias = fold_batch_norm(wide, bias, *folding)
-        before.arrays = {"weight": weight, "bias": bias}
+        before.arrays = {"weight": by_output(before, weight), "bias": bias}
         remove(graph, norm)
+
+
+def by_output(node: Node, weight: Array) -> Array:
+    """Exchange the channels in and out of each group where those in come first; twice changes nothing."""
+    if node.op != "conv_transpose":
+        return weight
+    exchanged = weight.reshape(node.attributes["groups"], -1, *weight.shape[1:]).swapaxes(1, 2)
+    return exchanged.reshape(-1, *exchanged.shape[2:])
 
 
 def fold_into_next(graph: Graph) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastconv.graph.ir import Graph, Node
 from fastconv.graph.passes.batch_norm import remove
 
-STORES_SUMS = ("conv",)
+STORES_SUMS = ("conv", "conv_transpose")
 STORES_ACTIVATED = ("conv", "conv_transpose", "add", "batch_norm", "group_norm")
 
 
