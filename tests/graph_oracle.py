@@ -27,6 +27,8 @@ def compute(node: Node, inputs: list[Array]) -> Any:
     public: Any = fc
     x, a, more = inputs[0], node.arrays, node.attributes
     rank = x.ndim - 2
+    if (scale := a.get("scale")) is not None and (weight := a["weight"]) is not None:
+        a = {**a, "weight": weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))}
     if node.op in ("conv", "conv_transpose"):
         _, stride, sides, dilation = more["window"]
         if node.op == "conv":

@@ -7,7 +7,7 @@ found, and arguments checked, when a node is added, by the same rules as the fun
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,12 +50,6 @@ class Node:
     activation: Any = None
     residual: Value | None = None
 
-    def reads(self) -> Iterable[Value]:
-        """Yield every value that the node looks at."""
-        yield from self.inputs
-        if self.residual is not None:
-            yield self.residual
-
 
 def network_input(value: object) -> Shape:
     """Return a shape that inputs can have: a batch, channels, up to three spatial axes, in either layout."""
@@ -84,7 +78,7 @@ class Graph:
 
     def users(self, value: Value) -> list[Node]:
         """Return the nodes that read a value."""
-        return [node for node in self.nodes if any(read is value for read in node.reads())]
+        return [node for node in self.nodes if value in node.inputs or node.residual is value]
 
     def producer(self, value: Value) -> Node | None:
         """Return the node that computes a value; None for the graph's input."""
@@ -92,13 +86,14 @@ class Graph:
 
     def is_used_once(self, value: Value) -> bool:
         """Whether one node, and not the graph's output, reads a value."""
-        reads = sum(read is value for node in self.nodes for read in node.reads())
+        reads = sum(node.inputs.count(value) + (node.residual is value) for node in self.nodes)
         return reads == 1 and value is not self.output
 
     def replace(self, old: Value, new: Value) -> None:
         """Let everything that reads ``old`` read ``new``."""
         for node in self.nodes:
-            node.inputs = [new if value is old else value for value in node.inputs]
+            if old in node.inputs:
+                node.inputs = [new if value is old else value for value in node.inputs]
             if node.residual is old:
                 node.residual = new
         if self.output is old:

@@ -16,6 +16,7 @@ from fastconv._native import core as native
 from fastconv.functional.checks import arrays
 from fastconv.graph.ir import Array, Graph, Node, Value
 from fastconv.graph.maps import Map, Step, halo_of, three, three_axes, transposed_halo_of
+from fastconv.graph.passes.batch_norm import scaled_filter
 from fastconv.graph.source import Source
 
 Run = tuple[int, int, bool]
@@ -41,7 +42,11 @@ class Lowering:
         weights = (node.arrays.get("weight") for node in graph.nodes)
         nbytes = dtype.itemsize * sum(0 if weight is None else weight.size for weight in weights)
         self.filters = FETCHED if nbytes > CACHED_BYTES else PACKED
+        self.own: set[int] = set()
         for node in graph.nodes:
+            if node.arrays.get("scale") is not None:
+                node.arrays["weight"] = scaled_filter(node, dtype)
+                self.own.add(id(node.arrays["weight"]))
             if node.op == "concat":
                 self.find_homes(node)
         for node in graph.nodes:
@@ -285,7 +290,7 @@ class Lowering:
 
     def as_items(self, array: Array | None) -> Array | None:
         """Copy, so that later changes of the caller's array do not reach the program."""
-        return None if array is None else np.array(array, self.dtype, order="C")
+        return array if array is None or id(array) in self.own else np.array(array, self.dtype, order="C")
 
     def whole_blocks(self, vector: Array | None, channels: int, filling: int = 0) -> Array:
         """Fill a vector up to whole blocks, all of them where there is none."""

@@ -82,6 +82,11 @@ class Step:
     flops: int = 0  # for one sample
 
     @property
+    def maps(self) -> list[Map]:
+        """Every map that the step touches."""
+        return [one for one in (self.input, self.output, self.residual) if one is not None]
+
+    @property
     def rank(self) -> int:
         """Spatial axes but leading ones of one pixel."""
         return next((3 - axis for axis, size in enumerate(self.output.size) if size > 1), 0)

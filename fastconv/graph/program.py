@@ -16,11 +16,7 @@ MOST_BYTES = 2**62
 def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Program, int]:
     """Return the program and the bytes of its arena."""
     block = native.BLOCK_BYTES // itemsize
-    maps: list[Map] = []
-    for step in steps:
-        for one in (step.input, step.output, step.residual):
-            if one is not None and not any(one is known for known in maps):
-                maps.append(one)
+    maps = list(dict.fromkeys(one for step in steps for one in step.maps))
     owners = list(dict.fromkeys(one.root[0] for one in maps))
     offsets, arena = place_owners(owners, steps, batch, itemsize)
     values = [native_value(one, offsets, block) for one in maps]
@@ -42,19 +38,18 @@ def place_owners(
 ) -> tuple[dict[int, int], int]:
     """Return where each map that owns memory stands in the arena, and the arena's bytes."""
     lifetimes, here = [], []
+    touched: dict[int, list[int]] = {}
+    for number, step in enumerate(steps):
+        for one in step.maps:
+            touched.setdefault(id(one.root[0]), []).append(number)
     for owner in owners:
         if owner.place != native.IN_ARENA:
             continue
-        times = [
-            number
-            for number, step in enumerate(steps)
-            for one in (step.input, step.output, step.residual)
-            if one is not None and one.root[0] is owner
-        ]
+        times = touched[id(owner)]
         nbytes = native.value_bytes(
             native_value(owner, {id(owner): 0}, native.BLOCK_BYTES // itemsize), batch, itemsize
         )
-        lifetimes.append(Lifetime(nbytes, min(times), max(times)))
+        lifetimes.append(Lifetime(nbytes, times[0], times[-1]))
         here.append(owner)
     offsets, arena = place(lifetimes)
     if arena > MOST_BYTES:
