@@ -36,7 +36,7 @@ def entries() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        An entry a problem, in the order in which they were made: ``function``, ``input_shape`` (in the
+        An entry a problem, those used last at the end, 4096 at most: ``function``, ``input_shape`` (in the
         layout, with the batch), ``weight_shape``, ``stride``, ``padding`` (a pair an axis), ``dilation``,
         ``groups``, ``layout``, ``dtype``, ``isa``, ``threads``, ``winograd`` (whether it might be chosen) and
         ``algorithm``. To change them changes nothing.

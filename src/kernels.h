@@ -184,6 +184,21 @@ typedef struct {
     double *sum, *square;
 } fc_moments;
 
+/* `count` pixels of an image as numbers, y = (x - mean) / std by channel:
+ *   load_planes   from planes to planes, x_plane and y_plane bytes apart
+ *   load_pixels   from pixels that hold their channels side by side, to planes
+ *   load_blocks   the same to channel blocks, y_plane bytes apart; lanes beyond the channels are zeroed
+ * x: items of y's type, or uint8 where `bytes`. mean, std: an entry a channel, in whole blocks filled up with 0 and 1.
+ */
+typedef struct {
+    const void *x;
+    void *y;
+    int bytes;
+    int64_t count, channels;
+    ptrdiff_t x_plane, y_plane;
+    const void *mean, *std;
+} fc_load;
+
 /* `count` items of an output row: item i is at `offset` + i * `step` bytes of the source row, or it is the fill. */
 typedef struct {
     int64_t count;
@@ -284,6 +299,9 @@ typedef struct {
     void (*from_blocked)(const fc_transpose *);
     /* As to_blocked, from pixels `px_stride` bytes apart that hold their channels side by side. */
     void (*copy_blocks)(const fc_transpose *, ptrdiff_t px_stride);
+    void (*load_planes)(const fc_load *);
+    void (*load_pixels)(const fc_load *);
+    void (*load_blocks)(const fc_load *);
     void (*planar)(const fc_planar *);
     void (*depthwise)(const fc_depthwise *);
     fc_winograd_kernels winograd[FC_WINOGRADS];

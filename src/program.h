@@ -24,20 +24,34 @@ typedef struct {
 /* Bytes of the whole map of a value for so many samples. */
 size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
 
-/*   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
- *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise, at most 512 taps
+/*   LOAD              the caller's input as the map that is read: see fc_loading
+ *   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
  *                     (transposed too, its halo as wide as its phases reach, its filter finite)
+ *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise, at most FC_MOST_TAPS taps
  *   PLAIN_CONV        plain, any convolution, transposed too, its weight as it is
  *   MAX_POOL, AVG_POOL, ADAPTIVE_AVG_POOL
  *   REORDER           from either form to either
  *   ADD               act(input + residual), residual may be missing; both of the output's form and size
  *   BATCH_NORM        act(normalised), all blocked or all plain
+ *   GROUP_NORM        plain, act(normalised by the statistics of each sample's groups of channels)
+ *   LAYER_NORM        plain, along whole rows of the last axes
  *   SOFTMAX           plain, along the channels
  */
 typedef enum {
-    FC_STEP_CONV, FC_STEP_DEPTHWISE, FC_STEP_PLAIN_CONV, FC_STEP_MAX_POOL, FC_STEP_AVG_POOL, FC_STEP_ADAPTIVE_AVG_POOL,
-    FC_STEP_REORDER, FC_STEP_ADD, FC_STEP_BATCH_NORM, FC_STEP_SOFTMAX, FC_STEPS
+    FC_STEP_LOAD, FC_STEP_CONV, FC_STEP_DEPTHWISE, FC_STEP_PLAIN_CONV, FC_STEP_MAX_POOL, FC_STEP_AVG_POOL, FC_STEP_ADAPTIVE_AVG_POOL,
+    FC_STEP_REORDER, FC_STEP_ADD, FC_STEP_BATCH_NORM, FC_STEP_GROUP_NORM, FC_STEP_LAYER_NORM, FC_STEP_SOFTMAX,
+    FC_STEPS
 } fc_step_kind;
+const char *fc_step_name(fc_step_kind kind);
+
+enum { FC_MOST_TAPS = 512 };
+
+/* How the caller's input, contiguous, becomes (x - mean) / std: of uint8 or of the program's items, its channels first or last.
+ * From channels first only a plain map is made. mean, std: as in fc_load. */
+typedef struct {
+    int bytes, channels_last;
+    const void *mean, *std;
+} fc_loading;
 
 enum { FC_NO_VALUE = -1 };
 
@@ -47,9 +61,12 @@ typedef struct {
     int input, residual, output; /* numbers of values */
     fc_conv conv;                /* the batch is that of the call */
     const void *weight, *bias;
+    fc_loading loading;
     fc_pool pool;
     fc_average average;
-    fc_normalisation norm; /* an entry a channel */
+    fc_normalisation norm; /* an entry a channel; of GROUP_NORM without statistics */
+    int64_t groups;
+    fc_layer layer;        /* its rows are those of the call */
     int logarithm;
     fc_activation activation;
 } fc_step;

@@ -233,6 +233,28 @@ ALWAYS_INLINE vdouble load_wide(const REAL *p) { return (vdouble)_mm256_cvtps_pd
 ALWAYS_INLINE vdouble load_wide(const REAL *p) { return __builtin_convertvector(*(const vnarrow *)p, vdouble); }
 #endif
 
+/* LANES bytes at p as numbers. */
+#if VECTOR_BYTES == 64
+ALWAYS_INLINE vreal load_bytes(const void *p)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)));
+    return (vreal)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p)));
+}
+#elif VECTOR_BYTES == 32
+ALWAYS_INLINE vreal load_bytes(const void *p)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_loadu_si32(p)));
+    return (vreal)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)));
+}
+#else
+ALWAYS_INLINE vreal load_bytes(const void *p)
+{
+    vreal x;
+    UNROLLED for (int l = 0; l < LANES; l++) x[l] = ((const uint8_t *)p)[l];
+    return x;
+}
+#endif
+
 /* Order the stores past the cache before anything another thread is told afterwards. */
 ALWAYS_INLINE void fence_past_cache(void)
 {

@@ -73,14 +73,25 @@ static void remove_idle(int i)
     memmove(idle + i, idle + i + 1, (size_t)(--idle_count - i) * sizeof idle[0]);
 }
 
-/* Free the oldest blocks until `room` more bytes fit. Called with the lock held. */
-static void evict(size_t room)
+/* What is to be freed: not under the lock, which other threads spin on, as the system may take long. */
+typedef struct {
+    void *data[MAX_IDLE];
+    int count;
+} evicted;
+
+/* Take out the oldest blocks until `room` more bytes fit. Called with the lock held. */
+static void evict(size_t room, evicted *blocks)
 {
+    blocks->count = 0;
     while (idle_count && (idle_count == MAX_IDLE || idle_bytes + room > idle_limit)) {
-        void *oldest = idle[idle_count - 1].data;
+        blocks->data[blocks->count++] = idle[idle_count - 1].data;
         remove_idle(idle_count - 1);
-        deallocate(oldest);
     }
+}
+
+static void deallocate_all(const evicted *blocks)
+{
+    for (int i = 0; i < blocks->count; i++) deallocate(blocks->data[i]);
 }
 
 fc_block fc_block_acquire(size_t bytes)
@@ -98,12 +109,14 @@ fc_block fc_block_acquire(size_t bytes)
     release_lock();
     void *data = allocate(capacity);
     if (!data) { /* idle blocks may be what fills the memory */
+        evicted blocks;
         acquire_lock();
         const size_t limit = idle_limit;
         idle_limit = 0;
-        evict(0);
+        evict(0, &blocks);
         idle_limit = limit;
         release_lock();
+        deallocate_all(&blocks);
         data = allocate(capacity);
     }
     return (fc_block){data, data ? capacity : 0};
@@ -118,19 +131,23 @@ void fc_block_release(fc_block block)
         deallocate(block.data);
         return;
     }
-    evict(block.capacity);
+    evicted blocks;
+    evict(block.capacity, &blocks);
     memmove(idle + 1, idle, (size_t)idle_count++ * sizeof idle[0]);
     idle[0] = block;
     idle_bytes += block.capacity;
     release_lock();
+    deallocate_all(&blocks);
 }
 
 void fc_cache_set_limit(size_t bytes)
 {
+    evicted blocks;
     acquire_lock();
     idle_limit = bytes;
-    evict(0);
+    evict(0, &blocks);
     release_lock();
+    deallocate_all(&blocks);
 }
 
 void fc_cache_info(size_t *limit, size_t *idle_now)

@@ -27,6 +27,8 @@ def compute(node: Node, inputs: list[Array]) -> Any:
     public: Any = fc
     x, a, more = inputs[0], node.arrays, node.attributes
     rank = x.ndim - 2
+    if (scale := a.get("scale")) is not None and (weight := a["weight"]) is not None:
+        a = {**a, "weight": weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))}
     if node.op in ("conv", "conv_transpose"):
         _, stride, sides, dilation = more["window"]
         if node.op == "conv":
@@ -38,6 +40,10 @@ def compute(node: Node, inputs: list[Array]) -> Any:
         return public.linear(x, a["weight"], a["bias"])
     if node.op == "batch_norm":
         return public.batch_norm(x, a["mean"], a["var"], a["weight"], a["bias"], eps=more["eps"])
+    if node.op == "group_norm":
+        return public.group_norm(x, more["groups"], a["weight"], a["bias"], more["eps"])
+    if node.op == "layer_norm":
+        return public.layer_norm(x, more["shape"], a["weight"], a["bias"], more["eps"])
     if node.op in ("max_pool", "avg_pool"):
         return _pool(node, x)
     if node.op == "adaptive_avg_pool":

@@ -315,6 +315,20 @@ def guard_large_outputs(dtype: Any) -> None:
     check("large planes", call, arrays, call(*arrays), memories)
 
 
+def guard_images(dtype: Any) -> None:
+    """Images of both layouts and types, to planes and to blocks."""
+    for channels in (*range(1, 20), 33):
+        for layout in ("NCHW", "NHWC"):
+            for kind in ("uint8", None):
+                x = (random_array("x", (2, channels, 4, 8), dtype) * 100).astype(kind or dtype)
+                x = channels_last(x) if layout == "NHWC" else x
+                for model in (fc.nn.Identity(), fc.nn.Conv2d(channels, 1, 1)):
+                    net = fc.compile(
+                        model, x.shape, dtype=dtype, layout=layout, input_dtype=kind, mean=3.0, std=2.0
+                    )
+                    check(f"{channels} channels of {kind} {layout}", net, [x], net(x))
+
+
 OPERATIONS = {
     "convolution": guard_convolution,
     "transposed": guard_transposed,
@@ -326,6 +340,7 @@ OPERATIONS = {
     "softmax": guard_softmax,
     "linear": guard_linear,
     "rearranging": guard_rearranging,
+    "images": guard_images,
 }
 
 if __name__ == "__main__":

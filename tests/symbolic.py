@@ -10,7 +10,8 @@ from fastconv import nn
 LEAVES = (
     *(getattr(nn, f"{kind}{rank}d") for kind in ("Conv", "ConvTranspose", "BatchNorm") for rank in (1, 2, 3)),
     *(getattr(nn, f"{kind}Pool{rank}d") for kind in ("Max", "Avg", "AdaptiveAvg") for rank in (1, 2, 3)),
-    *(nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d, nn.Linear, nn.Softmax, nn.Flatten, nn.Dropout),
+    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm, nn.LayerNorm),
+    *(nn.Linear, nn.Softmax, nn.Flatten, nn.Dropout),
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.Hardswish, nn.Identity),
 )
 

@@ -145,6 +145,64 @@ def test_summary_and_profile_describe_every_step() -> None:
         net.profile(np.zeros((0, 3, 8, 9)))
 
 
+NORMS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "groups": (lambda: nn.GroupNorm(4, 20), (20, 7, 9)),
+    "groups_without_scale": (lambda: nn.GroupNorm(20, 20, affine=False), (20, 7, 9)),
+    "groups_of_a_vector": (lambda: nn.GroupNorm(4, 20), (20,)),
+    "groups_of_a_volume": (lambda: nn.GroupNorm(5, 20), (20, 3, 4, 5)),
+    "layer_of_a_vector": (lambda: nn.LayerNorm(20), (20,)),
+    "layer_of_a_map": (lambda: nn.LayerNorm((20, 7, 9)), (20, 7, 9)),
+    "layer_of_planes": (lambda: nn.LayerNorm((7, 9), bias=False), (20, 7, 9)),
+    "layer_of_rows": (lambda: nn.LayerNorm(9, elementwise_affine=False), (20, 7, 9)),
+    "instances": (lambda: nn.InstanceNorm2d(20), (20, 7, 9)),
+    "instances_with_scale": (lambda: nn.InstanceNorm2d(20, affine=True), (20, 7, 9)),
+    "tracked_instances": (lambda: nn.InstanceNorm2d(20, track_running_stats=True), (20, 7, 9)),
+    "instances_of_a_sequence": (lambda: nn.InstanceNorm1d(20, affine=True), (20, 9)),
+    "instances_of_a_volume": (lambda: nn.InstanceNorm3d(20), (20, 3, 4, 5)),
+}
+
+
+@pytest.mark.parametrize("place", ["alone", "between"])
+@pytest.mark.parametrize("name", NORMS)
+def test_norms_of_samples(name: str, place: str, dtype: Any, isa: str, threads: int) -> None:
+    make, shape = NORMS[name]
+    norm, rank = make(), len(shape) - 1
+    for key, array in norm.state_dict().items():
+        if "num_batches" not in key:
+            array[...] = random_array(key, array.shape, np.float32) + 2 * ("var" in key)
+    around: list[nn.Module] = [nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 5)]
+    if rank:
+        kind = getattr(nn, f"Conv{rank}d")
+        around = [kind(20, 20, 3, padding=1), nn.ReLU(), kind(20, 5, 1)]
+    model = nn.Sequential(norm) if place == "alone" else nn.Sequential(around[0], norm, *around[1:])
+    x = random_array(name, (3, *shape), dtype)
+    expected = model.eval()(x)
+    net = fc.compile(model, x.shape, dtype=dtype)
+    net(np.full_like(x, np.nan))
+    limit = 1e-4 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(net(x), expected, rtol=0, atol=limit * np.abs(expected).max())
+    assert net(x[1:2]).tobytes() == net(x)[1:2].tobytes()
+
+
+@pytest.mark.parametrize(
+    "kind", [nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.Hardswish]
+)
+def test_every_activation(kind: Any) -> None:
+    x = 4 * random_array("x", (2, 6, 5, 7), np.float32)
+    for model in (kind(), nn.Sequential(conv(6, 8), kind()), nn.Sequential(nn.MaxPool2d(2), kind())):
+        np.testing.assert_allclose(fc.compile(model, x.shape)(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_activation_behind_group_norm_is_its_own(activation: str) -> None:
+    kind = {"relu": nn.ReLU, "silu": nn.SiLU}[activation]
+    model = nn.Sequential(nn.GroupNorm(2, 6), kind())
+    x = random_array("x", (2, 6, 5, 7), np.float32)
+    net = fc.compile(model, x.shape)
+    assert [row.step for row in net.summary()] == ["group norm"]
+    np.testing.assert_allclose(net(x), model(x), rtol=1e-6, atol=1e-6)
+
+
 def conv(inputs: int, outputs: int) -> nn.Conv2d:
     """Return what Winograd's algorithm computes."""
     return nn.Conv2d(inputs, outputs, 3, padding=1)
@@ -242,7 +300,15 @@ def test_subclass_with_the_forward_of_its_leaf() -> None:
         (small(), (1, 3, 8, 9), {"dtype": "int8"}, TypeError, "dtype"),
         (small(), (1, 3, 8, 9), {"algorithm": "fft"}, ValueError, "algorithm"),
         (small(), (1, 3, 8, 9), {"algorithm": None}, TypeError, "algorithm"),
-        (nn.GroupNorm(1, 3), (1, 3, 8, 9), {}, ValueError, "GroupNorm cannot be compiled"),
+        (nn.GroupNorm(1, 4), (1, 3, 8, 9), {}, ValueError, "weight has shape"),
+        (nn.GroupNorm(2, 4), (1, 3, 8, 9), {}, ValueError, "num_groups=2 must divide the 3 channels"),
+        (nn.GroupNorm(3, 3), (1, 3), {}, ValueError, "more than one value a group"),
+        (nn.LayerNorm(8), (1, 3, 8, 9), {}, ValueError, "last axes must be normalized_shape"),
+        (nn.LayerNorm((1, 3, 8, 9)), (1, 3, 8, 9), {}, ValueError, "last axes must be normalized_shape"),
+        (nn.InstanceNorm2d(3), (3, 8, 9), {}, ValueError, "InstanceNorm2d cannot be compiled for"),
+        (nn.InstanceNorm1d(3), (1, 3), {}, ValueError, "InstanceNorm1d cannot be compiled for"),
+        (nn.InstanceNorm2d(3), (1, 3, 1, 1), {}, ValueError, "more than one value a channel"),
+        (nn.InstanceNorm2d(4, affine=True), (1, 3, 8, 9), {}, ValueError, "weight has shape"),
         (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), (1, 3, 8, 9), {}, ValueError, "padding_mode"),
         (nn.MaxPool2d(2, return_indices=True), (1, 3, 8, 9), {}, ValueError, "return_indices"),
         (nn.BatchNorm2d(3, track_running_stats=False), (1, 3, 8, 9), {}, ValueError, "running statistics"),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastconv as fc
+from fastconv._native import core as native
 from fastconv.graph import Graph, Value, arena, passes
 from fastconv.inference import compile_graph
 
@@ -121,6 +122,15 @@ def dilated(g: Graph) -> Value:
     return g.conv(x, filters(16, 16, 3, 2), padding=((4, 1), (2, 3)), dilation=(2, 3))
 
 
+def sample_norms(g: Graph) -> Value:
+    x = g.conv(g.input, filters(24, 3, 3, 3), padding=1)
+    x = g.activation(g.group_norm(x, 6, *normalisation(24)[2:]), "silu")
+    y = g.conv(x, filters(24, 24, 3, 3), padding=1)
+    x = g.add(g.group_norm(y, 24, None, filters(24, 1)[:, 0]), x)
+    x = g.layer_norm(g.conv(x, filters(5, 24, 1, 1)), (24, 20), filters(24, 20))
+    return g.layer_norm(g.linear(g.flatten(x), filters(30, 2400)), (30,), None, filters(30, 1)[:, 0])
+
+
 def nothing(g: Graph) -> Value:
     return g.input
 
@@ -131,7 +141,7 @@ def flat(g: Graph) -> Value:
 
 GRAPHS: list[Build] = [
     plain_stack, residual_blocks, branches, odd_branches, dense, depthwise, grouped, classifier,
-    pooled_classifier, u_shape, transposed, normalised_first, dilated, nothing, flat,
+    pooled_classifier, u_shape, transposed, normalised_first, dilated, sample_norms, nothing, flat,
 ]  # fmt: skip
 SHAPE = (3, 3, 24, 20)
 
@@ -179,6 +189,39 @@ def test_named_algorithms(build: Build, algorithm: str) -> None:
     net = compile_graph(built(build), algorithm=algorithm)
     assert algorithm in {row.algorithm for row in net.summary()}
     close(net(x), evaluate(built(build), x))
+
+
+ACTIVATIONS: dict[str, Any] = {
+    **{name: name for name in native.ACTIVATIONS},
+    **{"none": None, "clip": ("clip", -0.5, 0.7), "leaky_relu": ("leaky_relu", 0.2)},
+    "relu6": "relu6",
+}
+# Everything that an activation may stand behind.
+ACTIVATED: dict[str, Build] = {
+    "conv": lambda g: g.conv(g.input, filters(20, 3, 3, 3)),
+    "winograd": lambda g: g.conv(g.conv(g.input, filters(32, 3, 3, 3)), filters(32, 32, 3, 3), padding=1),
+    "depthwise": lambda g: g.conv(g.input, filters(3, 1, 3, 3), groups=3),
+    "grouped": lambda g: g.conv(g.conv(g.input, filters(6, 3, 1, 1)), filters(4, 3, 3, 3), groups=2),
+    "transposed": lambda g: g.conv_transpose(g.input, filters(3, 5, 2, 2), stride=2),
+    "residual": lambda g: g.add(g.conv(g.input, filters(3, 3, 1, 1)), g.input),
+    "sum": lambda g: g.add(g.input, g.input),
+    "batch_norm": lambda g: g.batch_norm(g.max_pool(g.input, 2), *normalisation(3)),
+    "group_norm": lambda g: g.group_norm(g.input, 1),
+    "layer_norm": lambda g: g.layer_norm(g.input, (20,)),
+    "pool": lambda g: g.avg_pool(g.conv(g.input, filters(20, 3, 1, 1)), 2),
+    "linear": lambda g: g.linear(g.flatten(g.input), filters(9, 3 * 24 * 20)),
+    "input": lambda g: g.input,
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("before", ACTIVATED)
+def test_every_activation_behind_everything(before: str, name: str, isa: str) -> None:
+    def build(g: Graph) -> Value:
+        return g.activation(ACTIVATED[before](g), ACTIVATIONS[name])
+
+    x = random_array("x", SHAPE, np.float32)
+    close(compile_graph(built(build))(x), evaluate(built(build), x))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 30), (2, 3, 6, 7, 8)], ids=str)

@@ -63,6 +63,7 @@ MEGABYTE = 1 << 20
         "softmax",
         "linear",
         "rearranging",
+        "images",
     ],
 )
 def test_nothing_outside_the_arrays_is_touched(

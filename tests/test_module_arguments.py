@@ -65,7 +65,14 @@ BAD: list[tuple[tuple[Any, ...], dict[str, Any], Values]] = [
         {},
         {"output_size": [-1, 1.5, "1", None, (1, 2, 3, 4), True]},
     ),
-    ((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm2d), {"num_features": 4}, TRACKED),
+    (
+        (
+            *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
+            *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+        ),
+        {"num_features": 4},
+        TRACKED,
+    ),
     (
         (nn.GroupNorm,),
         {"num_groups": 2, "num_channels": 4},
@@ -156,7 +163,9 @@ def test_output_size(size: Any) -> None:
         (lambda: nn.BatchNorm2d(3)(X), "running_mean"),
         (lambda: nn.BatchNorm2d(4)(X[0]), "input has 3 axes: BatchNorm2d takes 4"),
         (lambda: nn.BatchNorm1d(4)(X), "input has 4 axes: BatchNorm1d takes 2 or 3"),
+        (lambda: nn.InstanceNorm1d(4)(X), "input has 4 axes: InstanceNorm1d takes 2 or 3"),
         (lambda: nn.InstanceNorm2d(3, affine=True)(X), "weight"),
+        (lambda: nn.InstanceNorm3d(4)(X[0]), "input has 3 axes: InstanceNorm3d takes 4 or 5"),
         (lambda: nn.GroupNorm(3, 6)(X), "num_groups=3"),
         (lambda: nn.LayerNorm(5)(X), "normalized_shape"),
         (lambda: nn.Linear(5, 2)(X), "input"),

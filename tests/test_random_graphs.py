@@ -71,6 +71,15 @@ class Maker:
         mean, var, weight, bias = (self.filters(x.channels, 1)[:, 0] for _ in range(4))
         return self.graph.batch_norm(x, mean, abs(var) + np.float32(0.5), weight, bias)
 
+    def sample_norm(self, x: Value) -> Value:
+        """Normalise by statistics of the sample."""
+        if self.rng.random() < 0.5:
+            groups = self.rng.choice([n for n in range(1, x.channels + 1) if x.channels % n == 0])
+            weight, bias = (self.filters(x.channels, 1)[:, 0] for _ in range(2))
+            return self.graph.group_norm(x, groups, weight, bias, 0.1)
+        shape = x.shape[self.rng.randint(1, len(x.shape) - 1) :]
+        return self.graph.layer_norm(x, shape, self.filters(*shape), None, 0.1)
+
     def activation(self, x: Value) -> Value:
         """Activate."""
         return self.graph.activation(x, self.rng.choice(ACTIVATIONS))
@@ -90,6 +99,7 @@ class Maker:
         makers = [self.conv] * 5 + [
             self.pool,
             self.norm,
+            self.sample_norm,
             self.activation,
             self.activation,
             self.add,
@@ -118,7 +128,7 @@ def made(seed: int) -> Graph:
     return graph
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(200))
 def test_program_computes_what_the_nodes_mean(seed: int) -> None:
     x = random_array(str(seed), made(seed).input.shape, np.float32)
     graph = made(seed)

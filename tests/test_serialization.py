@@ -154,7 +154,13 @@ def test_file_is_as_others_are_and_a_link_stays(tmp_path: Path) -> None:
         (("a.npz", {"w": np.ma.ones(3)}), TypeError, r"state_dict\['w'\] is a masked array"),
         (("a.npz", {"w\0": 1.0}), ValueError, "null character"),
         (("a.safetensors", {"__metadata__": 1.0}), ValueError, "'__metadata__', which safetensors reserves"),
-        (("a.safetensors", {"\ud800": 1.0}), ValueError, "a name that is no text"),
+        (
+            ("a.safetensors", {"w\ud800": 1.0}),
+            ValueError,
+            r"name 'w\\ud800': surrogate characters are no text",
+        ),
+        (("a.npz", {"\udfff": 1.0}), ValueError, r"name '\\udfff': surrogate characters are no text"),
+        (("\ud800.npz", {}), ValueError, r"path='\\ud800.npz' has surrogate characters"),
     ],
 )
 def test_wrong_arguments_of_save(
@@ -171,6 +177,8 @@ def test_wrong_arguments_of_load(tmp_path: Path) -> None:
         fc.load("a.pth")
     with pytest.raises(TypeError, match="path must be a string or a path, got NoneType"):
         fc.load(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"path='\\ud800.npz' has surrogate characters"):
+        fc.load("\ud800.npz")
     with pytest.raises(FileNotFoundError):
         fc.load(tmp_path / "missing.npz")
 
@@ -203,6 +211,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "space_before": (written(b" {}"), "does not begin with"),
     "cut_json": (written(b'{"w": '), "cannot be read"),
     "no_utf8": (written(b'{"\xff": 1}'), "cannot be read"),
+    "surrogate": (written({"w\ud800": W}, b"\0" * 8), r"name 'w\\ud800' has surrogate characters"),
     "nan": (written(b'{"w": NaN}'), "NaN is no JSON"),
     "deep": (written(b'{"w": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "too deeply"),
     "many_digits": (written(b'{"w": ' + b"9" * 5000 + b"}"), "cannot be read"),
@@ -326,6 +335,10 @@ DAMAGED_ARCHIVES: dict[str, tuple[Callable[[], bytes], str]] = {
     "long_double": (lambda: archive(("w.npy", npy(np.ones(2, np.longdouble)))), "it must hold real numbers"),
     "times": (lambda: archive(("w.npy", npy(np.zeros(2, "M8[s]")))), "it must hold real numbers"),
     "version": (lambda: archive(("w.npy", npy(np.ones(2), lambda b: b[:6] + b"\x09" + b[7:]))), "no header"),
+    "surrogate": (
+        lambda: archive(("\u20ac.npy", npy([1]))).replace(b"\xe2\x82\xac", b"\xed\xa0\x80"),
+        "no text",
+    ),
     "twice": (lambda: archive(("w.npy", npy([1])), ("w.npy", npy([2]))), "'w.npy' comes twice"),
     "shape_of_expressions": (lambda: archive(("w.npy", reshaped("(9**9,)"))), "no header"),
     "shape_larger": (lambda: archive(("w.npy", reshaped("(4,)"))), "needs 32 bytes, but has 24"),

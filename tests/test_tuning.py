@@ -130,6 +130,41 @@ def under(work: Callable[[], object], **settings: Any) -> object:
         return work()
 
 
+def test_what_was_not_asked_for_longest_is_forgotten(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MOST_CHOICES", 3)
+    x, w = operands(9, 5, 8, 9)
+    for batch in (1, 2, 3, 1, 4, 1, 2):
+        tuned(x[:batch], w)
+    assert len(judge.races) == 5, "1 is used again and stays, 2 is forgotten for 4"
+    assert [entry["input_shape"][0] for entry in fc.tuning.entries()] == [4, 1, 2]
+
+
+def test_added_choices_are_bounded_too(judge: Judge) -> None:
+    x, w = operands(1, 5, 8, 9)
+    tuned(x, w)
+    (problem,) = table.choices()
+    code = table.choices()[problem]
+    table.add({problem._replace(threads=n): code for n in range(2, table.MOST_CHOICES + 12)})
+    kept = [entry["threads"] for entry in fc.tuning.entries()]
+    assert kept == list(range(12, table.MOST_CHOICES + 12))
+
+
+def test_table_in_use_by_many_threads_keeps_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MOST_CHOICES", 4)
+    problem = table.Problem((1,), (1,), ((1,), (1,), (0,), (1,)), 1, False, 4, "generic", 1, True)
+
+    def work(start: int) -> None:
+        for n in range(start, start + 3000):
+            assert table.settle(problem._replace(threads=n % 7), lambda n=n: n % 7) == n % 7  # type: ignore[misc]
+            if n % 100 == 0:
+                table.forget()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, start) for start in range(4)]:
+            done.result()
+    assert len(table.choices()) <= 4
+
+
 def test_same_problem_in_other_clothes(judge: Judge) -> None:
     x, w = operands(1, 5, 8, 9)
     tuned(x, w)

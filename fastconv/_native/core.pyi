@@ -234,6 +234,13 @@ def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, floa
     """Return (float32 FMA peak in FLOP/s, memory copy bandwidth in B/s: bytes read plus bytes written)."""
 
 STEPS: Final[tuple[str, ...]]  # kinds of steps of a `Program`: an index
+IN_ARENA: Final[int]  # places of values
+IN_INPUT: Final[int]
+IN_OUTPUT: Final[int]
+IN_CHAIN: Final[int]
+NO_VALUE: Final[int]  # instead of the number of one
+BLOCK_BYTES: Final[int]  # of a channel block's pixel
+MOST_TAPS: Final[int]  # of a depthwise step
 
 class Program:
     """Steps between maps, walked by one call; what the steps point into is kept.
@@ -241,7 +248,7 @@ class Program:
     A value is ``(place, blocked, offset, channels, sizes, before, after, first, of)``: in the arena, the
     input or the output; halo before and after each of three axes; the first of its blocks (channels, if
     plain) in a map that has so many. A step is ``(kind, input, residual, output, weight, bias, activation,
-    window, details)``, maps by their numbers, -1 for none. Weights and biases are aligned and packed as
+    window, details, links)``, maps by their numbers or NO_VALUE. Weights and biases are aligned and packed as
     src/program.h says.
     """
 

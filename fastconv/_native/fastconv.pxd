@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 
 
 cdef extern from "kernels.h" nogil:
+    enum: FC_BLOCK_BYTES
     ctypedef int fc_activation_kind
     ctypedef struct fc_activation:
         fc_activation_kind kind
@@ -183,8 +184,13 @@ cdef extern from "plan/choose.h" nogil:
 
 
 cdef extern from "program.h" nogil:
+    enum: FC_IN_ARENA, FC_IN_INPUT, FC_IN_OUTPUT, FC_IN_CHAIN
+    enum: FC_NO_VALUE
+    enum: FC_MOST_TAPS
+    enum: FC_STEPS
     ctypedef int fc_place
     ctypedef int fc_step_kind
+    const char *fc_step_name(fc_step_kind)
     ctypedef struct fc_value:
         fc_place place
         int blocked
@@ -192,15 +198,22 @@ cdef extern from "program.h" nogil:
         int64_t channels
         int64_t[3] size, before, after
         int64_t first_block, map_blocks
+    ctypedef struct fc_loading:
+        int bytes, channels_last
+        const void *mean
+        const void *std
     ctypedef struct fc_step:
         fc_step_kind kind
         int links, input, residual, output
         fc_conv conv
         const void *weight
         const void *bias
+        fc_loading loading
         fc_pool pool
         fc_average average
         fc_normalisation norm
+        int64_t groups
+        fc_layer layer
         int logarithm
         fc_activation activation
     ctypedef struct fc_program:

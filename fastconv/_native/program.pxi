@@ -1,9 +1,10 @@
 # A compiled network: values and steps as C arrays, walked by one call without the GIL.
 
-STEPS = (
-    "conv", "depthwise", "plain_conv", "max_pool", "avg_pool", "adaptive_avg_pool", "reorder", "add",
-    "batch_norm", "softmax",
-)
+STEPS = tuple(fc_step_name(i).decode() for i in range(FC_STEPS))
+IN_ARENA, IN_INPUT, IN_OUTPUT, IN_CHAIN = FC_IN_ARENA, FC_IN_INPUT, FC_IN_OUTPUT, FC_IN_CHAIN
+NO_VALUE = FC_NO_VALUE
+BLOCK_BYTES = FC_BLOCK_BYTES
+MOST_TAPS = FC_MOST_TAPS
 
 
 cdef void read_sizes(tuple sizes, int64_t *target):
@@ -38,7 +39,10 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
         read_window(given[7], 3, &window)
         copy_sizes(x.size, window.size)
         copy_sizes(y.size, window.out)
-    if name in ("conv", "depthwise", "plain_conv"):
+    if name == "load":
+        step.loading.bytes, step.loading.channels_last = details[0], details[1]
+        step.loading.mean, step.loading.std = data_of(details[2]), data_of(details[3])
+    elif name in ("conv", "depthwise", "plain_conv"):
         conv.window = window
         conv.batch, conv.c_in, conv.c_out, conv.item_bytes = 1, x.channels, y.channels, item_bytes
         conv.groups, conv.algorithm, conv.transposed = details
@@ -56,6 +60,12 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
         step.norm.mean, step.norm.variance = <const double *>data_of(details[0]), <const double *>data_of(details[1])
         step.norm.weight, step.norm.bias = <const double *>data_of(details[2]), <const double *>data_of(details[3])
         step.norm.eps = details[4]
+    elif name == "group_norm":
+        step.groups, step.norm.eps = details[0], details[3]
+        step.norm.weight, step.norm.bias = <const double *>data_of(details[1]), <const double *>data_of(details[2])
+    elif name == "layer_norm":
+        step.layer.items, step.layer.eps, step.layer.item_bytes = details[0], details[1], item_bytes
+        step.layer.weight, step.layer.bias = step.weight, step.bias
     elif name == "softmax":
         step.logarithm = details
     return 0

@@ -6,9 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from fastconv.graph.maps import IN_ARENA, IN_CHAIN, Map, Step
+from fastconv._native import core as native
+from fastconv.graph.maps import Map, Step
 
-BLOCK_BYTES = 64
 MOST_LINKS = 6
 # Measured: smaller maps stay in a second-level cache as they are; larger filters do not, beside the rows.
 LEAST_MAP_BYTES = 512 * 1024
@@ -17,7 +17,7 @@ MOST_FILTER_BYTES = 96 * 1024
 
 def find_chains(steps: list[Step], itemsize: int) -> None:
     """Let direct and depthwise convolutions be links of one chain where only the next one reads a map."""
-    touched = Counter(id(one) for step in steps for one in (step.input, step.output, step.residual) if one)
+    touched = Counter(id(one) for step in steps for one in step.maps)
     roots = Counter(id(other) for one in every_map(steps) for other in (one.part_of, one.alike) if other)
     first = 0
     for number, step in enumerate(steps):
@@ -32,10 +32,10 @@ def find_chains(steps: list[Step], itemsize: int) -> None:
             and between is after.input
             and touched[id(between)] == 2
             and not roots[id(between)]
-            and (between.part_of, between.alike, between.place) == (None, None, IN_ARENA)
+            and (between.part_of, between.alike, between.place) == (None, None, native.IN_ARENA)
             and map_bytes(between, itemsize) >= LEAST_MAP_BYTES
         ):
-            between.place = IN_CHAIN
+            between.place = native.IN_CHAIN
             head.links += 1
         else:
             first = number + 1
@@ -53,7 +53,7 @@ def chains(steps: Sequence[Step]) -> Iterator[tuple[int, Sequence[Step]]]:
 def every_map(steps: list[Step]) -> list[Map]:
     """Return the maps that steps touch and those that these are parts of or alike, each once."""
     found: dict[int, Map] = {}
-    waiting = [one for step in steps for one in (step.input, step.output, step.residual) if one]
+    waiting = [one for step in steps for one in step.maps]
     while waiting:
         one = waiting.pop()
         if id(one) not in found:
@@ -71,4 +71,4 @@ def can_be_linked(step: Step) -> bool:
 
 def map_bytes(one: Map, itemsize: int) -> int:
     """Return the bytes of a sample in whole blocks."""
-    return -(-one.channels * itemsize // BLOCK_BYTES) * BLOCK_BYTES * math.prod(one.size)
+    return -(-one.channels * itemsize // native.BLOCK_BYTES) * native.BLOCK_BYTES * math.prod(one.size)

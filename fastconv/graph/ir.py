@@ -7,7 +7,7 @@ found, and arguments checked, when a node is added, by the same rules as the fun
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +50,14 @@ class Node:
     activation: Any = None
     residual: Value | None = None
 
-    def reads(self) -> Iterable[Value]:
-        """Yield every value that the node looks at."""
-        yield from self.inputs
-        if self.residual is not None:
-            yield self.residual
+
+def network_input(value: object) -> Shape:
+    """Return a shape that inputs can have: a batch, channels, up to three spatial axes, in either layout."""
+    shape = arguments.shape(value, "input_shape")
+    if not 2 <= len(shape) <= 5:
+        raise ValueError(f"input_shape={shape} must have a batch, channels, and at most 3 spatial axes")
+    check_size(shape, "input_shape")
+    return shape
 
 
 def check_size(shape: Shape, name: str) -> None:
@@ -69,17 +72,13 @@ class Graph:
     """Nodes in the order of computation, from ``input`` to ``output``."""
 
     def __init__(self, input_shape: Sequence[int]) -> None:
-        shape = arguments.shape(input_shape, "input_shape")
-        if not 2 <= len(shape) <= 5:
-            raise ValueError(f"input_shape={shape} must have a batch, channels, and at most 3 spatial axes")
-        check_size(shape, "input_shape")
-        self.input = Value(shape)
+        self.input = Value(network_input(input_shape))
         self.output = self.input
         self.nodes: list[Node] = []
 
     def users(self, value: Value) -> list[Node]:
         """Return the nodes that read a value."""
-        return [node for node in self.nodes if any(read is value for read in node.reads())]
+        return [node for node in self.nodes if value in node.inputs or node.residual is value]
 
     def producer(self, value: Value) -> Node | None:
         """Return the node that computes a value; None for the graph's input."""
@@ -87,13 +86,14 @@ class Graph:
 
     def is_used_once(self, value: Value) -> bool:
         """Whether one node, and not the graph's output, reads a value."""
-        reads = sum(read is value for node in self.nodes for read in node.reads())
+        reads = sum(node.inputs.count(value) + (node.residual is value) for node in self.nodes)
         return reads == 1 and value is not self.output
 
     def replace(self, old: Value, new: Value) -> None:
         """Let everything that reads ``old`` read ``new``."""
         for node in self.nodes:
-            node.inputs = [new if value is old else value for value in node.inputs]
+            if old in node.inputs:
+                node.inputs = [new if value is old else value for value in node.inputs]
             if node.residual is old:
                 node.residual = new
         if self.output is old:
@@ -142,6 +142,41 @@ class Graph:
             if array is not None and array.shape != (x.channels,):
                 raise ValueError(f"{name} has shape {array.shape}: input has {x.channels} channels")
         return self._add("batch_norm", [x], x.shape, arrays=arrays, attributes={"eps": eps})
+
+    def group_norm(
+        self, x: Value, groups: int, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
+    ) -> Value:
+        """Normalise groups of channels of each sample, as `fastconv.group_norm`."""
+        if x.channels % groups:
+            raise ValueError(f"num_groups={groups} must divide the {x.channels} channels of input")
+        if math.prod(x.shape) // groups == 1:
+            raise ValueError(f"input has shape {x.shape}: it needs more than one value a group")
+        self._check_scale(weight, bias, (x.channels,), x)
+        attributes = {"groups": groups, "eps": arguments.positive(eps, "eps")}
+        arrays = {"weight": weight, "bias": bias}
+        return self._add("group_norm", [x], x.shape, arrays=arrays, attributes=attributes)
+
+    def layer_norm(
+        self,
+        x: Value,
+        shape: Shape,
+        weight: Array | None = None,
+        bias: Array | None = None,
+        eps: float = 1e-5,
+    ) -> Value:
+        """Normalise over the last axes, as `fastconv.layer_norm`; that of the batch is none of them."""
+        if not 0 < len(shape) < len(x.shape) or x.shape[-len(shape) :] != shape:
+            raise ValueError(f"input has shape {x.shape}: its last axes must be normalized_shape={shape}")
+        self._check_scale(weight, bias, shape, x)
+        attributes = {"shape": shape, "eps": arguments.positive(eps, "eps")}
+        arrays = {"weight": weight, "bias": bias}
+        return self._add("layer_norm", [x], x.shape, arrays=arrays, attributes=attributes)
+
+    @staticmethod
+    def _check_scale(weight: Array | None, bias: Array | None, shape: Shape, x: Value) -> None:
+        for name, array in (("weight", weight), ("bias", bias)):
+            if array is not None and array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}: input of shape {x.shape} needs {shape}")
 
     def max_pool(
         self, x: Value, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,

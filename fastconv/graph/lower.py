@@ -16,11 +16,12 @@ from fastconv._native import core as native
 from fastconv.functional.checks import arrays
 from fastconv.graph.chains import find_chains
 from fastconv.graph.ir import Array, Graph, Node, Value
-from fastconv.graph.maps import IN_INPUT, IN_OUTPUT, Map, Step, halo_of, three, three_axes, transposed_halo_of
+from fastconv.graph.maps import Map, Step, halo_of, three, three_axes, transposed_halo_of
+from fastconv.graph.passes.batch_norm import scaled_filter
+from fastconv.graph.source import Source
 
 Run = tuple[int, int, bool]
 
-MOST_TAPS = 512  # of a depthwise step
 CACHED_BYTES = 16e6  # of all filters: what a shared last-level cache holds from one call to the next
 PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
 DIRECT = native.ALGORITHMS.index("direct")
@@ -29,10 +30,12 @@ DIRECT = native.ALGORITHMS.index("direct")
 class Lowering:
     """One pass over a graph's nodes."""
 
-    def __init__(self, graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run) -> None:
-        self.graph, self.dtype, self.run = graph, dtype, run
+    def __init__(
+        self, graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run, source: Source | None = None
+    ) -> None:
+        self.graph, self.dtype, self.run, self.source = graph, dtype, run, source
         self.algorithm = algorithm
-        self.block = 64 // dtype.itemsize
+        self.block = native.BLOCK_BYTES // dtype.itemsize
         self.steps: list[Step] = []
         self.forms: dict[tuple[int, bool], Map] = {}
         self.homes: dict[int, tuple[Value, int]] = {}
@@ -40,7 +43,11 @@ class Lowering:
         weights = (node.arrays.get("weight") for node in graph.nodes)
         nbytes = dtype.itemsize * sum(0 if weight is None else weight.size for weight in weights)
         self.filters = FETCHED if nbytes > CACHED_BYTES else PACKED
+        self.own: set[int] = set()
         for node in graph.nodes:
+            if node.arrays.get("scale") is not None:
+                node.arrays["weight"] = scaled_filter(node, dtype)
+                self.own.add(id(node.arrays["weight"]))
             if node.op == "concat":
                 self.find_homes(node)
         for node in graph.nodes:
@@ -77,14 +84,29 @@ class Lowering:
 
     def read(self, value: Value, *, blocked: bool) -> Map:
         """Return a value in a form, reordered if it is not there in it."""
-        if value is self.graph.input and (id(value), False) not in self.forms:
-            self.forms[id(value), False] = Map(value.channels, three(value.spatial), False, IN_INPUT)
+        if value is self.graph.input and not any((id(value), form) in self.forms for form in (False, True)):
+            self.enter(value, blocked=blocked)
         key = (id(value), blocked)
         if key not in self.forms:
             made = Map(value.channels, three(value.spatial), blocked)
             self.steps.append(Step("reorder", self.forms[id(value), not blocked], made))
             self.forms[key] = made
         return self.forms[key]
+
+    def enter(self, value: Value, *, blocked: bool) -> None:
+        """Give the graph's input its first form: the caller's array, or what a step loads from it."""
+        given = Map(value.channels, three(value.spatial), False, native.IN_INPUT)
+        if self.source is None:
+            self.forms[id(value), False] = given
+            return
+        last, kind, mean, std = self.source
+        given.itemsize = kind.itemsize
+        details = (
+            kind != self.dtype, last,
+            self.whole_blocks(mean, value.channels), self.whole_blocks(std, value.channels, 1),
+        )  # fmt: skip
+        loaded = self.forms[id(value), blocked and last] = Map(given.channels, given.size, blocked and last)
+        self.steps.append(Step("load", given, loaded, details=details))
 
     def plan(self, node: Node) -> dict[str, Any]:
         """Return the native plan of a convolution whose filter is packed before."""
@@ -115,7 +137,7 @@ class Lowering:
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
         taps = int(np.prod(weight.shape[2:]))
-        if groups > 1 and groups == x.channels == y.channels and taps <= MOST_TAPS:
+        if groups > 1 and groups == x.channels == y.channels and taps <= native.MOST_TAPS:
             packed = self.depthwise_filter(weight)
             self.between_blocks(
                 Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
@@ -207,6 +229,21 @@ class Lowering:
         details = (*statistics, float(node.attributes["eps"]))
         self.steps.append(Step("batch_norm", x, y, activation=node.activation, details=details))
 
+    def lower_group_norm(self, node: Node) -> None:
+        x, y = self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False)
+        scale = [
+            None if node.arrays[name] is None else np.array(node.arrays[name], np.float64)
+            for name in ("weight", "bias")
+        ]
+        details = (node.attributes["groups"], *scale, node.attributes["eps"])
+        self.steps.append(Step("group_norm", x, y, activation=node.activation, details=details))
+
+    def lower_layer_norm(self, node: Node) -> None:
+        x, y = self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False)
+        weight, bias = (self.as_items(node.arrays[name]) for name in ("weight", "bias"))
+        details = (math.prod(node.attributes["shape"]), node.attributes["eps"])
+        self.steps.append(Step("layer_norm", x, y, weight=weight, bias=bias, details=details))
+
     def lower_activation(self, node: Node) -> None:
         self.lower_add(node)
 
@@ -246,21 +283,21 @@ class Lowering:
         """Let the last step write the caller's array."""
         y = self.graph.output
         last = self.read(y, blocked=False)
-        if last.place == IN_INPUT or last.part_of is not None:
+        if last.place == native.IN_INPUT or last.part_of is not None:
             copy = Map(last.channels, last.size, False)
             self.steps.append(Step("reorder", last, copy))
             last = copy
-        last.place = IN_OUTPUT
+        last.place = native.IN_OUTPUT
         find_chains(self.steps, self.dtype.itemsize)
 
     def as_items(self, array: Array | None) -> Array | None:
         """Copy, so that later changes of the caller's array do not reach the program."""
-        return None if array is None else np.array(array, self.dtype, order="C")
+        return array if array is None or id(array) in self.own else np.array(array, self.dtype, order="C")
 
-    def whole_blocks(self, vector: Array | None, channels: int) -> Array:
-        """Pad a bias with zeros to whole blocks; zeros where there is none."""
+    def whole_blocks(self, vector: Array | None, channels: int, filling: int = 0) -> Array:
+        """Fill a vector up to whole blocks, all of them where there is none."""
         padded = arrays.allocate((-(-channels // self.block) * self.block,), self.dtype)
-        padded[:] = 0
+        padded[:] = filling
         if vector is not None:
             padded[:channels] = vector
         return padded

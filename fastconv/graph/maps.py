@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastconv._native import core as native
 from fastconv.graph.ir import Array, Shape
 
 Triple = tuple[int, int, int]
 Sides = list[list[int]]  # before and after each axis
-
-IN_ARENA, IN_INPUT, IN_OUTPUT, IN_CHAIN = 0, 1, 2, 3
 
 
 def no_halo() -> Sides:
@@ -23,17 +22,18 @@ class Map:
     """A value in one form.
 
     ``part_of``: the map whose channels from ``first`` on are this one's memory. ``alike``: one whose halo
-    this one has, too.
+    this one has, too. ``itemsize``: 0, or of the caller's items where they are not the program's.
     """
 
     channels: int
     size: Triple
     blocked: bool
-    place: int = IN_ARENA
+    place: int = native.IN_ARENA
     sides: Sides = field(default_factory=no_halo)
     alike: Map | None = None
     part_of: Map | None = None
     first: int = 0
+    itemsize: int = 0
 
     @property
     def root(self) -> tuple[Map, int]:
@@ -81,6 +81,11 @@ class Step:
     algorithm: str = ""
     flops: int = 0  # for one sample
     links: int = 1  # steps from this one on that are computed together
+
+    @property
+    def maps(self) -> list[Map]:
+        """Every map that the step touches."""
+        return [one for one in (self.input, self.output, self.residual) if one is not None]
 
     @property
     def rank(self) -> int:

@@ -8,22 +8,16 @@ from fastconv._native import core as native
 from fastconv.functional.checks import arguments
 from fastconv.graph.arena import Lifetime, place
 from fastconv.graph.chains import chains
-from fastconv.graph.maps import IN_ARENA, Map, Step
+from fastconv.graph.maps import Map, Step
 
 STEP = {name: code for code, name in enumerate(native.STEPS)}
-NOWHERE = -1
-BLOCK_BYTES = 64
 MOST_BYTES = 2**62
 
 
 def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Program, int]:
     """Return the program and the bytes of its arena."""
-    block = BLOCK_BYTES // itemsize
-    maps: list[Map] = []
-    for step in steps:
-        for one in (step.input, step.output, step.residual):
-            if one is not None and not any(one is known for known in maps):
-                maps.append(one)
+    block = native.BLOCK_BYTES // itemsize
+    maps = list(dict.fromkeys(one for step in steps for one in step.maps))
     owners = list(dict.fromkeys(one.root[0] for one in maps))
     offsets, arena = place_owners(owners, steps, batch, itemsize)
     values = [native_value(one, offsets, block) for one in maps]
@@ -31,9 +25,9 @@ def assemble(steps: list[Step], batch: int, itemsize: int) -> tuple[native.Progr
     tuples = [
         (
             STEP[step.kind], numbers[id(step.input)],
-            NOWHERE if step.residual is None else numbers[id(step.residual)], numbers[id(step.output)],
-            step.weight, step.bias, arguments.activation(step.activation), step.window, step.details,
-            step.links,
+            native.NO_VALUE if step.residual is None else numbers[id(step.residual)],
+            numbers[id(step.output)], step.weight, step.bias, arguments.activation(step.activation),
+            step.window, step.details, step.links,
         )
         for step in steps
     ]  # fmt: skip
@@ -45,21 +39,18 @@ def place_owners(
 ) -> tuple[dict[int, int], int]:
     """Return where each map that owns memory stands in the arena, and the arena's bytes."""
     lifetimes, here = [], []
-    together = spans(steps)
+    touched: dict[int, list[int]] = {}
+    for span, step in zip(spans(steps), steps, strict=True):
+        for one in step.maps:
+            touched.setdefault(id(one.root[0]), []).extend(span)
     for owner in owners:
-        if owner.place != IN_ARENA:
+        if owner.place != native.IN_ARENA:
             continue
-        times = [
-            time
-            for span, step in zip(together, steps, strict=True)
-            for one in (step.input, step.output, step.residual)
-            if one is not None and one.root[0] is owner
-            for time in span
-        ]
+        times = touched[id(owner)]
         nbytes = native.value_bytes(
-            native_value(owner, {id(owner): 0}, BLOCK_BYTES // itemsize), batch, itemsize
+            native_value(owner, {id(owner): 0}, native.BLOCK_BYTES // itemsize), batch, itemsize
         )
-        lifetimes.append(Lifetime(nbytes, min(times), max(times)))
+        lifetimes.append(Lifetime(nbytes, times[0], times[-1]))
         here.append(owner)
     offsets, arena = place(lifetimes)
     if arena > MOST_BYTES:

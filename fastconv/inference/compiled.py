@@ -8,12 +8,14 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from fastconv._native import core as native
-from fastconv.functional.checks import arguments, arrays
+from fastconv.functional.checks import arguments, arrays, images
 from fastconv.functional.checks.annotations import Array, ArrayLike, DTypeLike
 from fastconv.graph import Graph
+from fastconv.graph.ir import network_input
 from fastconv.graph.lower import Lowering
 from fastconv.graph.passes import simplify
 from fastconv.graph.program import assemble
+from fastconv.graph.source import Source
 from fastconv.inference.report import Measured, Report, report
 from fastconv.inference.trace import trace
 from fastconv.nn import Module
@@ -33,9 +35,11 @@ class Compiled:
     Attributes
     ----------
     input_shape, output_shape : tuple of int
-        Of the largest batch.
+        Of the largest batch; the former in the layout that it was compiled for.
     dtype : numpy.dtype
-        Of input, filters and output.
+        Of filters and output.
+    input_dtype : numpy.dtype
+        uint8, if it was compiled for that, or `dtype`.
     workspace_bytes : int
         What a call takes for the maps between the layers.
 
@@ -51,9 +55,14 @@ class Compiled:
     total                            0.0004  0.100
     """
 
-    def __init__(self, graph: Graph, dtype: np.dtype[Any], algorithm: str) -> None:
+    def __init__(
+        self, graph: Graph, dtype: np.dtype[Any], algorithm: str, source: Source | None = None
+    ) -> None:
         self.input_shape, self.output_shape = graph.input.shape, graph.output.shape
-        self.dtype = dtype
+        self.dtype = self.input_dtype = dtype
+        if source is not None:
+            self.input_dtype = source.dtype
+            self.input_shape = arrays.in_layout(self.input_shape, len(self.input_shape), source.channels_last)
         if not isinstance(algorithm, str):
             raise TypeError(f"algorithm must be a name, got {type(algorithm).__name__}")
         if algorithm not in ALGORITHMS:
@@ -61,7 +70,7 @@ class Compiled:
         run = native_run()
         self._isa = run[0]
         simplify(graph)
-        self._steps = Lowering(graph, dtype, algorithm, run).steps
+        self._steps = Lowering(graph, dtype, algorithm, run, source).steps
         self._program, self.workspace_bytes = assemble(self._steps, self.input_shape[0], dtype.itemsize)
 
     def __call__(self, x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -82,8 +91,8 @@ class Compiled:
         Raises
         ------
         TypeError, ValueError
-            If `x` has another shape or more samples, or is masked, complex or not numeric; or if `out` cannot
-            be written.
+            If `x` has another shape or more samples, or is masked, complex or not numeric, or not uint8 where
+            the network takes that; or if `out` cannot be written.
         MemoryError
             If there is no memory for the output or the maps.
         """
@@ -97,7 +106,7 @@ class Compiled:
             raise ValueError(
                 f"x has {given.shape[0]} samples: the network was compiled for {self.input_shape[0]} at most"
             )
-        plain = arrays.contiguous(given, self.dtype)
+        plain = arrays.contiguous(images.of_dtype(given, self.input_dtype, "x"), self.input_dtype)
         shape = (given.shape[0], *self.output_shape[1:])
         result, target = arrays.output(out, shape, self.dtype, (given,))
         if given.shape[0]:
@@ -143,6 +152,10 @@ def compile(
     *,
     dtype: DTypeLike = "float32",
     algorithm: str = "auto",
+    layout: str = "NCHW",
+    input_dtype: DTypeLike | None = None,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
 ) -> Compiled:
     """Compile a network for inference: one native call, nothing reordered between its layers.
 
@@ -150,19 +163,31 @@ def compile(
     belong by the layers that compute them; maps share one block of memory. The network computes as after
     ``eval()``.
 
+    With `layout`, `input_dtype`, `mean` or `std` the network takes images as they come from a file or a
+    camera: its first step makes ``(x - mean) / std`` of them, by channel and before any padding, where its
+    first layer reads.
+
     Parameters
     ----------
     model : fastconv.nn.Module
         Made of the modules of ``fastconv.nn``; its `Module` says what a ``forward`` may do. Later changes of
         its parameters do not reach the compiled network.
     input_shape : sequence of int
-        ``(N, C, *spatial)`` or ``(N, C)``; calls take up to N samples.
+        ``(N, C, *spatial)`` or ``(N, C)``, of channels last ``(N, *spatial, C)``; calls take up to N samples.
     dtype : dtype_like, default float32
         float32 or float64: what everything is computed in.
     algorithm : str, default "auto"
         Of the convolutions, as in `conv2d`: ``"auto"``, ``"direct"``, ``"winograd"``, ``"winograd_2x2"`` or
         ``"winograd_4x4"``; where Winograd's does not do a shape, it is ``"direct"``. Convolutions of one
         channel a group have an algorithm of their own.
+    layout : str, default "NCHW"
+        Of the input: ``"NCHW"``, channels first, or ``"NHWC"``, channels last. The output's are first.
+    input_dtype : dtype_like, optional
+        uint8, and calls take nothing else; by default they take what can be converted to `dtype`.
+    mean, std : array_like, optional
+        What is subtracted from each channel, and what the difference is divided by: a number, or one a
+        channel, finite, `std` above 0. Both are in units of the input: for bytes of 0 to 255, ImageNet's are
+        255 times ``(0.485, 0.456, 0.406)`` and ``(0.229, 0.224, 0.225)``. By default 0 and 1.
 
     Returns
     -------
@@ -190,11 +215,27 @@ def compile(
     Compiled((8, 1, 28, 28) -> (8, 10), float32, 8 steps)
     >>> net(np.zeros((3, 1, 28, 28), np.float32)).shape
     (3, 10)
+
+    A network for photographs:
+
+    >>> model = fc.models.squeezenet1_1()
+    >>> mean, std = 255 * np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    >>> net = fc.compile(model, (1, 224, 224, 3), layout="NHWC", input_dtype="uint8", mean=mean, std=std)
+    >>> net(np.zeros((1, 224, 224, 3), np.uint8)).shape
+    (1, 1000)
     """
     kind = np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}")
-    return Compiled(trace(model, input_shape), kind, algorithm)
+    last, shape = arguments.channels_last(layout), network_input(input_shape)
+    if last:
+        shape = (shape[0], shape[-1], *shape[1:-1])
+    taken = images.input_dtype(input_dtype, kind)
+    rule = (images.mean(mean, shape[1], kind), images.std(std, shape[1], kind))
+    asked = last or taken != kind or mean is not None or std is not None
+    return Compiled(trace(model, shape), kind, algorithm, Source(last, taken, *rule) if asked else None)
 
 
-def compile_graph(graph: Graph, *, dtype: DTypeLike = "float32", algorithm: str = "auto") -> Compiled:
+def compile_graph(
+    graph: Graph, *, dtype: DTypeLike = "float32", algorithm: str = "auto", source: Source | None = None
+) -> Compiled:
     """Compile a graph, which is simplified in place; arguments as those of `compile`."""
-    return Compiled(graph, np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}"), algorithm)
+    return Compiled(graph, np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}"), algorithm, source)

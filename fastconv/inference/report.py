@@ -95,7 +95,7 @@ def _row(chain: Sequence[Step], samples: int, dtype: np.dtype[Any]) -> Row:
     first, last = chain[0], chain[-1]
     maps = [one for one in (first.input, last.residual, last.output) if one is not None]
     filters = sum(step.weight.nbytes for step in chain if step.weight is not None)
-    nbytes = samples * dtype.itemsize * sum(map(_items, maps)) + filters
+    nbytes = samples * sum(_items(one) * (one.itemsize or dtype.itemsize) for one in maps) + filters
     gflop = sum(step.flops for step in chain) * samples / 1e9
     sizes = last.output.size[-last.rank :] if last.rank else ()
     names = [{"plain_conv": "conv", "depthwise": "conv"}.get(s.kind, s.kind).replace("_", " ") for s in chain]

@@ -6,6 +6,7 @@ taken as in evaluation: dropout is nothing, batch norm uses its running statisti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,11 +40,9 @@ class Traced:
         name = type(module).__name__
         if isinstance(module, nn.Concat):
             return self._joined(module, inputs)
-        kind = next((kind for kind in type(module).__mro__ if kind in LEAVES or kind in UNKNOWN), None)
+        kind = next((kind for kind in type(module).__mro__ if kind in LEAVES), None)
         if kind is None:
             return NotImplemented
-        if kind in UNKNOWN:
-            raise ValueError(f"{name} cannot be compiled")
         if type(module).forward is not kind.forward:  # type: ignore[attr-defined]
             raise ValueError(f"{name} cannot be compiled: its forward is not that of {kind.__name__}")
         if options or len(inputs) != 1:
@@ -110,6 +109,24 @@ def _batch_norm(graph: Graph, m: Any, x: Value) -> Value:
     return graph.batch_norm(x, m.running_mean, m.running_var, array_of(m.weight), array_of(m.bias), m.eps)
 
 
+def _instance_norm(graph: Graph, m: Any, x: Value) -> Value:
+    if len(x.shape) != max(m._axes):
+        raise ValueError(f"{type(m).__name__} cannot be compiled for an input of shape {x.shape}")
+    if m.running_mean is not None:
+        return _batch_norm(graph, m, x)
+    if math.prod(x.spatial) == 1:
+        raise ValueError(f"input has shape {x.shape}: it needs more than one value a channel in each sample")
+    return graph.group_norm(x, x.channels, array_of(m.weight), array_of(m.bias), m.eps)
+
+
+def _group_norm(graph: Graph, m: Any, x: Value) -> Value:
+    return graph.group_norm(x, m.num_groups, array_of(m.weight), array_of(m.bias), m.eps)
+
+
+def _layer_norm(graph: Graph, m: Any, x: Value) -> Value:
+    return graph.layer_norm(x, m.normalized_shape, array_of(m.weight), array_of(m.bias), m.eps)
+
+
 def _max_pool(graph: Graph, m: Any, x: Value) -> Value:
     if m.return_indices:
         raise ValueError(f"{type(m).__name__}(return_indices=True) cannot be compiled")
@@ -168,6 +185,11 @@ LEAVES: dict[type, Callable[..., Value]] = {
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.BatchNorm3d: _batch_norm,
+    nn.InstanceNorm1d: _instance_norm,
+    nn.InstanceNorm2d: _instance_norm,
+    nn.InstanceNorm3d: _instance_norm,
+    nn.GroupNorm: _group_norm,
+    nn.LayerNorm: _layer_norm,
     nn.MaxPool1d: _max_pool,
     nn.MaxPool2d: _max_pool,
     nn.MaxPool3d: _max_pool,
@@ -190,6 +212,3 @@ LEAVES: dict[type, Callable[..., Value]] = {
     nn.Dropout: _same,
     nn.Identity: _same,
 }
-
-# Leaves of which there are no steps.
-UNKNOWN: tuple[type, ...] = (nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)

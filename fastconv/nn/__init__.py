@@ -19,11 +19,12 @@ from fastconv.nn.avg_pool import (
     AvgPool2d,
     AvgPool3d,
 )
-from fastconv.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm2d
+from fastconv.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from fastconv.nn.containers import Concat, Residual, Sequential
 from fastconv.nn.conv import Conv1d, Conv2d, Conv3d
 from fastconv.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fastconv.nn.dropout import Dropout
+from fastconv.nn.instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from fastconv.nn.linear import Linear
 from fastconv.nn.max_pool import MaxPool1d, MaxPool2d, MaxPool3d
 from fastconv.nn.module import Module
@@ -53,7 +54,9 @@ __all__ = [
     "GroupNorm",
     "Hardswish",
     "Identity",
+    "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",

@@ -16,6 +16,12 @@ def _format(path: Path) -> Any:
     """Return the module that reads and writes files of this name."""
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise TypeError(f"path must be a string or a path, got {type(path).__name__}")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"path={os.fspath(path)!r} has surrogate characters: no file can have this name"
+        ) from None
     ending = os.path.splitext(os.fspath(path))[1]
     # Imported when they are needed: json and zipfile take longer than the rest of the package.
     if ending == ".safetensors":

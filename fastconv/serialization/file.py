@@ -25,6 +25,11 @@ def twice(names: Iterable[str]) -> str | None:
     return None
 
 
+def is_text(name: str) -> bool:
+    """Whether a name has no surrogates, halves of characters that no encoding of a file can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def checked(state_dict: object) -> StateDict:
     """Return the arrays by name, as plain arrays of real numbers in native byte order."""
     if not isinstance(state_dict, Mapping):
@@ -33,6 +38,8 @@ def checked(state_dict: object) -> StateDict:
     for name, value in state_dict.items():
         if not isinstance(name, str):
             raise TypeError(f"state_dict has a name of type {type(name).__name__}: it must be a string")
+        if not is_text(name):
+            raise ValueError(f"state_dict has the name {name!r}: surrogate characters are no text")
         array = arrays.as_array(value, f"state_dict[{name!r}]")
         found[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
     return found

@@ -43,6 +43,8 @@ def read(stream: IO[bytes]) -> StateDict:
             if (name := twice(info.filename for info in members)) is not None:
                 raise ValueError(f"the name {name!r} comes twice")
             return {info.filename.removesuffix(_SUFFIX): _array(archive, info) for info in members}
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it has a name that is no text: {error}") from None
     except _DAMAGE as error:
         raise ValueError(f"it is no archive that can be read: {error}") from None
 

@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from fastconv.serialization.file import StateDict, twice
+from fastconv.serialization.file import StateDict, is_text, twice
 
 MAX_HEADER = 100_000_000
 _LENGTH = 8
@@ -58,10 +58,7 @@ def write(stream: IO[bytes], state_dict: StateDict) -> None:
         kind = _NAMES[array.dtype.newbyteorder("<")]
         header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [position, end]}
         position = end
-    try:
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"state_dict has a name that is no text: {error}") from None
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _LENGTH)
     if len(text) > MAX_HEADER:
         raise ValueError(f"state_dict needs a header of {len(text)} bytes: safetensors allows {MAX_HEADER}")
@@ -134,6 +131,8 @@ def _entries(header: dict[str, Any], nbytes: int) -> list[Entry]:
 
 
 def _entry(name: str, fields: object) -> Entry:
+    if not is_text(name):
+        raise ValueError(f"the name {name!r} has surrogate characters, which are no text")
     if not isinstance(fields, dict) or set(fields) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{name!r} must have dtype, shape and data_offsets, and nothing else")
     dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]

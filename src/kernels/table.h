@@ -3,6 +3,7 @@
 #include "affine.h"
 #include "depthwise.h"
 #include "layer_norm.h"
+#include "load.h"
 #include "peak.h"
 #include "plain_sum.h"
 #include "planar.h"
@@ -29,6 +30,9 @@ const fc_kernels FASTCONV_TABLE = {
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,
     .copy_blocks = copy_blocks,
+    .load_planes = load_planes,
+    .load_pixels = load_pixels,
+    .load_blocks = load_blocks,
     .planar = planar,
     .depthwise = depthwise,
     .winograd = WINOGRAD_TABLE,

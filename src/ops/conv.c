@@ -231,6 +231,10 @@ fc_status fc_pack_filter(fc_conv_job *job, char *filter)
     return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
 }
 
+/* Bytes of a packed filter from which on threads share the work: what one packs within some milliseconds is not worth waiting for
+ * another that the system runs late. */
+static const size_t SHARED_PACKING = 8 << 20;
+
 fc_status fc_conv_pack(const fc_conv *asked, const void *weight, void *packed, const fc_run *run)
 {
     fc_conv conv = normalised(asked, NULL, NULL);
@@ -245,6 +249,7 @@ fc_status fc_conv_pack(const fc_conv *asked, const void *weight, void *packed, c
     job.scratch = fc_scratch_of(&conv.window, plan.form, conv.item_bytes, plan.band_rows, plan.band_cols);
     fc_conv_prepare(&job, block.data);
     conv.prepacked = 0;
+    if (plan.filter_bytes < SHARED_PACKING) job.team.threads = 1;
     status = plan.method == FC_TRANSFORMED ? fc_pack_winograd(&job, packed) : fc_pack_filter(&job, packed);
     fc_block_release(block);
     return status;

@@ -11,6 +11,15 @@
 /* Products from which on the threads of a team are gathered once for all steps, not for those that need them. */
 static const double LARGE_WORK = 4e6;
 
+const char *fc_step_name(fc_step_kind kind)
+{
+    static const char *const name[FC_STEPS] = {
+        "load", "conv", "depthwise", "plain_conv", "max_pool", "avg_pool", "adaptive_avg_pool",
+        "reorder", "add", "batch_norm", "group_norm", "layer_norm", "softmax",
+    };
+    return name[kind];
+}
+
 static int64_t padded_pixels(const fc_value *v)
 {
     int64_t pixels = 1;
@@ -200,12 +209,15 @@ static fc_status run_step(const fc_walker *w)
     if (status != FC_OK) return status;
     if (w->step->links > 1) return fc_step_chain(w);
     switch (w->step->kind) {
+    case FC_STEP_LOAD: return fc_step_load(w);
     case FC_STEP_CONV: return run_conv(w);
     case FC_STEP_DEPTHWISE: return fc_step_depthwise(w);
     case FC_STEP_PLAIN_CONV: return run_plain_conv(w);
     case FC_STEP_REORDER: return fc_step_reorder(w);
     case FC_STEP_ADD: return fc_step_add(w);
     case FC_STEP_BATCH_NORM: return run_batch_norm(w);
+    case FC_STEP_GROUP_NORM: return fc_step_group_norm(w);
+    case FC_STEP_LAYER_NORM: return fc_step_layer_norm(w);
     case FC_STEP_SOFTMAX: return run_softmax(w);
     default: return run_pool(w);
     }
@@ -220,14 +232,14 @@ typedef struct {
 static void walk(void *context, const fc_team *together)
 {
     fc_walk_of_program *all = context;
-    fc_walker *w = &all->walker;
-    fc_run run = *w->run;
+    fc_walker w = all->walker;
+    fc_run run = *w.run;
     run.team = *together;
-    w->run = &run;
-    for (int64_t s = 0; s < w->program->steps && all->status == FC_OK; s += w->step->links) {
+    w.run = &run;
+    for (int64_t s = 0; s < w.program->steps && all->status == FC_OK; s += w.step->links) {
         const double start = all->seconds ? fc_seconds_now() : 0;
-        w->step = &w->program->step[s];
-        all->status = run_step(w);
+        w.step = &w.program->step[s];
+        all->status = run_step(&w);
         if (all->seconds) all->seconds[s] = fc_seconds_now() - start;
     }
 }

@@ -23,8 +23,6 @@ fc_view fc_plain_of(const fc_walker *walker, int number);
 
 int64_t fc_blocks_of(const fc_walker *walker, const fc_value *value);
 
-enum { FC_MOST_DEPTHWISE_TAPS = 512 };
-
 /* Offsets of a depthwise step's taps from where a window starts, in a map with the strides of `in`. */
 void fc_depthwise_offsets(const fc_window *window, const fc_blocked *in, ptrdiff_t *offset);
 
@@ -41,8 +39,11 @@ void fc_depthwise_rows(const fc_walker *walker, const fc_step *step, int64_t blo
 /* This and the step->links - 1 steps behind it. */
 fc_status fc_step_chain(const fc_walker *walker);
 
+fc_status fc_step_load(const fc_walker *walker);
 fc_status fc_step_depthwise(const fc_walker *walker);
 fc_status fc_step_reorder(const fc_walker *walker);
+fc_status fc_step_group_norm(const fc_walker *walker);
+fc_status fc_step_layer_norm(const fc_walker *walker);
 fc_status fc_step_add(const fc_walker *walker);
 
 #endif

@@ -157,7 +157,7 @@ enum { ROW_TASKS = 4 };
 
 typedef struct {
     const fc_walker *walker;
-    ptrdiff_t offset[FC_MOST_DEPTHWISE_TAPS];
+    ptrdiff_t offset[FC_MOST_TAPS];
     int64_t rows, pieces; /* rows of a task, tasks a plane */
 } fc_depthwise_job;
 
@@ -190,7 +190,7 @@ fc_status fc_step_depthwise(const fc_walker *w)
 {
     const fc_window *window = &w->step->conv.window;
     const fc_blocked in = fc_blocked_of(w, w->step->input);
-    if (taps_of(&w->step->conv) > FC_MOST_DEPTHWISE_TAPS) return FC_UNSUPPORTED;
+    if (taps_of(&w->step->conv) > FC_MOST_TAPS) return FC_UNSUPPORTED;
     fc_depthwise_job job = {.walker = w};
     fc_depthwise_offsets(window, &in, job.offset);
     const int64_t planes = w->batch * fc_ceil_div(w->step->conv.c_in, w->kernels->block) * window->out[0];

@@ -83,8 +83,12 @@ def _norms() -> list[ModuleCase]:
         ("BatchNorm1d", (3, 4, 6)),
         ("BatchNorm2d", (2, 4, 6, 7)),
         ("BatchNorm3d", (2, 4, 3, 4, 5)),
+        ("InstanceNorm1d", (2, 4, 6)),
+        ("InstanceNorm1d", (4, 6)),
         ("InstanceNorm2d", (2, 4, 6, 7)),
         ("InstanceNorm2d", (4, 6, 7)),
+        ("InstanceNorm3d", (2, 4, 3, 4, 5)),
+        ("InstanceNorm3d", (4, 3, 4, 5)),
     ):
         for name, options in (
             ("plain", {}),

@@ -2,6 +2,7 @@
 
 Behind a convolution it scales that one's filters. In front of one it scales their input channels, and its
 shift becomes a bias; that is exact only without padding, whose zeros the normalisation would have moved.
+The scale of a filter stays beside it, until all is known and it is multiplied and rounded once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.functional.checks import arrays
+from fastconv.functional.checks.annotations import DTypeLike
 from fastconv.functional.norm import fold_batch_norm
 from fastconv.graph.ir import Array, Graph, Node
 
@@ -30,10 +33,28 @@ def fold_into_previous(graph: Graph) -> None:
         assert weight is not None
         statistics = (norm.arrays[name] for name in ("mean", "var", "weight", "bias"))
         folding: Any = (*statistics, norm.attributes["eps"])
-        wide = by_output(before, weight.astype(np.float64))
-        weight, bias = fold_batch_norm(wide, bias, *folding)
-        before.arrays = {"weight": by_output(before, weight), "bias": bias}
+        if before.op in FOLDING:
+            scale, bias = fold_batch_norm(np.ones(len(weight)), bias, *folding)
+            known = before.arrays.get("scale")
+            before.arrays |= {"bias": bias, "scale": scale if known is None else known * scale}
+        else:
+            wide = by_output(before, weight.astype(np.float64))
+            weight, bias = fold_batch_norm(wide, bias, *folding)
+            before.arrays = {"weight": by_output(before, weight), "bias": bias}
         remove(graph, norm)
+
+
+def scaled_filter(node: Node, dtype: DTypeLike) -> Array:
+    """Return the filter of a node times the scale of its outputs, computed in float64 and rounded once."""
+    weight, scale = node.arrays["weight"], node.arrays.get("scale")
+    assert weight is not None
+    if scale is None:
+        return weight.astype(dtype)
+    scaled = arrays.allocate(weight.shape, np.dtype(dtype))
+    column = scale.reshape(-1, *(1,) * (weight.ndim - 1))
+    # A part at a time goes through float64, never a copy of all.
+    np.multiply(weight, column, out=scaled, dtype=np.float64, casting="same_kind")
+    return scaled
 
 
 def by_output(node: Node, weight: Array) -> Array:
@@ -56,10 +77,8 @@ def fold_into_next(graph: Graph) -> None:
         if after.op == "conv" and (any(after.attributes["window"][2]) or after.attributes["groups"] > 1):
             continue
         scale, shift = scale_and_shift(norm)
-        weight, bias = after.arrays["weight"], after.arrays["bias"]
-        assert weight is not None
-        wide = weight.astype(np.float64)
-        by_channel: Any = (slice(None), *(None,) * (weight.ndim - 2))
+        bias, wide = after.arrays["bias"], scaled_filter(after, np.float64)
+        by_channel: Any = (slice(None), *(None,) * (wide.ndim - 2))
         moved = wide.reshape(*wide.shape[:2], -1).sum(-1) @ shift + (0 if bias is None else bias)
         scaled = wide * scale[by_channel]  # rounded to the network's type when its filters are packed
         after.arrays = {"weight": scaled, "bias": moved}

@@ -6,13 +6,13 @@ from fastconv.graph.ir import Graph, Node
 from fastconv.graph.passes.batch_norm import remove
 
 STORES_SUMS = ("conv", "conv_transpose")
-STORES_ACTIVATED = ("conv", "conv_transpose", "add", "batch_norm")
+STORES_ACTIVATED = ("conv", "conv_transpose", "add", "batch_norm", "group_norm")
 
 
 def fuse_residuals(graph: Graph) -> None:
     """Let a convolution add the other operand of a sum, where that is computed before it."""
+    order = {id(node.output): place for place, node in enumerate(graph.nodes)}  # fewer nodes keep it
     for total in [node for node in graph.nodes if node.op == "add"]:
-        order = {id(node.output): place for place, node in enumerate(graph.nodes)}
         for own, other in (total.inputs, total.inputs[::-1]):
             before = graph.producer(own)
             if before is None or before.op not in STORES_SUMS or not graph.is_used_once(own):
