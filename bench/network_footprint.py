@@ -3,7 +3,8 @@
     python bench/network_footprint.py onnxruntime '{"package": "onnxruntime", "network": "resnet18", ...}'
 
 The module that the first argument names is imported before all else but NumPy. Behind it fastconv is
-imported in any case, for it knows the networks: a few megabytes in everybody's whole memory and in nobody's difference.
+imported in any case, for it knows the networks: a few megabytes in everybody's whole memory, in nobody's
+difference.
 """
 
 from __future__ import annotations

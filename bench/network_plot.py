@@ -44,5 +44,5 @@ def save_ratios(path: Path, results: Sequence[NetworkResult]) -> None:
     panels[0].invert_yaxis()
     figure.supxlabel("time over fastconv's", fontsize=10)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=8)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3 * len(found), fontsize=8)
     figure.savefig(path, dpi=130)

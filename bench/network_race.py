@@ -6,7 +6,7 @@
 it. Thread pools of several settings would be in each other's way.
 
 Pools spin: after its last task a thread of OpenMP or of onnxruntime looks for the next one for a while, which
-the contender whose turn it is would pay for. They are not told to stop that, because between the layers of their
+the contender whose turn it is would pay for. They are not told to stop that, for between the layers of their
 own network it makes them faster. Instead `interleave` sleeps before every contender, fastconv too, until no
 thread of the process computes.
 """

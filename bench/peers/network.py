@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,13 +60,13 @@ class Network:
         return trace(self.model(), self.shape(batch))
 
     def write(self) -> None:
-        """Write weights and the ONNX model, where they are not there already."""
+        """Write weights and, if ``onnx`` is installed, the ONNX model, where they are not there already."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.file("safetensors").exists():
             model = self.make(0)
             settle(model, np.random.default_rng(0), self.image)
             fc.save(self.file("safetensors"), model.state_dict())
-        if not self.file("onnx").exists():
+        if not self.file("onnx").exists() and importlib.util.find_spec("onnx") is not None:
             self.file("onnx").write_bytes(network_model(self.graph(), self.name).SerializeToString())
 
 
