@@ -30,7 +30,7 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
     "strided": lambda: nn.Conv2d(6, 8, 3, (2, 1), (1, 2)),
     "dilated_and_grouped": lambda: nn.Conv2d(6, 9, (3, 2), dilation=(2, 3), groups=3, bias=False),
     "uneven_padding": lambda: nn.Conv2d(6, 4, 4, padding="same"),
-    "stride_over_nothing": lambda: nn.Conv2d(6, 4, (13, 3), (5, 2)),
+    "stride_over_nothing": lambda: nn.Conv2d(6, 4, (10, 3), (5, 2)),
     "transposed": lambda: nn.ConvTranspose2d(6, 4, 3, 2, 1, output_padding=(1, 0), groups=2),
     "batch_norm": lambda: nn.Sequential(nn.Conv2d(6, 8, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
     "batch_norm_without_weight": lambda: nn.BatchNorm2d(6, affine=False),
