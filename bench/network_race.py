@@ -54,7 +54,8 @@ class NetworkResult:
     """A race; how far outputs were from fastconv's, relative to the largest value; who failed, and why.
 
     ``compile_seconds`` is what `fastconv.compile` took, ``in_steps`` the share of an inference that its steps
-    account for, ``gflop`` the arithmetic of direct convolutions.
+    account for, ``gflop`` the arithmetic of direct convolutions. Times are of the clock on the wall, or with
+    ``cpu_time`` of the CPU, for one thread beside others' work.
     """
 
     setting: Setting
@@ -64,6 +65,7 @@ class NetworkResult:
     compile_seconds: float = float("nan")
     in_steps: float = float("nan")
     gflop: float = float("nan")
+    cpu_time: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
@@ -77,7 +79,9 @@ class NetworkResult:
         return cls(**{**content, "setting": Setting(**content["setting"]), "race": Race(**race)})
 
 
-def run(network: Network, setting: Setting, peers: Sequence[Peer], budget: Budget) -> NetworkResult:
+def run(
+    network: Network, setting: Setting, peers: Sequence[Peer], budget: Budget, cpu_time: bool = False
+) -> NetworkResult:
     """Load the network into every package, compare outputs, race those that agree."""
     x, failures = network.images(setting.batch), {}
     differences: dict[str, float] = {}
@@ -95,10 +99,17 @@ def run(network: Network, setting: Setting, peers: Sequence[Peer], budget: Budge
                 contenders.append(contender)
             except Exception as error:
                 failures[peer.name] = reason(error)
-        race = interleave(contenders, rounds=budget.rounds, seconds=budget.seconds, probe=peak_probe())
+        # The probe goes by the wall's clock, so it says nothing of times that do not.
+        race = interleave(
+            contenders,
+            rounds=budget.rounds,
+            seconds=budget.seconds,
+            probe=None if cpu_time else peak_probe(),
+            clock=time.process_time if cpu_time else time.perf_counter,
+        )
         steps = share_in_steps(net, x)
     gflop = net.summary().total().gflop
-    return NetworkResult(setting, race, differences, failures, compile_seconds, steps, gflop)
+    return NetworkResult(setting, race, differences, failures, compile_seconds, steps, gflop, cpu_time)
 
 
 def loaded(peer: Peer, network: Network, setting: Setting, x: Array) -> Contender:
@@ -136,7 +147,7 @@ def main() -> int:
     setting = Setting(task["name"], task["batch"], task["threads"])
     network = known_network(setting.name, Path(task["folder"]))
     peers = [peer for peer in NETWORK_PEERS if peer.name in task["peers"]]
-    result = run(network, setting, peers, Budget(task["rounds"], task["seconds"]))
+    result = run(network, setting, peers, Budget(task["rounds"], task["seconds"]), task["cpu_time"])
     print(json.dumps(result.to_json()))
     return 0
 

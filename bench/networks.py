@@ -58,6 +58,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of everybody (default: 1 2)")
     parser.add_argument("--seconds", type=float, default=10.0, help="budget a race (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=50, help="most rounds a race (default: %(default)s)")
+    parser.add_argument("--cpu-time", action="store_true", help="time the CPU: one thread, a busy machine")
     parser.add_argument("--peers", default="", metavar="TEXT", help="only peers whose name contains the text")
     parser.add_argument("--footprint", action="store_true", help="measure import, loading, memory instead")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="results to begin with, and to add to")
@@ -66,6 +67,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ratios as well")
     args = parser.parse_args(arguments)
     args.names = args.names or list(NAMES)
+    if args.cpu_time and args.threads != [1]:
+        parser.error(
+            "--cpu-time needs --threads 1: a thread that waits for another takes time of the CPU too"
+        )
     if unknown := [name for name in args.names if name not in NAMES]:
         parser.error(f"unknown networks: {', '.join(unknown)}; there are {', '.join(NAMES)}")
     return args
@@ -129,6 +134,9 @@ def convert(name: str, peers: Sequence[Peer], folder: Path) -> dict[str, str]:
 def in_process(program: str, *arguments: str, threads: int) -> dict[str, Any]:
     """Run a file beside this one with a number of threads for everybody; return what it prints last."""
     variables = {name: str(threads) for name in (*BLAS_VARIABLES, "OMP_NUM_THREADS")}
+    # What is imported here is what is measured, installed or not.
+    folders = [str(Path(fc.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
     run = subprocess.run(
         [sys.executable, str(HERE / program), *arguments],
         env={**os.environ, **variables},
@@ -153,7 +161,7 @@ def measure_races(args: argparse.Namespace, kept: Kept, folder: Path) -> None:
                 setting = Setting(name, batch, threads)
                 note(f" {setting}")
                 task = {**asdict(setting), "folder": str(folder), "peers": able}
-                task |= {"rounds": args.rounds, "seconds": args.seconds}
+                task |= {"rounds": args.rounds, "seconds": args.seconds, "cpu_time": args.cpu_time}
                 try:
                     measured = in_process("network_race.py", json.dumps(task), threads=threads)
                 except RuntimeError as error:
@@ -202,7 +210,10 @@ def show(kept: Kept) -> None:
         with fc.config(num_threads=threads):
             title = f"fastconv {fc.__version__}, float32, {current_machine()}"
         print(f"\n### Networks, batch {batch}, threads {threads}: {title}\n\n{EXPLANATION}")
-        print(ratio_table(of_setting(results, batch, threads)))
+        chosen = of_setting(results, batch, threads)
+        if by_cpu := [one.setting.name for one in chosen if one.cpu_time]:
+            print(f"Time of the CPU, on a busy machine: {', '.join(by_cpu)}.\n")
+        print(ratio_table(chosen))
     if results:
         print(f"\n### Steps\n\n{step_table(results)}\n")
     for title, table in footprint_tables(list(kept.footprints.values())).items() if kept.footprints else ():

@@ -119,18 +119,23 @@ def test_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert (args.names, args.batch, args.threads) == (["lenet5"], [1, 8], [2])
     assert len(parse([]).names) == 10
     with pytest.raises(SystemExit):
+        parse(["--cpu-time", "--threads", "1", "2"])
+    assert "--threads 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
         parse(["alexnet"])
     assert "alexnet" in capsys.readouterr().err
 
 
-def test_run_without_peers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("clock", [[], ["--cpu-time"]], ids=["wall", "cpu"])
+def test_run_without_peers(clock: list[str], tmp_path: Path) -> None:
     options = ["lenet5", "--batch", "1", "--threads", "1", "--seconds", "0", "--rounds", "1", "--peers", "-"]
-    args, kept = parse([*options, "--keep", str(tmp_path / "kept.json")]), Kept()
+    args, kept = parse([*options, *clock, "--keep", str(tmp_path / "kept.json")]), Kept()
     measure_races(args, kept, tmp_path)
     measure_footprints(args, kept, tmp_path)
     assert kept.failures == {}
     (result,) = kept.races.values()
     assert result.race.rounds == 1
+    assert result.cpu_time == bool(clock)
     (measured,) = kept.footprints.values()
     assert measured.whole > measured.peak > 0
     assert measured.load > 0
