@@ -136,6 +136,7 @@ def test_run_without_peers(clock: list[str], tmp_path: Path) -> None:
     (result,) = kept.races.values()
     assert result.race.rounds == 1
     assert result.cpu_time == bool(clock)
+    assert (result.in_steps > 0) == (not clock)
     (measured,) = kept.footprints.values()
     assert measured.whole > measured.peak > 0
     assert measured.load > 0
