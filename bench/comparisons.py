@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 from footprint import import_seconds, peak_memory
-from networks import network_table
+from network_means import network_table
 from packed import packed_contender
 from peers import PEERS, peer_contenders, peers_ready
 from targets import (

@@ -12,7 +12,7 @@ import oracle
 import pytest
 from compare import parse
 from comparisons import COMPARISONS, in_batches
-from networks import network_table
+from network_means import network_table
 from peers import PEERS, mnn, peer_contenders, peers_ready
 from peers.peer import Peer
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from cases import random_array
 
 import fastconv as fc
-from fastconv import models, nn
+from fastconv import inference, models, nn
 
 Array = np.ndarray[Any, Any]
 
@@ -201,6 +203,37 @@ def test_activation_behind_group_norm_is_its_own(activation: str) -> None:
     net = fc.compile(model, x.shape)
     assert [row.step for row in net.summary()] == ["group norm"]
     np.testing.assert_allclose(net(x), model(x), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_profile_is_drawn(as_path: Callable[[str], Any], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    measured = fc.compile(small(), (1, 3, 8, 9)).profile(random_array("x", (1, 3, 8, 9), np.float32))
+    file = tmp_path / "steps.svg"
+    measured.plot(as_path(str(file)))
+    drawn = file.read_text()
+    for text in ("20 x 8 x 9", "conv direct", "% of the peak"):
+        assert f"<!-- {text}" in drawn
+    with pytest.raises(ValueError, match="no_format"):
+        measured.plot(tmp_path / "steps.no_format")
+
+
+def test_what_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    net = fc.compile(small(), (1, 3, 8, 9))
+    file = tmp_path / "steps.png"
+    with pytest.raises(ValueError, match=r"no times to plot"):
+        net.summary().plot(file)
+    measured = net.profile(random_array("x", (1, 3, 8, 9), np.float32))
+    with pytest.raises(TypeError, match="path must be a string or a path, got int"):
+        measured.plot(3)  # type: ignore[arg-type]
+    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "fastconv.inference.plot", raising=False)
+    monkeypatch.delattr(inference, "plot", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r'needs matplotlib, as in pip install "fastconv\[demo\]"'):
+        measured.plot(file)
+    assert not file.exists()
 
 
 def conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -24,6 +24,16 @@ PEERS = (
     mnn.SMALL,
     scipy.PEER,
 )
+NETWORK_PEERS = (
+    torch.PLAIN,
+    torch.CHANNELS_LAST,
+    torch.FROZEN,
+    onnxruntime.PEER,
+    openvino.PEER,
+    ncnn.NETWORKS,
+    mnn.PEER,
+    mnn.SMALL,
+)
 INSTALLED = [peer.name for peer in PEERS if peer.installed]
 
 
@@ -31,7 +41,7 @@ INSTALLED = [peer.name for peer in PEERS if peer.installed]
 def peers_ready(threads: int) -> Iterator[None]:
     """Prepare the process for the calls of the installed peers."""
     with ExitStack() as stack:
-        for ready in {peer.ready for peer in PEERS if peer.installed}:
+        for ready in {peer.ready for peer in (*PEERS, *NETWORK_PEERS) if peer.installed}:
             stack.enter_context(ready(threads))
         yield
 

@@ -6,7 +6,11 @@ The net takes the plain image and gives a plain image, in memory of its own pool
 from __future__ import annotations
 
 import importlib
+import shutil
+import subprocess
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ import numpy as np
 from fastconv.benchmark.contenders import Operands
 from fastconv.benchmark.interleave import Array
 from fastconv.benchmark.layers import ConvLayer
+from peers.network import Network
 from peers.peer import Call, Peer
 
 FORMAT = 7767517
@@ -26,16 +31,54 @@ NARROW = (
 
 
 def conv(layer: ConvLayer, data: Operands, threads: int) -> Call:
-    """Run an extraction for each image: what is a batch elsewhere is a loop here."""
+    """Load a net of one layer."""
+    net = empty_net(threads)
+    load(net, layer, data)
+    return extraction(net, data.input)
+
+
+def convert(network: Network) -> None:
+    """Convert the ONNX model by pnnx, in float32; it writes optimised nets only."""
+    pnnx: Any = importlib.import_module("pnnx")
+    param, weights = network.file("ncnn.param"), network.file("ncnn.bin")
+    shape = ",".join(map(str, network.shape(1)))
+    with tempfile.TemporaryDirectory() as folder:
+        # It writes beside its input.
+        source = Path(folder, "net.onnx")
+        source.symlink_to(network.file("onnx").resolve())
+        command = [pnnx.EXEC_PATH, str(source), f"inputshape=[{shape}]", "fp16=0"]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        written = Path(folder, "net.ncnn.param"), Path(folder, "net.ncnn.bin")
+        if run.returncode or not all(file.exists() for file in written):
+            raise RuntimeError(f"pnnx does not convert {network.name}: {run.stderr.strip()[-150:]}")
+        shutil.move(written[0], param)
+        shutil.move(written[1], weights)
+
+
+def load_network(network: Network, batch: int, threads: int) -> Callable[[Array], Call]:
+    """Load what pnnx wrote."""
+    net = empty_net(threads)
+    if net.load_param(str(network.file("ncnn.param"))) or net.load_model(str(network.file("ncnn.bin"))):
+        raise RuntimeError(f"ncnn does not load {network.name}")
+    return lambda x: extraction(net, x)
+
+
+def empty_net(threads: int) -> Any:
+    """Make a net that computes in float32."""
     ncnn: Any = importlib.import_module("ncnn")
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
     for option in NARROW:
         setattr(net.opt, option, False)
-    load(net, layer, data)
+    return net
+
+
+def extraction(net: Any, batch: Array) -> Call:
+    """Run an extraction for each image: what is a batch elsewhere is a loop here."""
+    ncnn: Any = importlib.import_module("ncnn")
     (x,), (y,) = net.input_indexes(), net.output_indexes()
-    images = [ncnn.Mat(image).clone() for image in data.input]  # a copy has rows where ncnn wants them
+    images = [ncnn.Mat(image).clone() for image in batch]  # a copy has rows where ncnn wants them
 
     def one(image: Any) -> Any:
         extractor = net.create_extractor()
@@ -77,3 +120,4 @@ def load(net: Any, layer: ConvLayer, data: Operands) -> None:
 
 
 PEER = Peer("ncnn", ("ncnn",), {ConvLayer: conv}, view=view)
+NETWORKS = replace(PEER, modules=("ncnn", "pnnx"), kinds={}, convert=convert, network=load_network)

@@ -6,6 +6,7 @@ The node reads the caller's array and writes into one that it is given once, so 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from fastconv.benchmark.layers import (
     StatisticLayer,
     TransposedLayer,
 )
+from peers.network import Network
+from peers.onnx_network import BATCH
 from peers.onnx_node import node_model, window
 from peers.peer import Call, Peer
 
@@ -76,15 +79,33 @@ def statistic(layer: StatisticLayer, data: Operands, threads: int) -> Call | Non
 
 def run(model: Any, layer: Layer, data: Operands, threads: int) -> Call:
     """Load the model and bind its input and its output to arrays."""
+    return bound(session(model.SerializeToString(), threads), data.input, layer.output_shape)
+
+
+def load_network(network: Network, batch: int, threads: int) -> Callable[[Array], Call]:
+    """Load the model for a fixed batch, which it may be optimised for."""
+    loaded = session(str(network.file("onnx")), threads, batch)
+    (y,) = loaded.get_outputs()
+    return lambda x: bound(loaded, x, (batch, *y.shape[1:]))
+
+
+def session(model: Any, threads: int, batch: int | None = None) -> Any:
+    """Load a model, given as bytes or as the name of its file."""
     runtime: Any = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    y = np.empty(layer.output_shape, np.float32)
+    if batch is not None:
+        options.add_free_dimension_override_by_name(BATCH, batch)
+    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def bound(session: Any, x: Array, shape: tuple[int, ...]) -> Call:
+    """Bind input and output to arrays."""
+    y = np.empty(shape, np.float32)
     binding = session.io_binding()
-    binding.bind_cpu_input("x", data.input)
+    binding.bind_cpu_input("x", x)
     binding.bind_output("y", "cpu", 0, np.float32, y.shape, y.ctypes.data)
 
     def call() -> Array:
@@ -105,4 +126,5 @@ PEER = Peer(
         NormLayer: batch_norm,
         StatisticLayer: statistic,
     },
+    network=load_network,
 )

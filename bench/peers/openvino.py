@@ -6,6 +6,7 @@ Input and output are the caller's arrays; filters are packed when the model is c
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,43 @@ import numpy as np
 from fastconv.benchmark.contenders import Operands
 from fastconv.benchmark.interleave import Array
 from fastconv.benchmark.layers import ConvLayer
+from peers.network import Network
 from peers.peer import Call, Peer
 
 
 def conv(layer: ConvLayer, data: Operands, threads: int) -> Call:
-    """Compile for the threads and share both arrays with the request."""
+    """Compile for the threads."""
     openvino: Any = importlib.import_module("openvino")
+    return bound(compiled(openvino.Core(), model(layer, data), threads), data.input)
+
+
+def load_network(network: Network, batch: int, threads: int) -> Callable[[Array], Call]:
+    """Read the ONNX model and compile it for the batch and the threads."""
+    openvino: Any = importlib.import_module("openvino")
+    core = openvino.Core()
+    read = core.read_model(str(network.file("onnx")))
+    read.reshape(network.shape(batch))
+    ready = compiled(core, read, threads)
+    return lambda x: bound(ready, x)
+
+
+def compiled(core: Any, model: Any, threads: int) -> Any:
+    """Compile in float32 for the shortest time of one request."""
     options = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
     }
-    request = openvino.Core().compile_model(model(layer, data), "CPU", options).create_infer_request()
-    y = np.empty(layer.output_shape, np.float32)
-    request.set_input_tensor(openvino.Tensor(data.input, shared_memory=True))
+    return core.compile_model(model, "CPU", options)
+
+
+def bound(compiled: Any, x: Array) -> Call:
+    """Share the arrays of input and output with a request."""
+    openvino: Any = importlib.import_module("openvino")
+    request = compiled.create_infer_request()
+    y = np.empty(tuple(compiled.output(0).shape), np.float32)
+    request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
     request.set_output_tensor(openvino.Tensor(y, shared_memory=True))
 
     def call() -> Array:
@@ -51,4 +74,4 @@ def model(layer: ConvLayer, data: Operands) -> Any:
     return openvino.Model([y], [x], layer.name)
 
 
-PEER = Peer("openvino", ("openvino",), {ConvLayer: conv})
+PEER = Peer("openvino", ("openvino",), {ConvLayer: conv}, network=load_network)

@@ -13,11 +13,15 @@ import numpy as np
 from fastconv.benchmark.contenders import Operands
 from fastconv.benchmark.interleave import TOLERANCE, Array, Contender
 from fastconv.benchmark.layers import Layer
+from peers.network import Network
 
 Call = Callable[[], Any]
 
 # From a layer of one kind, its arrays and a number of threads; None if the package does not compute it.
 Prepare = Callable[[Any, Operands, int], Call | None]
+
+# From a network whose files are there, a batch and a number of threads: what makes a call for images.
+Load = Callable[[Network, int, int], Callable[[Array], Call]]
 
 
 @contextmanager
@@ -31,7 +35,9 @@ class Peer:
     """A package, or one way to use it.
 
     ``ready`` surrounds all of its calls with a number of threads, ``view`` sees a result as an array, which
-    may differ from others by ``tolerance`` of the largest value.
+    may differ from others by ``tolerance`` of the largest value. ``convert`` writes the files of a network
+    that ``network`` loads, beside those that it has anyway; both are None if the package takes no networks.
+    The first of ``modules`` is the package, others are needed to write models for it.
     """
 
     name: str
@@ -40,6 +46,8 @@ class Peer:
     ready: Callable[[int], AbstractContextManager[None]] = nothing_to_prepare
     view: Callable[[Any], Array] = np.asarray
     tolerance: float = TOLERANCE
+    convert: Callable[[Network], None] | None = None
+    network: Load | None = None
 
     @property
     def installed(self) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from fastconv.benchmark.contenders import Operands
@@ -20,7 +22,9 @@ from fastconv.benchmark.layers import (
     StatisticLayer,
     TransposedLayer,
 )
+from peers.network import Network
 from peers.peer import Call, Peer, Prepare
+from peers.torch_network import network_module
 
 
 @contextmanager
@@ -92,6 +96,27 @@ class Format:
         function = getattr(torch, layer.operation)
         return lambda: function(x, layer.axis)
 
+    def load_network(self, network: Network, batch: int, threads: int) -> Callable[[Array], Call]:
+        """Load the module that `convert` has saved, its weights brought into the memory format."""
+        module = self.loaded(network)
+        return lambda x: partial(module, self.tensor(x))
+
+    def load_frozen(self, network: Network, batch: int, threads: int) -> Callable[[Array], Call]:
+        """Trace the module, fold its batch norms and let ``torch.jit`` choose what is faster in inference."""
+        torch: Any = importlib.import_module("torch")
+        example = self.tensor(network.images(batch))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch.jit is no longer developed
+            module = torch.jit.freeze(torch.jit.trace(self.loaded(network), example))
+            module = torch.jit.optimize_for_inference(module)
+        return lambda x: partial(module, self.tensor(x))
+
+    def loaded(self, network: Network) -> Any:
+        """Read the module."""
+        torch: Any = importlib.import_module("torch")
+        module = torch.load(network.file("pt"), weights_only=False)
+        return module.to(memory_format=getattr(torch, self.name))
+
     @property
     def kinds(self) -> dict[type, Prepare]:
         """Which layer is whose."""
@@ -106,7 +131,19 @@ class Format:
         }
 
 
+def convert(network: Network) -> None:
+    """Build the module and save it."""
+    torch: Any = importlib.import_module("torch")
+    torch.save(network_module(network.graph()), network.file("pt"))
+
+
 PLAIN, CHANNELS_LAST = (
-    Peer(name, ("torch",), Format(memory_format).kinds, ready)
-    for name, memory_format in (("torch", "contiguous_format"), ("torch channels_last", "channels_last"))
+    Peer(label, ("torch",), form.kinds, ready, convert=convert, network=form.load_network)
+    for label, form in (
+        ("torch", Format("contiguous_format")),
+        ("torch channels_last", Format("channels_last")),
+    )
+)
+FROZEN = Peer(
+    "torch.jit", ("torch",), {}, ready, convert=convert, network=Format("channels_last").load_frozen
 )

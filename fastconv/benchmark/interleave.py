@@ -43,6 +43,7 @@ class Peak(NamedTuple):
 
 
 Probe = Callable[[], Peak]
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,12 @@ def settle(limit: float = SETTLE_SECONDS) -> None:
             return
 
 
-def sample(call: Callable[[], Any], calls: int) -> float:
+def sample(call: Callable[[], Any], calls: int, clock: Clock = time.perf_counter) -> float:
     """Seconds a call, averaged over several in a row."""
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         call()
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
 def calls_per_sample(call: Callable[[], Any]) -> int:
@@ -177,6 +178,7 @@ def interleave(
     seconds: float,
     probe: Probe | None = None,
     quiet: bool = True,
+    clock: Clock = time.perf_counter,
 ) -> Race:
     """Time all contenders in every round.
 
@@ -192,6 +194,9 @@ def interleave(
         Measures the hardware once a round.
     quiet : bool, default True
         Wait before every contender until the threads of the one before it sleep.
+    clock : callable, default time.perf_counter
+        What to time by. ``time.process_time`` does not count what other processes take, and tells calls of
+        one thread apart on a machine that is never idle; of several threads it says little.
 
     Returns
     -------
@@ -218,7 +223,7 @@ def interleave(
                 samples = seen[contender.name]
                 if not samples or samples[-1] < LONG_CALL:
                     contender.call()  # wakes its threads and brings its data back into the cache
-                samples.append(sample(contender.call, calls[contender.name]))
+                samples.append(sample(contender.call, calls[contender.name], clock))
     return _without_disturbed_rounds(seen, peaks, load.cpus())
 
 

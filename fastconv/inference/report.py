@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -55,6 +56,50 @@ class Report(list[Row]):
             ).rstrip()
             for line in [heads, *cells]
         )
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw the time of each step and its share of the peak, and write the picture into a file.
+
+        A row a step, the first on top: ``ms`` on the left, ``100 * share_of_peak`` on the right, where a line
+        marks the peak. Steps without arithmetic have no share; Winograd's algorithm can be beyond the peak.
+
+        Parameters
+        ----------
+        path : str or path
+            The ending of its name says the format: ``.png``, ``.svg``, ``.pdf`` or another of matplotlib's.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        TypeError
+            If `path` is no path.
+        ValueError
+            If the rows have no times, as those of `Compiled.summary`, or matplotlib does not know the format.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> import fastconv as fc
+        >>> net = fc.compile(fc.models.lenet5(), (1, 1, 28, 28))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "lenet5.png")
+        ...     net.profile(np.zeros((1, 1, 28, 28))).plot(path)  # doctest: +SKIP
+        """
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"path must be a string or a path, got {type(path).__name__}")
+        if not self or any(row.ms is None for row in self):
+            raise ValueError("there are no times to plot: only the rows of Compiled.profile have them")
+        try:
+            # Imported when it is needed: nothing else of inference does.
+            from fastconv.inference import plot
+        except ModuleNotFoundError as error:
+            message = 'a plot needs matplotlib, as in pip install "fastconv[demo]"'
+            raise ImportError(message, name=error.name) from error
+        plot.save_steps(os.fspath(path), self)
 
     def total(self) -> Row:
         """Return the sums of all rows."""
