@@ -84,6 +84,15 @@ typedef struct {
     fc_activation activation;
 } fc_transpose;
 
+/* Lanes [to, to + count) of `pixels` neighbouring blocks of y become lanes [from, from + count) of those of x; the others of y
+ * keep their bits. */
+typedef struct {
+    const void *x;
+    void *y;
+    int from, to, count;
+    int64_t pixels;
+} fc_lanes;
+
 /* Rows of pixels in planes (no channel blocks), vectorised along the pixels:
  *
  *   out[oc][i] = act(bias[oc] + residual[oc][i] + sum over s of filter[oc][s] * in[offset[s] + i]),  0 <= i < count
@@ -284,6 +293,7 @@ typedef struct {
     void (*from_blocked)(const fc_transpose *);
     /* As to_blocked, from pixels `px_stride` bytes apart that hold their channels side by side. */
     void (*copy_blocks)(const fc_transpose *, ptrdiff_t px_stride);
+    void (*move_lanes)(const fc_lanes *);
     void (*planar)(const fc_planar *);
     void (*depthwise)(const fc_depthwise *);
     fc_winograd_kernels winograd[FC_WINOGRADS];

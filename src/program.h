@@ -2,7 +2,8 @@
  *
  * Values are feature maps: of the caller, channels first and contiguous; or in the arena, in channel blocks with a halo or
  * plain. A value may be some of the blocks of a larger map: so branches write where they are joined. Some of the channels of
- * a plain one are only written by REORDER.
+ * a plain one, and those of a blocked one that do not start at a block, are only written by REORDER. Lanes of a last block
+ * beyond the channels are anything.
  */
 #ifndef FASTCONV_PROGRAM_H
 #define FASTCONV_PROGRAM_H
@@ -18,6 +19,7 @@ typedef struct {
     int64_t channels, size[FC_SPATIAL];
     int64_t before[FC_SPATIAL], after[FC_SPATIAL]; /* halo of a blocked map: zero when a step reads it */
     int64_t first_block, map_blocks;               /* of the map that it is a part of; plain: channels */
+    int first_lane;                                /* of its first block, which others have a part of */
 } fc_value;
 
 /* Bytes of the whole map of a value for so many samples. */

@@ -238,11 +238,11 @@ STEPS: Final[tuple[str, ...]]  # kinds of steps of a `Program`: an index
 class Program:
     """Steps between maps, walked by one call; what the steps point into is kept.
 
-    A value is ``(place, blocked, offset, channels, sizes, before, after, first, of)``: in the arena, the
-    input or the output; halo before and after each of three axes; the first of its blocks (channels, if
-    plain) in a map that has so many. A step is ``(kind, input, residual, output, weight, bias, activation,
-    window, details)``, maps by their numbers, -1 for none. Weights and biases are aligned and packed as
-    src/program.h says.
+    A value is ``(place, blocked, offset, channels, sizes, before, after, first, of, lane)``: in the arena,
+    the input or the output; halo before and after each of three axes; the first of its blocks (channels, if
+    plain) in a map that has so many, and its first lane there. A step is ``(kind, input, residual, output,
+    weight, bias, activation, window, details)``, maps by their numbers, -1 for none. Weights and biases are
+    aligned and packed as src/program.h says.
     """
 
     def __new__(

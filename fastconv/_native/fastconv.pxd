@@ -188,6 +188,7 @@ cdef extern from "program.h" nogil:
         int64_t channels
         int64_t[3] size, before, after
         int64_t first_block, map_blocks
+        int first_lane
     ctypedef struct fc_step:
         fc_step_kind kind
         int input, residual, output

@@ -17,7 +17,14 @@ cdef int read_value(tuple given, fc_value *v) except -1:
     read_sizes(given[4], v.size)
     read_sizes(given[5], v.before)
     read_sizes(given[6], v.after)
-    v.first_block, v.map_blocks = given[7], given[8]
+    v.first_block, v.map_blocks, v.first_lane = given[7], given[8], given[9]
+    return 0
+
+
+cdef int read_normalisation(tuple given, fc_normalisation *norm) except -1:
+    norm.mean, norm.variance = <const double *>data_of(given[0]), <const double *>data_of(given[1])
+    norm.weight, norm.bias = <const double *>data_of(given[2]), <const double *>data_of(given[3])
+    norm.eps = given[4]
     return 0
 
 
@@ -53,9 +60,7 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
         step.average.count_include_pad, step.average.divisor_override = details[0], details[1]
         read_sizes(details[2], step.average.pad_after)
     elif name == "batch_norm":
-        step.norm.mean, step.norm.variance = <const double *>data_of(details[0]), <const double *>data_of(details[1])
-        step.norm.weight, step.norm.bias = <const double *>data_of(details[2]), <const double *>data_of(details[3])
-        step.norm.eps = details[4]
+        read_normalisation(details, &step.norm)
     elif name == "softmax":
         step.logarithm = details
     return 0

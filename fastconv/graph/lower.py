@@ -2,7 +2,7 @@
 
 Maps are in channel blocks wherever an operation can compute on blocks, and plain elsewhere; a step that
 reorders stands where the forms of two neighbours differ. What is joined along the channels is written by its
-parts where it stands, if they are whole blocks.
+parts where it stands, if they start at a whole block; the lanes of others are moved there.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ class Lowering:
         self.finish()
 
     def find_homes(self, concat: Node) -> None:
-        """Let the parts of a joined map that are whole blocks be computed where they stand in it."""
-        if any(value.channels % self.block for value in concat.inputs[:-1]):
-            return
+        """Let the parts of a joined map that start at a whole block be computed where they stand in it.
+
+        What such a part writes to lanes behind its last channel is overwritten when they are joined.
+        """
         first = 0
         for value in concat.inputs:
-            if value is not self.graph.input and id(value) not in self.homes:
+            if first % self.block == 0 and value is not self.graph.input and id(value) not in self.homes:
                 self.homes[id(value)] = (concat.output, first)
             first += value.channels
 
@@ -212,15 +213,18 @@ class Lowering:
         self.steps.append(Step("add", x, y, residual, activation=node.activation))
 
     def lower_concat(self, node: Node) -> None:
-        whole = not any(value.channels % self.block for value in node.inputs[:-1])
-        blocked = whole and any(self.is_blocked(value) for value in node.inputs)
+        blocked = any(self.is_blocked(value) for value in node.inputs)
         y = self.whole(node.output) if blocked else self.new(node.output, blocked=False)
         first = 0
         for value in node.inputs:
             here = self.forms.get((id(value), True)) if blocked else None
             if here is None or here.part_of is not y or here.first != first:
                 part = Map(value.channels, three(value.spatial), blocked, part_of=y, first=first)
-                self.steps.append(Step("reorder", self.read(value, blocked=blocked), part))
+                # Lanes are moved between blocked maps; whole blocks may come from a plain one.
+                source = self.read(
+                    value, blocked=blocked and (first % self.block != 0 or self.is_blocked(value))
+                )
+                self.steps.append(Step("reorder", source, part))
             first += value.channels
 
     def lower_flatten(self, node: Node) -> None:

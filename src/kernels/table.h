@@ -2,6 +2,7 @@
 #include "activation.h"
 #include "affine.h"
 #include "depthwise.h"
+#include "lanes.h"
 #include "layer_norm.h"
 #include "peak.h"
 #include "plain_sum.h"
@@ -29,6 +30,7 @@ const fc_kernels FASTCONV_TABLE = {
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,
     .copy_blocks = copy_blocks,
+    .move_lanes = move_lanes,
     .planar = planar,
     .depthwise = depthwise,
     .winograd = WINOGRAD_TABLE,

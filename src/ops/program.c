@@ -28,7 +28,7 @@ static char *start_of(const fc_walker *w, const fc_value *v)
     return v->place == FC_IN_INPUT ? w->input : v->place == FC_IN_OUTPUT ? w->output : w->arena + v->at;
 }
 
-int64_t fc_blocks_of(const fc_walker *w, const fc_value *v) { return fc_ceil_div(v->channels, w->kernels->block); }
+int64_t fc_blocks_of(const fc_walker *w, const fc_value *v) { return fc_ceil_div(v->first_lane + v->channels, w->kernels->block); }
 
 fc_blocked fc_blocked_of(const fc_walker *w, int number)
 {

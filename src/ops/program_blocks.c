@@ -45,14 +45,33 @@ static void copy_block(const fc_walker *w, int64_t n, int64_t b)
         }
 }
 
+/* Block b of a part that starts within a block: its lanes come from two blocks, the others belong to other parts. */
+static void move_block(const fc_walker *w, int64_t n, int64_t b)
+{
+    const fc_value *from = fc_value_of(w, w->step->input);
+    const fc_blocked in = fc_blocked_of(w, w->step->input), out = fc_blocked_of(w, w->step->output);
+    const int block = w->kernels->block, first = fc_value_of(w, w->step->output)->first_lane;
+    fc_lanes lanes[2] = {{.from = block - first, .to = 0, .count = (int)fc_min(first, from->channels - b * block + first)},
+                         {.from = 0, .to = first, .count = (int)fc_min(block - first, from->channels - b * block)}};
+    for (int64_t i = b ? 0 : 1; i < 2; i++)
+        for (int64_t d = 0; d < from->size[0] && lanes[i].count > 0; d++)
+            for (int64_t h = 0; h < from->size[1]; h++) {
+                lanes[i].x = block_at(&in, n, b - 1 + i) + d * in.slice + h * in.row;
+                lanes[i].y = block_at(&out, n, b) + d * out.slice + h * out.row;
+                lanes[i].pixels = from->size[2];
+                w->kernels->move_lanes(&lanes[i]);
+            }
+}
+
 static void reorder_task(void *context, int64_t task, int thread)
 {
     const fc_walker *w = context;
     const fc_value *from = fc_value_of(w, w->step->input), *to = fc_value_of(w, w->step->output);
-    const int64_t blocks = fc_blocks_of(w, from), n = task / blocks, b = task % blocks;
+    const int64_t blocks = fc_blocks_of(w, to->blocked ? to : from), n = task / blocks, b = task % blocks;
     (void)thread;
-    if (!from->blocked || !to->blocked) {
-        copy_block(w, n, b);
+    if (!from->blocked || !to->blocked || to->first_lane) {
+        if (to->first_lane) move_block(w, n, b);
+        else copy_block(w, n, b);
         return;
     }
     const fc_blocked in = fc_blocked_of(w, w->step->input), out = fc_blocked_of(w, w->step->output);
@@ -64,14 +83,14 @@ static void reorder_task(void *context, int64_t task, int thread)
 
 fc_status fc_step_reorder(const fc_walker *w)
 {
-    const fc_value *v = fc_value_of(w, w->step->input);
-    if (!v->blocked && !fc_value_of(w, w->step->output)->blocked) {
+    const fc_value *v = fc_value_of(w, w->step->input), *to = fc_value_of(w, w->step->output);
+    if (!v->blocked && !to->blocked) {
         const fc_view in = fc_plain_of(w, w->step->input), out = fc_plain_of(w, w->step->output);
         for (int64_t n = 0; n < w->batch; n++)
             memcpy((char *)out.data + n * out.stride[0], (const char *)in.data + n * in.stride[0], (size_t)(v->channels * in.stride[1]));
         return FC_OK;
     }
-    const int64_t tasks = w->batch * fc_blocks_of(w, v);
+    const int64_t tasks = w->batch * fc_blocks_of(w, to->blocked ? to : v);
     const fc_team team = team_for(w, tasks, pixels_of(v) * w->kernels->block);
     return fc_parallel(&team, tasks, reorder_task, (void *)w);
 }
