@@ -99,8 +99,11 @@ typedef struct {
 } fc_plain_conv;
 fc_status fc_measure_blocked(const fc_plain_conv *call, const fc_run *run, double seconds, double *least);
 
+/* Samples come in runs of `run` that are stride[0] apart; runs start input_run and output_run bytes apart, which only matters
+ * where there are several: of pixels that hold their channels side by side, without indices. */
 typedef struct {
-    int64_t batch, channels;
+    int64_t batch, channels, run;
+    ptrdiff_t input_run, output_run;
     fc_window window;
     int item_bytes;
 } fc_pool;

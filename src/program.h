@@ -32,7 +32,7 @@ size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
  *   MAX_POOL, AVG_POOL, ADAPTIVE_AVG_POOL
  *   REORDER           from either form to either
  *   ADD               act(input + residual), residual may be missing; both of the output's form and size
- *   BATCH_NORM        act(normalised), all blocked or all plain
+ *   BATCH_NORM        act(normalised), all blocked, packed by fc_pack_affine, or all plain
  *   SOFTMAX           plain, along the channels
  */
 typedef enum {
@@ -49,7 +49,7 @@ typedef struct {
     const void *weight, *bias;
     fc_pool pool;
     fc_average average;
-    fc_normalisation norm; /* an entry a channel */
+    fc_normalisation norm; /* of plain maps: an entry a channel */
     int logarithm;
     fc_activation activation;
 } fc_step;
@@ -66,7 +66,10 @@ typedef struct {
 fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
                          double *seconds);
 
-/* Taps of each channel block: [block][tap][lane]. */
+/* What BATCH_NORM between blocked maps takes as its weight: center, scale and shift of each channel block (fc_affine). */
+void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_bytes, void *packed);
+
+/* Taps of each block of outputs: [block][tap][input of the group][lane]. */
 void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed);
 size_t fc_depthwise_bytes(const fc_conv *conv);
 

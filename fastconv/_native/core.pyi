@@ -254,5 +254,11 @@ class Program:
 def value_bytes(value: tuple[Any, ...], batch: int, item_bytes: int, /) -> int:
     """Bytes of the whole map of a value."""
 
+def pack_affine(normalisation: tuple[Any, ...], channels: int, item_bytes: int, packed: Array, /) -> None:
+    """Fill ``packed``, aligned, with center, scale and shift of each channel block.
+
+    ``normalisation``: mean, variance, weight and bias as float64, the last two or None, and eps.
+    """
+
 def pack_depthwise(weight: Array, packed: Array, /) -> None:
     """Fill ``packed``, aligned, with the taps of each channel block of a ``(C, 1, *kernel)`` weight."""

@@ -108,6 +108,12 @@ def value_bytes(tuple value, int64_t batch, int item_bytes, /):
     return fc_value_bytes(&v, batch, item_bytes)
 
 
+def pack_affine(tuple normalisation, int64_t channels, int item_bytes, packed, /):
+    cdef fc_normalisation norm
+    read_normalisation(normalisation, &norm)
+    fc_pack_affine(&norm, channels, item_bytes, data_of(packed))
+
+
 def pack_depthwise(weight, packed, /):
     cdef fc_conv conv
     cdef Map w

@@ -200,7 +200,13 @@ class Lowering:
             for array in (node.arrays[name] for name in ("mean", "var", "weight", "bias"))
         ]
         details = (*statistics, float(node.attributes["eps"]))
-        self.steps.append(Step("batch_norm", x, y, activation=node.activation, details=details))
+        packed = None
+        if blocked:
+            packed = arrays.allocate((3 * self.lanes(y.channels),), self.dtype)
+            native.pack_affine(details, y.channels, self.dtype.itemsize, packed)
+        self.steps.append(
+            Step("batch_norm", x, y, weight=packed, activation=node.activation, details=details)
+        )
 
     def lower_activation(self, node: Node) -> None:
         self.lower_add(node)
@@ -254,9 +260,13 @@ class Lowering:
         """Copy, so that later changes of the caller's array do not reach the program."""
         return None if array is None else np.array(array, self.dtype, order="C")
 
+    def lanes(self, channels: int) -> int:
+        """Round channels up to whole blocks."""
+        return -(-channels // self.block) * self.block
+
     def whole_blocks(self, vector: Array | None, channels: int) -> Array:
         """Pad a bias with zeros to whole blocks; zeros where there is none."""
-        padded = arrays.allocate((-(-channels // self.block) * self.block,), self.dtype)
+        padded = arrays.allocate((self.lanes(channels),), self.dtype)
         padded[:] = 0
         if vector is not None:
             padded[:channels] = vector

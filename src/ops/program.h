@@ -26,5 +26,6 @@ int64_t fc_blocks_of(const fc_walker *walker, const fc_value *value);
 fc_status fc_step_depthwise(const fc_walker *walker);
 fc_status fc_step_reorder(const fc_walker *walker);
 fc_status fc_step_add(const fc_walker *walker);
+fc_status fc_step_batch_norm(const fc_walker *walker);
 
 #endif

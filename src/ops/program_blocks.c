@@ -1,6 +1,7 @@
-/* Steps that go over channel blocks one by one: reordering, addition and depthwise convolution. */
+/* Steps that go over channel blocks one by one: reordering, addition, batch norm, depthwise and narrow grouped convolution. */
 #include <string.h>
 
+#include "norm.h"
 #include "program.h"
 #include "../sizes.h"
 
@@ -126,6 +127,71 @@ fc_status fc_step_add(const fc_walker *w)
     return fc_parallel(&team, tasks, add_task, (void *)w);
 }
 
+enum { ROW_TASKS = 4, OPERATIONS_OF_NORM = 4 };
+
+/* Tasks on some rows of one channel block. */
+typedef struct {
+    const fc_walker *walker;
+    int64_t rows, pieces; /* of a task; tasks a plane */
+} fc_rows_job;
+
+static fc_rows_job split_rows(const fc_walker *w, int64_t planes, int64_t rows)
+{
+    const int64_t together = fc_ceil_div(rows, fc_ceil_div(ROW_TASKS * w->run->team.threads, planes));
+    return (fc_rows_job){w, together, fc_ceil_div(rows, together)};
+}
+
+void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_bytes, void *packed)
+{
+    const int64_t block = FC_BLOCK_BYTES / item_bytes;
+    char *at = packed;
+    memset(packed, 0, (size_t)(fc_ceil_div(channels, block) * 3 * FC_BLOCK_BYTES));
+    for (int64_t first = 0; first < channels; first += block, at += 3 * FC_BLOCK_BYTES) {
+        const fc_affine_vectors vectors = {at, at + FC_BLOCK_BYTES, at + 2 * FC_BLOCK_BYTES, item_bytes};
+        for (int64_t c = first; c < fc_min(first + block, channels); c++)
+            fc_set_affine(&vectors, c - first, norm->mean[c], 1 / sqrt(norm->variance[c] + norm->eps),
+                          norm->weight ? norm->weight[c] : 1, norm->bias ? norm->bias[c] : 0);
+    }
+}
+
+static void norm_task(void *context, int64_t task, int thread)
+{
+    const fc_rows_job *job = context;
+    const fc_walker *w = job->walker;
+    const fc_value *v = fc_value_of(w, w->step->input);
+    const int64_t plane = task / job->pieces, d = plane % v->size[0], blocks = fc_blocks_of(w, v), first = task % job->pieces * job->rows;
+    const int64_t n = plane / v->size[0] / blocks, b = plane / v->size[0] % blocks;
+    const fc_blocked x = fc_blocked_of(w, w->step->input), y = fc_blocked_of(w, w->step->output);
+    const char *parameters = (const char *)w->step->weight + b * 3 * FC_BLOCK_BYTES;
+    int64_t rows = fc_min(job->rows, v->size[1] - first);
+    fc_affine t = {.x = block_at(&x, n, b) + d * x.slice + first * x.row, .y = block_at(&y, n, b) + d * y.slice + first * y.row,
+                   .center = parameters, .scale = parameters + FC_BLOCK_BYTES, .shift = parameters + 2 * FC_BLOCK_BYTES,
+                   .count = v->size[2], .channels = w->kernels->block,
+                   .x_stride = FC_BLOCK_BYTES, .y_stride = FC_BLOCK_BYTES, .activation = w->step->activation};
+    (void)thread;
+    if (x.row == v->size[2] * FC_BLOCK_BYTES && y.row == x.row) t.count *= rows, rows = 1;
+    for (; rows > 0; rows--) {
+        w->kernels->affine_channels(&t);
+        t.x = (const char *)t.x + x.row;
+        t.y = (char *)t.y + y.row;
+    }
+}
+
+fc_status fc_step_batch_norm(const fc_walker *w)
+{
+    const fc_value *v = fc_value_of(w, w->step->input);
+    if (!v->blocked) {
+        const fc_map map = {w->batch, v->channels, {v->size[0], v->size[1], v->size[2]}, w->program->item_bytes};
+        const fc_view input = fc_plain_of(w, w->step->input), output = fc_plain_of(w, w->step->output);
+        const fc_epilogue epilogue = {NULL, NULL, w->step->activation};
+        return fc_batch_norm(&map, &w->step->norm, &input, &output, &epilogue, w->run);
+    }
+    const int64_t planes = w->batch * fc_blocks_of(w, v) * v->size[0];
+    fc_rows_job job = split_rows(w, planes, v->size[1]);
+    const fc_team team = team_for(w, planes * job.pieces, (double)(OPERATIONS_OF_NORM * job.rows * v->size[2] * w->kernels->block));
+    return fc_parallel(&team, planes * job.pieces, norm_task, &job);
+}
+
 static int64_t taps_of(const fc_conv *conv) { return conv->window.kernel[0] * conv->window.kernel[1] * conv->window.kernel[2]; }
 
 static int block_of(const fc_conv *conv) { return FC_BLOCK_BYTES / conv->item_bytes; }
@@ -145,7 +211,7 @@ void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed)
                    (const char *)weight + (c * taps + tap) * item, (size_t)item);
 }
 
-enum { MOST_TAPS = 512, ROW_TASKS = 4 };
+enum { MOST_TAPS = 512 };
 
 typedef struct {
     const fc_walker *walker;
