@@ -75,8 +75,8 @@ typedef struct {
     ptrdiff_t sample, block, slice, row;
 } fc_blocked;
 
-/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before; `conv` of a transposed
- * one is gathered (plan/transposed.h), and its filter is finite: what it does to missing inputs is not taken back.
+/* The same convolution (direct or Winograd, groups of whole blocks) between blocked maps, its filter packed once before; `conv`
+ * of a transposed one is gathered (plan/transposed.h), and its filter is finite: what it does to missing inputs is not taken back.
  * `plain` is read where the plan's form is FC_PLANES, else `input`, whose halo under Winograd tiles that go beyond the output
  * is as wide as they are. residual: NULL data, or like the output but for the distance of samples. */
 typedef struct {

@@ -157,6 +157,16 @@ typedef struct {
     void (*filter)(const void *taps, void *filter, ptrdiff_t step);
 } fc_winograd_kernels;
 
+/* As fc_depthwise, where every group of the block has `inputs` channels in, from lane `first` of the input's block on, and
+ * `outputs` out, of which the block has a part if they are more than its lanes:
+ *   out[p][l] = act(bias + residual[p] + sum over s, 0 <= k < inputs of in[offset[s] + p][first + l / outputs * inputs + k]
+ *                                                                       * filter[s][k][l])
+ * Powers of two, all but outputs beyond the block; inputs <= outputs below a block. */
+typedef struct {
+    fc_depthwise row;
+    int inputs, outputs, first;
+} fc_few_lanes;
+
 enum { FC_F2X2, FC_F4X4, FC_WINOGRADS };
 
 /* One output by itself: out = act(bias + residual + sum over s of input[in[s]] * weight[at[s]]), offsets in bytes. */
@@ -296,6 +306,7 @@ typedef struct {
     void (*move_lanes)(const fc_lanes *);
     void (*planar)(const fc_planar *);
     void (*depthwise)(const fc_depthwise *);
+    void (*grouped)(const fc_few_lanes *);
     fc_winograd_kernels winograd[FC_WINOGRADS];
     void (*plain_sum)(const fc_plain_sum *);
     int (*holds_nan)(const void *item);

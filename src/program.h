@@ -25,8 +25,10 @@ typedef struct {
 /* Bytes of the whole map of a value for so many samples. */
 size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
 
-/*   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
- *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise, at most 512 taps
+/*   CONV              blocked, or plain into blocked where its plan reads planes, its filter packed
+ *                     groups of whole blocks
+ *   DEPTHWISE         blocked, groups each of whose blocks of outputs reads one block of inputs (as fc_few_lanes says), packed by
+ *                     fc_pack_depthwise, at most 512 taps
  *                     (transposed too, its halo as wide as its phases reach, its filter finite)
  *   PLAIN_CONV        plain, any convolution, transposed too, its weight as it is
  *   MAX_POOL, AVG_POOL, ADAPTIVE_AVG_POOL

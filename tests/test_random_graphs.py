@@ -42,10 +42,12 @@ class Maker:
         padding = tuple((rng.randint(0, k), rng.randint(0, k)) for k in kernel)
         stride, dilation = rng.choice((1, 1, 1, 2)), rng.choice((1, 1, 1, 2))
         kind = rng.random()
+        divisors = [n for n in range(1, x.channels + 1) if x.channels % n == 0]
         if kind < 0.2:
-            groups, out = x.channels, x.channels
-        elif kind < 0.3 and x.channels % 2 == 0:
-            groups, out = 2, 2 * rng.choice(CHANNELS)
+            groups, out = x.channels, x.channels * rng.choice((1, 1, 1, 2))
+        elif kind < 0.4:
+            groups = rng.choice(divisors)
+            out = groups * rng.choice((x.channels // groups, x.channels // groups, 2, 16))
         else:
             groups, out = 1, rng.choice(CHANNELS)
         weight = self.filters(out, x.channels // groups, *kernel)

@@ -261,4 +261,4 @@ def pack_affine(normalisation: tuple[Any, ...], channels: int, item_bytes: int, 
     """
 
 def pack_depthwise(weight: Array, packed: Array, /) -> None:
-    """Fill ``packed``, aligned, with the taps of each channel block of a ``(C, 1, *kernel)`` weight."""
+    """Fill ``packed``, aligned, with the taps of each block of a ``(C_out, C_in/groups, *kernel)`` weight."""

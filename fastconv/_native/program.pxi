@@ -119,5 +119,5 @@ def pack_depthwise(weight, packed, /):
     cdef Map w
     describe(weight, &w)
     copy_sizes(w.size, conv.window.kernel)
-    conv.c_in, conv.item_bytes = w.batch, w.item_bytes
+    conv.c_out, conv.c_in, conv.groups, conv.item_bytes = w.batch, w.channels, 1, w.item_bytes
     fc_pack_depthwise(&conv, data_of(weight), data_of(packed))

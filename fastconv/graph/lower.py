@@ -100,7 +100,7 @@ class Lowering:
         needed = {"auto": "direct", "winograd": "winograd_4x4"}.get(self.algorithm, self.algorithm)
         can = needed in direct["able"]
         chosen = direct if transposed or not can else planned(native.ALGORITHMS.index(self.algorithm))
-        return {**chosen, "shapes": shapes, "window": w}
+        return {**chosen, "shapes": shapes, "window": w, "groups": groups}
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
@@ -109,22 +109,21 @@ class Lowering:
         plan = self.plan(node)
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
-        taps = int(np.prod(weight.shape[2:]))
-        if groups > 1 and groups == x.channels == y.channels and taps <= MOST_TAPS:
+        if not self.has_whole_groups(x, y, plan) and self.has_narrow_groups(weight, groups):
             packed = self.depthwise_filter(weight)
             self.between_blocks(
                 Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
                      bias=self.whole_blocks(bias, y.channels), details=(groups, code, False),
-                     algorithm="depthwise", **common),
+                     algorithm="depthwise" if weight.shape[1] == 1 else "direct", **common),
                 node, 1,
             )  # fmt: skip
-        elif groups == 1 and plan["tiled"]:
+        elif self.has_whole_groups(x, y, plan):
             planes = plan["layout"] == "planes"
             source = self.read(x, blocked=not planes)
             packed = self.packed(weight, plan, transposed=False)
             self.between_blocks(
                 Step("conv", source, self.new(y, blocked=True), weight=packed, bias=bias,
-                     details=(1, code, False), algorithm=plan["algorithm"], **common),
+                     details=(groups, code, False), algorithm=plan["algorithm"], **common),
                 node, {"winograd_2x2": 2, "winograd_4x4": 4}.get(plan["algorithm"], 1),
             )  # fmt: skip
         else:
@@ -140,7 +139,8 @@ class Lowering:
         plan, groups = self.plan(node), node.attributes["groups"]
         code = native.ALGORITHMS.index(plan["algorithm"])
         # What a weight that is not finite does to missing inputs is only taken back between plain maps.
-        blocked = groups == 1 and plan["tiled"] and bool(np.isfinite(weight).all())
+        whole = self.has_whole_groups(node.inputs[0], node.output, plan)
+        blocked = whole and bool(np.isfinite(weight).all())
         step = Step(
             "conv" if blocked else "plain_conv",
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
@@ -153,12 +153,32 @@ class Lowering:
         else:
             self.between_plain(step, node)
 
+    def has_whole_groups(self, x: Value, y: Value, plan: dict[str, Any]) -> bool:
+        """Whether register tiles can compute it, every group in blocks of its own."""
+        groups = plan["groups"]
+        whole = x.channels // groups % self.block == 0 and y.channels // groups % self.block == 0
+        return bool(plan["tiled"]) and (groups == 1 or whole)
+
+    def has_narrow_groups(self, weight: Array, groups: int) -> bool:
+        """Whether each block of outputs reads one block of inputs: that of a few groups, or of one."""
+        inputs, outputs = weight.shape[1], weight.shape[0] // groups
+        lanes = max(1, self.block // outputs) * inputs
+        aligned = outputs % self.block == 0 or self.block % outputs == 0
+        return groups > 1 and aligned and self.block % lanes == 0 and math.prod(weight.shape[2:]) <= MOST_TAPS
+
     def packed(self, weight: Array, plan: dict[str, Any], *, transposed: bool) -> Array:
-        """Return the filter of a convolution without groups, packed for its plan."""
+        """Return a filter packed for its plan."""
         packed = arrays.allocate((plan["filter_bytes"] // self.dtype.itemsize,), self.dtype)
         code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
         native.pack_conv(
-            weight.reshape(shapes[1]), packed, shapes, plan["window"], 1, code, self.run, transposed
+            weight.reshape(shapes[1]),
+            packed,
+            shapes,
+            plan["window"],
+            plan["groups"],
+            code,
+            self.run,
+            transposed,
         )
         return packed
 
@@ -273,8 +293,7 @@ class Lowering:
         return padded
 
     def depthwise_filter(self, weight: Array) -> Array:
-        blocks = -(-weight.shape[0] // self.block)
-        packed = arrays.allocate((blocks * self.block * int(np.prod(weight.shape[2:])),), self.dtype)
+        packed = arrays.allocate((self.lanes(weight.shape[0]) * math.prod(weight.shape[1:]),), self.dtype)
         native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), packed)
         return packed
 

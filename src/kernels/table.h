@@ -2,6 +2,7 @@
 #include "activation.h"
 #include "affine.h"
 #include "depthwise.h"
+#include "grouped.h"
 #include "lanes.h"
 #include "layer_norm.h"
 #include "peak.h"
@@ -33,6 +34,7 @@ const fc_kernels FASTCONV_TABLE = {
     .move_lanes = move_lanes,
     .planar = planar,
     .depthwise = depthwise,
+    .grouped = grouped,
     .winograd = WINOGRAD_TABLE,
     .plain_sum = plain_sum,
     .holds_nan = holds_nan,

@@ -198,42 +198,44 @@ static int block_of(const fc_conv *conv) { return FC_BLOCK_BYTES / conv->item_by
 
 size_t fc_depthwise_bytes(const fc_conv *conv)
 {
-    return (size_t)(fc_ceil_div(conv->c_in, block_of(conv)) * taps_of(conv)) * FC_BLOCK_BYTES;
+    return (size_t)(fc_ceil_div(conv->c_out, block_of(conv)) * taps_of(conv) * (conv->c_in / conv->groups)) * FC_BLOCK_BYTES;
 }
 
 void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed)
 {
-    const int64_t taps = taps_of(conv), item = conv->item_bytes, block = block_of(conv);
+    const int64_t taps = taps_of(conv), item = conv->item_bytes, block = block_of(conv), inputs = conv->c_in / conv->groups;
     memset(packed, 0, fc_depthwise_bytes(conv));
-    for (int64_t c = 0; c < conv->c_in; c++)
-        for (int64_t tap = 0; tap < taps; tap++)
-            memcpy((char *)packed + (c / block * taps + tap) * FC_BLOCK_BYTES + c % block * item,
-                   (const char *)weight + (c * taps + tap) * item, (size_t)item);
+    for (int64_t c = 0; c < conv->c_out; c++)
+        for (int64_t k = 0; k < inputs; k++)
+            for (int64_t tap = 0; tap < taps; tap++)
+                memcpy((char *)packed + ((c / block * taps + tap) * inputs + k) * FC_BLOCK_BYTES + c % block * item,
+                       (const char *)weight + ((c * inputs + k) * taps + tap) * item, (size_t)item);
 }
 
 enum { MOST_TAPS = 512 };
 
 typedef struct {
-    const fc_walker *walker;
+    fc_rows_job split;
     ptrdiff_t offset[MOST_TAPS];
-    int64_t rows, pieces; /* rows of a task, tasks a plane */
 } fc_depthwise_job;
 
 static void depthwise_task(void *context, int64_t task, int thread)
 {
     const fc_depthwise_job *job = context;
-    const fc_walker *w = job->walker;
+    const fc_walker *w = job->split.walker;
     const fc_step *step = w->step;
     const fc_window *window = &step->conv.window;
-    const int64_t blocks = fc_ceil_div(step->conv.c_in, w->kernels->block), taps = taps_of(&step->conv);
-    const int64_t d = task / job->pieces % window->out[0], b = task / job->pieces / window->out[0] % blocks;
-    const int64_t n = task / job->pieces / window->out[0] / blocks, row = task % job->pieces * job->rows;
+    const int64_t block = w->kernels->block, blocks = fc_ceil_div(step->conv.c_out, block), taps = taps_of(&step->conv);
+    const int64_t plane = task / job->split.pieces, row = task % job->split.pieces * job->split.rows;
+    const int64_t d = plane % window->out[0], b = plane / window->out[0] % blocks, n = plane / window->out[0] / blocks;
+    const int64_t inputs = step->conv.c_in / step->conv.groups, outputs = step->conv.c_out / step->conv.groups;
+    const int64_t channel = b * block / outputs * inputs;
     const fc_blocked in = fc_blocked_of(w, step->input), out = fc_blocked_of(w, step->output);
     const ptrdiff_t at = d * out.slice + row * out.row;
     fc_depthwise t = {
-        .input = block_at(&in, n, b) + d * window->stride[0] * in.slice + row * window->stride[1] * in.row,
+        .input = block_at(&in, n, channel / block) + d * window->stride[0] * in.slice + row * window->stride[1] * in.row,
         .px_stride = window->stride[2] * FC_BLOCK_BYTES, .offset = job->offset, .steps = taps, .px = window->out[2],
-        .channels = w->kernels->block, .filter = (const char *)step->weight + b * taps * FC_BLOCK_BYTES,
+        .channels = block, .filter = (const char *)step->weight + b * taps * inputs * FC_BLOCK_BYTES,
         .bias = (const char *)step->bias + b * FC_BLOCK_BYTES, .output = block_at(&out, n, b) + at, .out_px = FC_BLOCK_BYTES,
         .activation = step->activation,
     };
@@ -244,8 +246,9 @@ static void depthwise_task(void *context, int64_t task, int thread)
         t.residual = block_at(&r, n, b) + d * r.slice + row * r.row;
         residual_row = r.row;
     }
-    for (int64_t r = 0; r < fc_min(job->rows, window->out[1] - row); r++) {
-        w->kernels->depthwise(&t);
+    for (int64_t r = 0; r < fc_min(job->split.rows, window->out[1] - row); r++) {
+        if (outputs == 1) w->kernels->depthwise(&t);
+        else w->kernels->grouped(&(fc_few_lanes){t, (int)inputs, (int)outputs, (int)(channel % block)});
         t.input = (const char *)t.input + window->stride[1] * in.row;
         t.output = (char *)t.output + out.row;
         if (t.residual) t.residual = (const char *)t.residual + residual_row;
@@ -257,16 +260,15 @@ fc_status fc_step_depthwise(const fc_walker *w)
     const fc_window *window = &w->step->conv.window;
     const fc_blocked in = fc_blocked_of(w, w->step->input);
     if (taps_of(&w->step->conv) > MOST_TAPS) return FC_UNSUPPORTED;
-    fc_depthwise_job job = {.walker = w};
+    const int64_t planes = w->batch * fc_ceil_div(w->step->conv.c_out, w->kernels->block) * window->out[0];
+    fc_depthwise_job job = {.split = split_rows(w, planes, window->out[1])};
     ptrdiff_t *offset = job.offset;
     for (int64_t d = 0; d < window->kernel[0]; d++)
         for (int64_t h = 0; h < window->kernel[1]; h++)
             for (int64_t v = 0; v < window->kernel[2]; v++)
                 *offset++ = (d * window->dilation[0] - window->pad[0]) * in.slice + (h * window->dilation[1] - window->pad[1]) * in.row
                           + (v * window->dilation[2] - window->pad[2]) * FC_BLOCK_BYTES;
-    const int64_t planes = w->batch * fc_ceil_div(w->step->conv.c_in, w->kernels->block) * window->out[0];
-    job.rows = fc_ceil_div(window->out[1], fc_ceil_div(ROW_TASKS * w->run->team.threads, planes));
-    job.pieces = fc_ceil_div(window->out[1], job.rows);
-    const fc_team team = team_for(w, planes * window->out[1], (double)(window->out[2] * w->kernels->block * taps_of(&w->step->conv)));
-    return fc_parallel(&team, planes * job.pieces, depthwise_task, &job);
+    const int64_t products = taps_of(&w->step->conv) * (w->step->conv.c_in / w->step->conv.groups);
+    const fc_team team = team_for(w, planes * window->out[1], (double)(window->out[2] * w->kernels->block * products));
+    return fc_parallel(&team, planes * job.split.pieces, depthwise_task, &job);
 }
