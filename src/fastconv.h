@@ -79,8 +79,8 @@ typedef struct {
     ptrdiff_t sample, block, slice, row;
 } fc_blocked;
 
-/* The same convolution (direct or Winograd, one group) between blocked maps, its filter packed once before; `conv` of a transposed
- * one is gathered (plan/transposed.h), and its filter is finite: what it does to missing inputs is not taken back.
+/* The same convolution (direct or Winograd, groups of whole blocks) between blocked maps, its filter packed once before; `conv`
+ * of a transposed one is gathered (plan/transposed.h), and its filter is finite: what it does to missing inputs is not taken back.
  * `plain` is read where the plan's form is FC_PLANES, else `input`, whose halo under Winograd tiles that go beyond the output
  * is as wide as they are. residual: NULL data, or like the output but for the distance of samples. */
 typedef struct {
@@ -103,8 +103,11 @@ typedef struct {
 } fc_plain_conv;
 fc_status fc_measure_blocked(const fc_plain_conv *call, const fc_run *run, double seconds, double *least);
 
+/* Samples come in runs of `run` that are stride[0] apart; runs start input_run and output_run bytes apart, which only matters
+ * where there are several: of pixels that hold their channels side by side, without indices. */
 typedef struct {
-    int64_t batch, channels;
+    int64_t batch, channels, run;
+    ptrdiff_t input_run, output_run;
     fc_window window;
     int item_bytes;
 } fc_pool;

@@ -84,6 +84,15 @@ typedef struct {
     fc_activation activation;
 } fc_transpose;
 
+/* Lanes [to, to + count) of `pixels` neighbouring blocks of y become lanes [from, from + count) of those of x; the others of y
+ * keep their bits. */
+typedef struct {
+    const void *x;
+    void *y;
+    int from, to, count;
+    int64_t pixels;
+} fc_lanes;
+
 /* Rows of pixels in planes (no channel blocks), vectorised along the pixels:
  *
  *   out[oc][i] = act(bias[oc] + residual[oc][i] + sum over s of filter[oc][s] * in[offset[s] + i]),  0 <= i < count
@@ -147,6 +156,16 @@ typedef struct {
     void (*output)(const fc_winograd *);
     void (*filter)(const void *taps, void *filter, ptrdiff_t step);
 } fc_winograd_kernels;
+
+/* As fc_depthwise, where every group of the block has `inputs` channels in, from lane `first` of the input's block on, and
+ * `outputs` out, of which the block has a part if they are more than its lanes:
+ *   out[p][l] = act(bias + residual[p] + sum over s, 0 <= k < inputs of in[offset[s] + p][first + l / outputs * inputs + k]
+ *                                                                       * filter[s][k][l])
+ * Powers of two, all but outputs beyond the block; inputs <= outputs below a block. */
+typedef struct {
+    fc_depthwise row;
+    int inputs, outputs, first;
+} fc_few_lanes;
 
 enum { FC_F2X2, FC_F4X4, FC_WINOGRADS };
 
@@ -302,8 +321,10 @@ typedef struct {
     void (*load_planes)(const fc_load *);
     void (*load_pixels)(const fc_load *);
     void (*load_blocks)(const fc_load *);
+    void (*move_lanes)(const fc_lanes *);
     void (*planar)(const fc_planar *);
     void (*depthwise)(const fc_depthwise *);
+    void (*grouped)(const fc_few_lanes *);
     fc_winograd_kernels winograd[FC_WINOGRADS];
     void (*plain_sum)(const fc_plain_sum *);
     int (*holds_nan)(const void *item);

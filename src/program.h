@@ -2,7 +2,8 @@
  *
  * Values are feature maps: of the caller, channels first and contiguous; or in the arena, in channel blocks with a halo or
  * plain. A value may be some of the blocks of a larger map: so branches write where they are joined. Some of the channels of
- * a plain one are only written by REORDER.
+ * a plain one, and those of a blocked one that do not start at a block, are only written by REORDER. Lanes of a last block
+ * beyond the channels are anything.
  */
 #ifndef FASTCONV_PROGRAM_H
 #define FASTCONV_PROGRAM_H
@@ -19,20 +20,22 @@ typedef struct {
     int64_t channels, size[FC_SPATIAL];
     int64_t before[FC_SPATIAL], after[FC_SPATIAL]; /* halo of a blocked map: zero when a step reads it */
     int64_t first_block, map_blocks;               /* of the map that it is a part of; plain: channels */
+    int first_lane;                                /* of its first block, which others have a part of */
 } fc_value;
 
 /* Bytes of the whole map of a value for so many samples. */
 size_t fc_value_bytes(const fc_value *value, int64_t batch, int item_bytes);
 
 /*   LOAD              the caller's input as the map that is read: see fc_loading
- *   CONV              blocked, or plain into blocked where its plan reads planes; one group, its filter packed
+ *   CONV              blocked, or plain into blocked where its plan reads planes, its filter packed, groups of whole blocks
  *                     (transposed too, its halo as wide as its phases reach, its filter finite)
- *   DEPTHWISE         blocked, one filter a channel, packed by fc_pack_depthwise, at most FC_MOST_TAPS taps
+ *   DEPTHWISE         blocked, groups each of whose blocks of outputs reads one block of inputs (as fc_few_lanes says), packed by
+ *                     fc_pack_depthwise, at most FC_MOST_TAPS taps
  *   PLAIN_CONV        plain, any convolution, transposed too, its weight as it is
  *   MAX_POOL, AVG_POOL, ADAPTIVE_AVG_POOL
  *   REORDER           from either form to either
  *   ADD               act(input + residual), residual may be missing; both of the output's form and size
- *   BATCH_NORM        act(normalised), all blocked or all plain
+ *   BATCH_NORM        act(normalised), all blocked, packed by fc_pack_affine, or all plain
  *   GROUP_NORM        plain, act(normalised by the statistics of each sample's groups of channels)
  *   LAYER_NORM        plain, along whole rows of the last axes
  *   SOFTMAX           plain, along the channels
@@ -64,7 +67,7 @@ typedef struct {
     fc_loading loading;
     fc_pool pool;
     fc_average average;
-    fc_normalisation norm; /* an entry a channel; of GROUP_NORM without statistics */
+    fc_normalisation norm; /* of plain maps: an entry a channel; of GROUP_NORM without statistics */
     int64_t groups;
     fc_layer layer;        /* its rows are those of the call */
     int logarithm;
@@ -83,7 +86,10 @@ typedef struct {
 fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
                          double *seconds);
 
-/* Taps of each channel block: [block][tap][lane]. */
+/* What BATCH_NORM between blocked maps takes as its weight: center, scale and shift of each channel block (fc_affine). */
+void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_bytes, void *packed);
+
+/* Taps of each block of outputs: [block][tap][input of the group][lane]. */
 void fc_pack_depthwise(const fc_conv *conv, const void *weight, void *packed);
 size_t fc_depthwise_bytes(const fc_conv *conv);
 

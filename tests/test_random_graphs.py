@@ -10,12 +10,13 @@ import pytest
 from cases import random_array
 from graph_oracle import evaluate
 
+import fastconv as fc
 from fastconv.graph import Graph, Value
 from fastconv.inference import compile_graph
 
 Array = np.ndarray[Any, Any]
 
-CHANNELS = (1, 3, 8, 16, 17, 32, 48)
+CHANNELS = (1, 3, 8, 12, 16, 17, 24, 32, 48)
 ACTIVATIONS = ("relu", "relu6", "silu", ("leaky_relu", 0.1), "sigmoid")
 
 
@@ -41,10 +42,12 @@ class Maker:
         padding = tuple((rng.randint(0, k), rng.randint(0, k)) for k in kernel)
         stride, dilation = rng.choice((1, 1, 1, 2)), rng.choice((1, 1, 1, 2))
         kind = rng.random()
+        divisors = [n for n in range(1, x.channels + 1) if x.channels % n == 0]
         if kind < 0.2:
-            groups, out = x.channels, x.channels
-        elif kind < 0.3 and x.channels % 2 == 0:
-            groups, out = 2, 2 * rng.choice(CHANNELS)
+            groups, out = x.channels, x.channels * rng.choice((1, 1, 1, 2))
+        elif kind < 0.4:
+            groups = rng.choice(divisors)
+            out = groups * rng.choice((x.channels // groups, x.channels // groups, 2, 16))
         else:
             groups, out = 1, rng.choice(CHANNELS)
         weight = self.filters(out, x.channels // groups, *kernel)
@@ -131,11 +134,22 @@ def made(seed: int) -> Graph:
 @pytest.mark.parametrize("seed", range(200))
 def test_program_computes_what_the_nodes_mean(seed: int) -> None:
     x = random_array(str(seed), made(seed).input.shape, np.float32)
-    graph = made(seed)
-    expected = evaluate(graph, x)
+    expected = evaluate(made(seed), x)
+    size = np.abs(expected).max() + 1
     for algorithm in ("auto", "winograd_4x4"):
         net = compile_graph(made(seed), algorithm=algorithm)
         net(np.full_like(x, np.nan))
-        size = np.abs(expected).max() + 1
-        np.testing.assert_allclose(net(x), expected, rtol=0, atol=3e-5 * size)
-        np.testing.assert_allclose(net(x[-1:]), expected[-1:], rtol=0, atol=3e-5 * size)
+        y = net(x)
+        np.testing.assert_allclose(y, expected, rtol=0, atol=3e-5 * size)
+        assert net(x[-1:]).tobytes() == y[-1:].tobytes()
+        with fc.config(num_threads=3):
+            assert net(x).tobytes() == y.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_double_precision(seed: int) -> None:
+    x = random_array(str(seed), made(seed).input.shape, np.float64)
+    expected = evaluate(made(seed), x)
+    net = compile_graph(made(seed), dtype="float64")
+    net(np.full_like(x, np.nan))
+    np.testing.assert_allclose(net(x), expected, rtol=0, atol=1e-12 * (np.abs(expected).max() + 1))

@@ -245,11 +245,11 @@ MOST_TAPS: Final[int]  # of a depthwise step
 class Program:
     """Steps between maps, walked by one call; what the steps point into is kept.
 
-    A value is ``(place, blocked, offset, channels, sizes, before, after, first, of)``: in the arena, the
-    input or the output; halo before and after each of three axes; the first of its blocks (channels, if
-    plain) in a map that has so many. A step is ``(kind, input, residual, output, weight, bias, activation,
-    window, details, links)``, maps by their numbers or NO_VALUE. Weights and biases are aligned and packed as
-    src/program.h says.
+    A value is ``(place, blocked, offset, channels, sizes, before, after, first, of, lane)``: in the arena,
+    the input or the output; halo before and after each of three axes; the first of its blocks (channels, if
+    plain) in a map that has so many, and its first lane there. A step is ``(kind, input, residual, output,
+    weight, bias, activation, window, details, links)``, maps by their numbers or NO_VALUE. Weights and
+    biases are aligned and packed as src/program.h says.
     """
 
     def __new__(
@@ -261,5 +261,11 @@ class Program:
 def value_bytes(value: tuple[Any, ...], batch: int, item_bytes: int, /) -> int:
     """Bytes of the whole map of a value."""
 
+def pack_affine(normalisation: tuple[Any, ...], channels: int, item_bytes: int, packed: Array, /) -> None:
+    """Fill ``packed``, aligned, with center, scale and shift of each channel block.
+
+    ``normalisation``: mean, variance, weight and bias as float64, the last two or None, and eps.
+    """
+
 def pack_depthwise(weight: Array, packed: Array, /) -> None:
-    """Fill ``packed``, aligned, with the taps of each channel block of a ``(C, 1, *kernel)`` weight."""
+    """Fill ``packed``, aligned, with the taps of each block of a ``(C_out, C_in/groups, *kernel)`` weight."""

@@ -63,7 +63,8 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_measure_blocked(const fc_plain_conv *, const fc_run *, double seconds, double *least)
 
     ctypedef struct fc_pool:
-        int64_t batch, channels
+        int64_t batch, channels, run
+        Py_ssize_t input_run, output_run
         fc_window window
         int item_bytes
     ctypedef struct fc_average:
@@ -198,6 +199,7 @@ cdef extern from "program.h" nogil:
         int64_t channels
         int64_t[3] size, before, after
         int64_t first_block, map_blocks
+        int first_lane
     ctypedef struct fc_loading:
         int bytes, channels_last
         const void *mean
@@ -225,4 +227,5 @@ cdef extern from "program.h" nogil:
     size_t fc_value_bytes(const fc_value *, int64_t batch, int item_bytes)
     fc_status fc_program_run(const fc_program *, int64_t batch, const void *input, void *output, const fc_run *,
                              double *seconds)
+    void fc_pack_affine(const fc_normalisation *, int64_t channels, int item_bytes, void *packed)
     void fc_pack_depthwise(const fc_conv *, const void *weight, void *packed)

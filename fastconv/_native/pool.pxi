@@ -3,7 +3,8 @@
 cdef int read_pool_sizes(Map *x, Map *y, fc_pool *pool) except -1:
     copy_sizes(x.size, pool.window.size)
     copy_sizes(y.size, pool.window.out)
-    pool.batch, pool.channels, pool.item_bytes = x.batch, x.channels, x.item_bytes
+    pool.batch, pool.run, pool.channels, pool.item_bytes = x.batch, x.batch, x.channels, x.item_bytes
+    pool.input_run = pool.output_run = 0
     return 0
 
 

@@ -18,7 +18,14 @@ cdef int read_value(tuple given, fc_value *v) except -1:
     read_sizes(given[4], v.size)
     read_sizes(given[5], v.before)
     read_sizes(given[6], v.after)
-    v.first_block, v.map_blocks = given[7], given[8]
+    v.first_block, v.map_blocks, v.first_lane = given[7], given[8], given[9]
+    return 0
+
+
+cdef int read_normalisation(tuple given, fc_normalisation *norm) except -1:
+    norm.mean, norm.variance = <const double *>data_of(given[0]), <const double *>data_of(given[1])
+    norm.weight, norm.bias = <const double *>data_of(given[2]), <const double *>data_of(given[3])
+    norm.eps = given[4]
     return 0
 
 
@@ -57,9 +64,7 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
         step.average.count_include_pad, step.average.divisor_override = details[0], details[1]
         read_sizes(details[2], step.average.pad_after)
     elif name == "batch_norm":
-        step.norm.mean, step.norm.variance = <const double *>data_of(details[0]), <const double *>data_of(details[1])
-        step.norm.weight, step.norm.bias = <const double *>data_of(details[2]), <const double *>data_of(details[3])
-        step.norm.eps = details[4]
+        read_normalisation(details, &step.norm)
     elif name == "group_norm":
         step.groups, step.norm.eps = details[0], details[3]
         step.norm.weight, step.norm.bias = <const double *>data_of(details[1]), <const double *>data_of(details[2])
@@ -113,10 +118,16 @@ def value_bytes(tuple value, int64_t batch, int item_bytes, /):
     return fc_value_bytes(&v, batch, item_bytes)
 
 
+def pack_affine(tuple normalisation, int64_t channels, int item_bytes, packed, /):
+    cdef fc_normalisation norm
+    read_normalisation(normalisation, &norm)
+    fc_pack_affine(&norm, channels, item_bytes, data_of(packed))
+
+
 def pack_depthwise(weight, packed, /):
     cdef fc_conv conv
     cdef Map w
     describe(weight, &w)
     copy_sizes(w.size, conv.window.kernel)
-    conv.c_in, conv.item_bytes = w.batch, w.item_bytes
+    conv.c_out, conv.c_in, conv.groups, conv.item_bytes = w.batch, w.channels, 1, w.item_bytes
     fc_pack_depthwise(&conv, data_of(weight), data_of(packed))

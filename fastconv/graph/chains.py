@@ -64,9 +64,11 @@ def every_map(steps: list[Step]) -> list[Map]:
 
 def can_be_linked(step: Step) -> bool:
     """Whether rows of a step's output can be computed by themselves, with a filter that stays in a cache."""
-    direct = step.kind == "conv" and step.algorithm == "direct" and not step.details[-1]
-    small = step.weight is not None and step.weight.nbytes <= MOST_FILTER_BYTES
-    return (direct or step.kind == "depthwise") and small and step.output.size[0] == step.input.size[0] == 1
+    if step.weight is None or step.weight.nbytes > MOST_FILTER_BYTES or step.output.size[0] * step.input.size[0] > 1:
+        return False
+    if step.kind == "depthwise":
+        return step.details[0] == step.input.channels == step.output.channels  # others read some lanes
+    return step.kind == "conv" and step.algorithm == "direct" and step.details[::2] == (1, False)
 
 
 def map_bytes(one: Map, itemsize: int) -> int:

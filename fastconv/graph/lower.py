@@ -2,7 +2,7 @@
 
 Maps are in channel blocks wherever an operation can compute on blocks, and plain elsewhere; a step that
 reorders stands where the forms of two neighbours differ. What is joined along the channels is written by its
-parts where it stands, if they are whole blocks.
+parts where it stands, if they start at a whole block; the lanes of others are moved there.
 """
 
 from __future__ import annotations
@@ -55,12 +55,13 @@ class Lowering:
         self.finish()
 
     def find_homes(self, concat: Node) -> None:
-        """Let the parts of a joined map that are whole blocks be computed where they stand in it."""
-        if any(value.channels % self.block for value in concat.inputs[:-1]):
-            return
+        """Let the parts of a joined map that start at a whole block be computed where they stand in it.
+
+        What such a part writes to lanes behind its last channel is overwritten when they are joined.
+        """
         first = 0
         for value in concat.inputs:
-            if value is not self.graph.input and id(value) not in self.homes:
+            if first % self.block == 0 and value is not self.graph.input and id(value) not in self.homes:
                 self.homes[id(value)] = (concat.output, first)
             first += value.channels
 
@@ -127,7 +128,7 @@ class Lowering:
         needed = {"auto": "direct", "winograd": "winograd_4x4"}.get(self.algorithm, self.algorithm)
         can = needed in direct["able"]
         chosen = direct if transposed or not can else planned(native.ALGORITHMS.index(self.algorithm))
-        return {**chosen, "shapes": shapes, "window": w}
+        return {**chosen, "shapes": shapes, "window": w, "groups": groups}
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
@@ -136,22 +137,21 @@ class Lowering:
         plan = self.plan(node)
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
-        taps = int(np.prod(weight.shape[2:]))
-        if groups > 1 and groups == x.channels == y.channels and taps <= native.MOST_TAPS:
+        if not self.has_whole_groups(x, y, plan) and self.has_narrow_groups(weight, groups):
             packed = self.depthwise_filter(weight)
             self.between_blocks(
                 Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
                      bias=self.whole_blocks(bias, y.channels), details=(groups, code, False),
-                     algorithm="depthwise", **common),
+                     algorithm="depthwise" if weight.shape[1] == 1 else "direct", **common),
                 node, 1,
             )  # fmt: skip
-        elif groups == 1 and plan["tiled"]:
+        elif self.has_whole_groups(x, y, plan):
             planes = plan["layout"] == "planes"
             source = self.read(x, blocked=not planes)
             packed = self.packed(weight, plan, transposed=False)
             self.between_blocks(
                 Step("conv", source, self.new(y, blocked=True), weight=packed, bias=bias,
-                     details=(1, code, False), algorithm=plan["algorithm"], **common),
+                     details=(groups, code, False), algorithm=plan["algorithm"], **common),
                 node, {"winograd_2x2": 2, "winograd_4x4": 4}.get(plan["algorithm"], 1),
             )  # fmt: skip
         else:
@@ -167,7 +167,8 @@ class Lowering:
         plan, groups = self.plan(node), node.attributes["groups"]
         code = native.ALGORITHMS.index(plan["algorithm"])
         # What a weight that is not finite does to missing inputs is only taken back between plain maps.
-        blocked = groups == 1 and plan["tiled"] and bool(np.isfinite(weight).all())
+        whole = self.has_whole_groups(node.inputs[0], node.output, plan)
+        blocked = whole and bool(np.isfinite(weight).all())
         step = Step(
             "conv" if blocked else "plain_conv",
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
@@ -180,12 +181,32 @@ class Lowering:
         else:
             self.between_plain(step, node)
 
+    def has_whole_groups(self, x: Value, y: Value, plan: dict[str, Any]) -> bool:
+        """Whether register tiles can compute it, every group in blocks of its own."""
+        groups = plan["groups"]
+        whole = x.channels // groups % self.block == 0 and y.channels // groups % self.block == 0
+        return bool(plan["tiled"]) and (groups == 1 or whole)
+
+    def has_narrow_groups(self, weight: Array, groups: int) -> bool:
+        """Whether each block of outputs reads one block of inputs: that of a few groups, or of one."""
+        inputs, outputs = weight.shape[1], weight.shape[0] // groups
+        lanes = max(1, self.block // outputs) * inputs
+        aligned = outputs % self.block == 0 or self.block % outputs == 0
+        return groups > 1 and aligned and self.block % lanes == 0 and math.prod(weight.shape[2:]) <= native.MOST_TAPS
+
     def packed(self, weight: Array, plan: dict[str, Any], *, transposed: bool) -> Array:
-        """Return the filter of a convolution without groups, packed for its plan."""
+        """Return a filter packed for its plan."""
         packed = arrays.allocate((plan["filter_bytes"] // self.dtype.itemsize,), self.dtype)
         code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
         native.pack_conv(
-            weight.reshape(shapes[1]), packed, shapes, plan["window"], 1, code, self.run, transposed
+            weight.reshape(shapes[1]),
+            packed,
+            shapes,
+            plan["window"],
+            plan["groups"],
+            code,
+            self.run,
+            transposed,
         )
         return packed
 
@@ -227,7 +248,13 @@ class Lowering:
             for array in (node.arrays[name] for name in ("mean", "var", "weight", "bias"))
         ]
         details = (*statistics, float(node.attributes["eps"]))
-        self.steps.append(Step("batch_norm", x, y, activation=node.activation, details=details))
+        packed = None
+        if blocked:
+            packed = arrays.allocate((3 * self.lanes(y.channels),), self.dtype)
+            native.pack_affine(details, y.channels, self.dtype.itemsize, packed)
+        self.steps.append(
+            Step("batch_norm", x, y, weight=packed, activation=node.activation, details=details)
+        )
 
     def lower_group_norm(self, node: Node) -> None:
         x, y = self.read(node.inputs[0], blocked=False), self.new(node.output, blocked=False)
@@ -255,15 +282,18 @@ class Lowering:
         self.steps.append(Step("add", x, y, residual, activation=node.activation))
 
     def lower_concat(self, node: Node) -> None:
-        whole = not any(value.channels % self.block for value in node.inputs[:-1])
-        blocked = whole and any(self.is_blocked(value) for value in node.inputs)
+        blocked = any(self.is_blocked(value) for value in node.inputs)
         y = self.whole(node.output) if blocked else self.new(node.output, blocked=False)
         first = 0
         for value in node.inputs:
             here = self.forms.get((id(value), True)) if blocked else None
             if here is None or here.part_of is not y or here.first != first:
                 part = Map(value.channels, three(value.spatial), blocked, part_of=y, first=first)
-                self.steps.append(Step("reorder", self.read(value, blocked=blocked), part))
+                # Lanes are moved between blocked maps; whole blocks may come from a plain one.
+                source = self.read(
+                    value, blocked=blocked and (first % self.block != 0 or self.is_blocked(value))
+                )
+                self.steps.append(Step("reorder", source, part))
             first += value.channels
 
     def lower_flatten(self, node: Node) -> None:
@@ -294,17 +324,20 @@ class Lowering:
         """Copy, so that later changes of the caller's array do not reach the program."""
         return array if array is None or id(array) in self.own else np.array(array, self.dtype, order="C")
 
+    def lanes(self, channels: int) -> int:
+        """Round channels up to whole blocks."""
+        return -(-channels // self.block) * self.block
+
     def whole_blocks(self, vector: Array | None, channels: int, filling: int = 0) -> Array:
         """Fill a vector up to whole blocks, all of them where there is none."""
-        padded = arrays.allocate((-(-channels // self.block) * self.block,), self.dtype)
+        padded = arrays.allocate((self.lanes(channels),), self.dtype)
         padded[:] = filling
         if vector is not None:
             padded[:channels] = vector
         return padded
 
     def depthwise_filter(self, weight: Array) -> Array:
-        blocks = -(-weight.shape[0] // self.block)
-        packed = arrays.allocate((blocks * self.block * int(np.prod(weight.shape[2:])),), self.dtype)
+        packed = arrays.allocate((self.lanes(weight.shape[0]) * math.prod(weight.shape[1:]),), self.dtype)
         native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), packed)
         return packed
 

@@ -70,5 +70,5 @@ def native_value(one: Map, offsets: dict[int, int], block: int) -> tuple[Any, ..
     return (
         owner.place, one.blocked, offsets.get(id(owner), 0), one.channels, one.size,
         tuple(side[0] for side in halo), tuple(side[1] for side in halo),
-        first // unit, -(-owner.channels // unit),
+        first // unit, -(-owner.channels // unit), first % unit,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 #include "activation.h"
 #include "affine.h"
 #include "depthwise.h"
+#include "grouped.h"
+#include "lanes.h"
 #include "layer_norm.h"
 #include "load.h"
 #include "peak.h"
@@ -33,8 +35,10 @@ const fc_kernels FASTCONV_TABLE = {
     .load_planes = load_planes,
     .load_pixels = load_pixels,
     .load_blocks = load_blocks,
+    .move_lanes = move_lanes,
     .planar = planar,
     .depthwise = depthwise,
+    .grouped = grouped,
     .winograd = WINOGRAD_TABLE,
     .plain_sum = plain_sum,
     .holds_nan = holds_nan,

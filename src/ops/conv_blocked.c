@@ -29,10 +29,10 @@ static void split_work(fc_blocked_job *job)
     const fc_conv *conv = job->base.conv;
     const fc_conv_plan *plan = job->base.plan;
     const fc_window *w = &conv->window;
-    const int64_t planes = conv->batch * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
+    const int64_t planes = conv->batch * conv->groups * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
     job->rows = w->out[1];
     job->tiles = plan->tiles;
-    if ((int64_t)plan->filter_bytes > band_bytes(conv, plan, w->out[1]))
+    if ((int64_t)plan->filter_bytes / conv->groups > band_bytes(conv, plan, w->out[1]))
         job->tiles = fc_even_piece(plan->tiles, fc_ceil_div(plan->tiles, wanted), planes, plan->threads);
     else job->rows = fc_ceil_div(w->out[1], wanted);
     job->tile_pieces = fc_ceil_div(plan->tiles, job->tiles);
@@ -54,22 +54,24 @@ static fc_reduction slab_of(const fc_blocked_job *job, const fc_phase *phase, in
     return r;
 }
 
-/* Where the part of a panel starts that belongs to a phase and the input blocks from `first` on. */
-static const char *filter_at(const fc_blocked_job *job, const fc_phase *phase, int64_t tile, int64_t first)
-{
-    const fc_conv_plan *plan = job->base.plan;
-    const int64_t products = phase->before * plan->group_in + first * plan->kernels->block * phase->taps;
-    return job->base.filter + fc_panel_at(plan, 0, tile) + products * fc_panel_blocks(plan, tile) * FC_BLOCK_BYTES;
-}
-
-/* One slice of a band: its outputs and phases, its input, and where the first output stands in the first panel's block. */
+/* One slice of a band of a group: its outputs and phases, its input, and where the first output stands in the group's first
+ * block. */
 typedef struct {
+    int64_t group;
     fc_range outputs;
     const fc_phase *phase; /* NULL: no tap reaches the slice */
     const void *input;
     fc_target target;
     int64_t first, end; /* panels */
 } fc_band;
+
+/* Where the part of a panel starts that belongs to a phase and the input blocks from `slab` on. */
+static const char *filter_at(const fc_blocked_job *job, const fc_band *band, const fc_phase *phase, int64_t tile, int64_t slab)
+{
+    const fc_conv_plan *plan = job->base.plan;
+    const int64_t products = phase->before * plan->group_in + slab * plan->kernels->block * phase->taps;
+    return job->base.filter + fc_panel_at(plan, band->group, tile) + products * fc_panel_blocks(plan, tile) * FC_BLOCK_BYTES;
+}
 
 /* The outputs of one panel from `row` and `col` on. */
 static fc_target target_of(const fc_blocked_job *job, const fc_band *band, int64_t tile, int64_t row, int64_t col)
@@ -81,9 +83,9 @@ static fc_target target_of(const fc_blocked_job *job, const fc_band *band, int64
     return target;
 }
 
-static fc_panel panel_of(const fc_blocked_job *job, int64_t tile)
+static fc_panel panel_of(const fc_blocked_job *job, const fc_band *band, int64_t tile)
 {
-    return (fc_panel){.bias = fc_panel_bias(&job->base, 0, tile), .blocks = fc_panel_blocks(job->base.plan, tile),
+    return (fc_panel){.bias = fc_panel_bias(&job->base, band->group, tile), .blocks = fc_panel_blocks(job->base.plan, tile),
                       .activation = job->base.epilogue.activation};
 }
 
@@ -93,7 +95,7 @@ static void fill_gaps(const fc_blocked_job *job, const fc_band *band)
     fc_reduction nothing = job->base.phase->reduction;
     nothing.steps = nothing.tail_steps = 0;
     for (int64_t tile = band->first; tile < band->end; tile++) {
-        const fc_panel panel = panel_of(job, tile);
+        const fc_panel panel = panel_of(job, band, tile);
         const fc_target target = target_of(job, band, tile, 0, 0);
         fc_sweep(&nothing, band->input, &panel, &target, band->outputs.count[1], band->outputs.count[2]);
     }
@@ -104,7 +106,7 @@ static void sweep_slab(const fc_blocked_job *job, const fc_band *band, int64_t t
 {
     const fc_conv_job *base = &job->base;
     const int64_t *step = base->plan->step;
-    fc_panel panel = panel_of(job, tile);
+    fc_panel panel = panel_of(job, band, tile);
     panel.continued = slab > 0;
     panel.unfinished = slab + job->slab < base->plan->in_blocks;
     const fc_phase *end = band->phase + base->phases_a_slice;
@@ -115,8 +117,8 @@ static void sweep_slab(const fc_blocked_job *job, const fc_band *band, int64_t t
         fc_target target = target_of(job, band, tile, phase->first[1], phase->first[2]);
         target.row *= step[1];
         target.px *= step[2];
-        panel.filter = filter_at(job, phase, tile, slab);
-        panel.next = phase + 1 < end ? filter_at(job, phase + 1, tile, slab) : next;
+        panel.filter = filter_at(job, band, phase, tile, slab);
+        panel.next = phase + 1 < end ? filter_at(job, band, phase + 1, tile, slab) : next;
         fc_sweep(&part, band->input, &panel, &target, rows, cols);
     }
 }
@@ -128,7 +130,7 @@ static void sweep_band(const fc_blocked_job *job, const fc_band *band)
     if (!band->phase) return;
     for (int64_t slab = 0; slab < job->base.plan->in_blocks; slab += job->slab)
         for (int64_t tile = band->first; tile < band->end; tile++)
-            sweep_slab(job, band, tile, slab, tile + 1 < band->end ? filter_at(job, band->phase, tile + 1, slab) : NULL);
+            sweep_slab(job, band, tile, slab, tile + 1 < band->end ? filter_at(job, band, band->phase, tile + 1, slab) : NULL);
 }
 
 /* Where the windows of a row of outputs start in the input: at its halo, or laid out in scratch. */
@@ -142,8 +144,9 @@ static const void *input_of(const fc_blocked_job *job, const fc_piece *piece, in
         fc_lay_out_piece(&job->base, piece, NULL, scratch);
         return scratch;
     }
-    return (const char *)in->data + piece->sample * in->sample + (first[0] * w->stride[0] - w->pad[0]) * in->slice
-         + (first[1] * w->stride[1] - w->pad[1]) * in->row - w->pad[2] * FC_BLOCK_BYTES;
+    return (const char *)in->data + piece->sample * in->sample + piece->group * job->base.plan->in_blocks * in->block
+         + (first[0] * w->stride[0] - w->pad[0]) * in->slice + (first[1] * w->stride[1] - w->pad[1]) * in->row
+         - w->pad[2] * FC_BLOCK_BYTES;
 }
 
 static void blocked_task(void *context, int64_t task, int thread)
@@ -152,20 +155,23 @@ static void blocked_task(void *context, int64_t task, int thread)
     const fc_conv_job *base = &job->base;
     const fc_window *w = &base->conv->window;
     const fc_blocked *out = &job->out, *residual = &job->residual;
-    const int64_t row = task % job->row_pieces * job->rows, planes = base->conv->batch * w->out[0];
-    const int64_t plane = task / job->row_pieces % planes, n = plane / w->out[0], d = plane % w->out[0];
-    const int64_t first = task / job->row_pieces / planes * job->tiles;
-    const fc_piece piece = {n, 0, {{d, row, 0}, {1, fc_min(job->rows, w->out[1] - row), w->out[2]}}};
+    const int64_t row = task % job->row_pieces * job->rows, groups = base->conv->groups, volumes = base->conv->batch * groups;
+    const int64_t plane = task / job->row_pieces % (volumes * w->out[0]), volume = plane / w->out[0];
+    const int64_t first = task / job->row_pieces / (volumes * w->out[0]) * job->tiles;
+    const fc_piece piece = {.sample = volume / groups, .group = volume % groups,
+                            .range = {{plane % w->out[0], row, 0}, {1, fc_min(job->rows, w->out[1] - row), w->out[2]}}};
     const void *input = input_of(job, &piece, thread);
     for (int64_t slice = 0; slice < base->plan->step[0]; slice++) {
         const fc_range outputs = fc_outputs_of(base, &piece.range, slice);
         if (!outputs.count[0]) return;
-        const ptrdiff_t at = outputs.first[0] * out->slice + outputs.first[1] * out->row;
+        const ptrdiff_t at = piece.group * base->plan->out_blocks * out->block + outputs.first[0] * out->slice
+                           + outputs.first[1] * out->row;
         const fc_band band = {
-            .outputs = outputs, .phase = fc_phases_of_slice(base, slice), .input = input, .first = first,
+            .group = piece.group, .outputs = outputs, .phase = fc_phases_of_slice(base, slice), .input = input, .first = first,
             .end = fc_min(first + job->tiles, base->plan->tiles),
-            .target = {.data = (char *)out->data + n * out->sample + at, .px = FC_BLOCK_BYTES, .row = out->row, .block = out->block,
-                       .residual = residual->data ? (const char *)residual->data + n * residual->sample + at : NULL},
+            .target = {.data = (char *)out->data + piece.sample * out->sample + at, .px = FC_BLOCK_BYTES, .row = out->row,
+                       .block = out->block,
+                       .residual = residual->data ? (const char *)residual->data + piece.sample * residual->sample + at : NULL},
         };
         sweep_band(job, &band);
     }
@@ -217,7 +223,7 @@ static fc_status run_direct(fc_blocked_job *job)
     fc_block block = fc_block_acquire(plan_scratch(job));
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_prepare(&job->base, block.data);
-    const int64_t tasks = conv->batch * conv->window.out[0] * job->row_pieces * job->tile_pieces;
+    const int64_t tasks = conv->batch * conv->groups * conv->window.out[0] * job->row_pieces * job->tile_pieces;
     const fc_status status = fc_parallel(&job->base.team, tasks, blocked_task, job);
     fc_block_release(block);
     return status;

@@ -59,7 +59,7 @@ static const char *block_input(const fc_conv_job *job, const fc_stage *s, const 
     if (job->maps) {
         const fc_blocked *map = &job->maps->input;
         *row = map->row;
-        return (const char *)map->data + position_in(map, piece, block) - pad[1] * map->row - pad[2] * FC_BLOCK_BYTES
+        return (const char *)map->data + position_in(map, piece, piece->group * plan->in_blocks + block) - pad[1] * map->row - pad[2] * FC_BLOCK_BYTES
              - pad[0] * map->slice;
     }
     const fc_source source = fc_source_of(job, piece->sample, piece->group * plan->group_in + first, s->row);
@@ -133,6 +133,7 @@ static void set_output(const fc_conv_job *job, const fc_stage *s, const fc_piece
         t->row = t->cols * FC_BLOCK_BYTES;
         return;
     }
+    block += piece->group * job->plan->out_blocks;
     const ptrdiff_t at = position_in(&job->maps->output, piece, block);
     t->output = (char *)job->maps->output.data + at;
     t->row = job->maps->output.row;

@@ -62,8 +62,10 @@ static void channels_last_task(void *context, int64_t task, int thread)
                          .h = row % w->out[1], .px = in[4], .row = in[3], .slice = in[2], .out_px = out[4],
                          .scratch = job->threads + (size_t)thread * job->thread_bytes};
     line.channels = fc_min(job->part_channels, job->pool.channels - line.channel);
-    line.input = (const char *)job->input.data + line.sample * in[0] + line.channel * in[1];
-    line.output = (char *)job->output.data + line.sample * out[0] + line.channel * out[1] + line.d * out[2] + line.h * out[3];
+    const int64_t run = line.sample / job->pool.run, within = line.sample % job->pool.run;
+    line.input = (const char *)job->input.data + run * job->pool.input_run + within * in[0] + line.channel * in[1];
+    line.output = (char *)job->output.data + run * job->pool.output_run + within * out[0] + line.channel * out[1] + line.d * out[2]
+                + line.h * out[3];
     reduce_line(job, &line, piece);
 }
 

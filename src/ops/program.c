@@ -40,7 +40,7 @@ static char *start_of(const fc_walker *w, const fc_value *v)
     return v->place == FC_IN_INPUT ? w->input : v->place == FC_IN_OUTPUT ? w->output : w->arena + v->at;
 }
 
-int64_t fc_blocks_of(const fc_walker *w, const fc_value *v) { return fc_ceil_div(v->channels, w->kernels->block); }
+int64_t fc_blocks_of(const fc_walker *w, const fc_value *v) { return fc_ceil_div(v->first_lane + v->channels, w->kernels->block); }
 
 fc_blocked fc_blocked_of(const fc_walker *w, int number)
 {
@@ -68,13 +68,12 @@ fc_view fc_plain_of(const fc_walker *w, int number)
     return view;
 }
 
-/* Sample n of a value as a view whose samples are the blocks, or as it is. */
-static fc_view pixels_of(const fc_walker *w, int number, int64_t n)
+/* A value as a view whose samples are the blocks, or as it is. */
+static fc_view pixels_of(const fc_walker *w, int number)
 {
     if (!fc_value_of(w, number)->blocked) return fc_plain_of(w, number);
     const fc_blocked map = fc_blocked_of(w, number);
-    return (fc_view){(char *)map.data + n * map.sample,
-                     {map.block, w->program->item_bytes, map.slice, map.row, FC_BLOCK_BYTES}};
+    return (fc_view){map.data, {map.block, w->program->item_bytes, map.slice, map.row, FC_BLOCK_BYTES}};
 }
 
 /* The zeros round one channel block of one sample. */
@@ -149,48 +148,22 @@ static fc_status pool_views(const fc_walker *w, const fc_pool *pool, const fc_vi
     }
 }
 
-/* Between blocked maps, a sample at a time, whose blocks are as good as samples. */
+/* Between blocked maps the blocks are as good as samples. */
 static fc_status run_pool(const fc_walker *w)
 {
     const fc_value *from = fc_value_of(w, w->step->input);
-    const int64_t samples = from->blocked ? w->batch : 1;
+    const fc_view input = pixels_of(w, w->step->input), output = pixels_of(w, w->step->output);
     fc_pool pool = w->step->pool;
-    pool.batch = from->blocked ? fc_blocks_of(w, from) : w->batch;
-    pool.channels = from->blocked ? w->kernels->block : from->channels;
-    fc_status status = FC_OK;
-    for (int64_t n = 0; n < samples && status == FC_OK; n++) {
-        const fc_view input = pixels_of(w, w->step->input, n), output = pixels_of(w, w->step->output, n);
-        status = pool_views(w, &pool, &input, &output);
+    pool.batch = pool.run = w->batch;
+    pool.channels = from->channels;
+    if (from->blocked) {
+        pool.run = fc_blocks_of(w, from);
+        pool.batch *= pool.run;
+        pool.channels = w->kernels->block;
+        pool.input_run = fc_blocked_of(w, w->step->input).sample;
+        pool.output_run = fc_blocked_of(w, w->step->output).sample;
     }
-    return status;
-}
-
-/* Channel block after channel block, or all of a plain map. */
-static fc_status run_batch_norm(const fc_walker *w)
-{
-    const fc_step *step = w->step;
-    const fc_value *v = fc_value_of(w, step->input);
-    const fc_epilogue epilogue = {NULL, NULL, step->activation};
-    const int64_t block = v->blocked ? w->kernels->block : v->channels;
-    fc_status status = FC_OK;
-    for (int64_t c = 0; c < v->channels && status == FC_OK; c += block) {
-        const fc_map map = {w->batch, fc_min(block, v->channels - c), {v->size[0], v->size[1], v->size[2]}, w->program->item_bytes};
-        fc_normalisation norm = step->norm;
-        norm.mean += c, norm.variance += c;
-        if (norm.weight) norm.weight += c;
-        if (norm.bias) norm.bias += c;
-        fc_view views[2];
-        for (int i = 0; i < 2; i++) {
-            const int number = i ? step->output : step->input;
-            views[i] = fc_plain_of(w, number);
-            if (!v->blocked) continue;
-            const fc_blocked blocked = fc_blocked_of(w, number);
-            views[i] = (fc_view){(char *)blocked.data + c / block * blocked.block,
-                                 {blocked.sample, w->program->item_bytes, blocked.slice, blocked.row, FC_BLOCK_BYTES}};
-        }
-        status = fc_batch_norm(&map, &norm, &views[0], &views[1], &epilogue, w->run);
-    }
-    return status;
+    return pool_views(w, &pool, &input, &output);
 }
 
 static fc_status run_softmax(const fc_walker *w)
@@ -215,7 +188,7 @@ static fc_status run_step(const fc_walker *w)
     case FC_STEP_PLAIN_CONV: return run_plain_conv(w);
     case FC_STEP_REORDER: return fc_step_reorder(w);
     case FC_STEP_ADD: return fc_step_add(w);
-    case FC_STEP_BATCH_NORM: return run_batch_norm(w);
+    case FC_STEP_BATCH_NORM: return fc_step_batch_norm(w);
     case FC_STEP_GROUP_NORM: return fc_step_group_norm(w);
     case FC_STEP_LAYER_NORM: return fc_step_layer_norm(w);
     case FC_STEP_SOFTMAX: return run_softmax(w);

@@ -45,5 +45,6 @@ fc_status fc_step_reorder(const fc_walker *walker);
 fc_status fc_step_group_norm(const fc_walker *walker);
 fc_status fc_step_layer_norm(const fc_walker *walker);
 fc_status fc_step_add(const fc_walker *walker);
+fc_status fc_step_batch_norm(const fc_walker *walker);
 
 #endif
