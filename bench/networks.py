@@ -182,13 +182,8 @@ def measure_footprints(args: argparse.Namespace, kept: Kept, folder: Path) -> No
         failures = convert(name, peers, folder)
         for peer in (COMPILED, *peers):
             label = f"{name}, loaded into {peer.name}"
-            task = {
-                "package": peer.name,
-                "network": name,
-                "batch": 1,
-                "threads": threads,
-                "folder": str(folder),
-            }
+            task = {"package": peer.name, "network": name, "folder": str(folder)}
+            task |= {"batch": 1, "threads": threads, "cpu_time": args.cpu_time}
             try:
                 if peer.name in failures:
                     raise RuntimeError(failures[peer.name])
