@@ -228,8 +228,8 @@ def worst_index(indices: Array, run: Run, /) -> int:
 def max_unpool(input: Array, indices: Array, out: Array, run: Run, /) -> None:
     """Scatter; ``indices`` is int64, ``out`` C-contiguous or the channels-first view of such an array."""
 
-def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float]:
-    """Return (float32 FMA peak in FLOP/s, memory copy bandwidth in B/s: bytes read plus bytes written)."""
+def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float, float]:
+    """Return float32 FMA peak in FLOP/s, bytes read plus written a second by a copy, and bytes read a second."""
 
 STEPS: Final[tuple[str, ...]]  # kinds of steps of a `Program`: an index
 
