@@ -9,7 +9,15 @@ import pytest
 from peers import peer_contenders
 
 from fastconv.benchmark.contenders import Operands, fastconv_contender, numpy_contender, operands
-from fastconv.benchmark.interleave import Contender, Peak, Race, calls_per_sample, require_agreement, sample, settle
+from fastconv.benchmark.interleave import (
+    Contender,
+    Peak,
+    Race,
+    calls_per_sample,
+    require_agreement,
+    sample,
+    settle,
+)
 from fastconv.benchmark.layers import ConvLayer, Layer
 from fastconv.benchmark.machine import current_machine, peak_probe
 from fastconv.benchmark.results import BOUNDS, SUBJECT, Result
@@ -64,7 +72,7 @@ def variants(layer: Layer, data: Operands) -> list[Contender]:
 
 
 def speeds(layer: Layer, seconds: float, peak: Peak) -> dict[str, float | str]:
-    """Arithmetic speed of a convolution, traffic of anything else, and its share of the peak that bounds it."""
+    """Arithmetic speed of a convolution, traffic of anything else, and its share of what bounds it."""
     result = Result(layer, Race({SUBJECT: [seconds]}, [peak]))
     name = "gflops" if result.arithmetic else "gbytes_per_second"
     return {name: result.work / seconds / 1e9, "share_of_peak": result.share, "peak": BOUNDS[result.bound]}

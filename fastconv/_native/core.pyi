@@ -229,7 +229,7 @@ def max_unpool(input: Array, indices: Array, out: Array, run: Run, /) -> None:
     """Scatter; ``indices`` is int64, ``out`` C-contiguous or the channels-first view of such an array."""
 
 def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float, float]:
-    """Return float32 FMA peak in FLOP/s, bytes read plus written a second by a copy, and bytes read a second."""
+    """Return float32 FMA peak in FLOP/s, B/s of a memory copy (read plus written), B/s of reading alone."""
 
 STEPS: Final[tuple[str, ...]]  # kinds of steps of a `Program`: an index
 

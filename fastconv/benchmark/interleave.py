@@ -103,7 +103,7 @@ class Race:
         """Median over rounds of the speed relative to that round's probe; NaN without probes."""
         if not self.peaks:
             return float("nan")
-        limits = [getattr(peak, bound) for peak in self.peaks]
+        limits: list[float] = [getattr(peak, bound) for peak in self.peaks]
         return statistics.median(work / s / p for s, p in zip(self.seconds[name], limits, strict=True))
 
 

@@ -14,9 +14,9 @@ SUBJECT = "fastconv"
 MAINLY_READS = 0.1  # of the bytes read are written, at the most
 BOUNDS: dict[Bound, str] = {"flops": "multiply-adds", "copying": "copying", "reading": "reading"}
 PEAK_NOTE = (
-    "of peak: share of what the next column names, measured in the same rounds. multiply-adds: by all threads, no memory; "
-    "copying: bytes read plus written by a large copy past the cache; reading: bytes of a large array that are only read, "
-    "for layers that write less than a tenth of what they read."
+    "of peak: share of what the next column names, measured in the same rounds. "
+    "multiply-adds: without any memory; copying: bytes read plus written by a large copy past the cache; "
+    "reading: bytes of a large array, for layers that write less than a tenth of what they read."
 )
 
 

@@ -16,7 +16,15 @@ from fastconv.benchmark import layers as shapes
 from fastconv.benchmark.contenders import fastconv_contender, numpy_contender, operands
 from fastconv.benchmark.layers import Layer
 from fastconv.benchmark.machine import current_machine, peak_probe
-from fastconv.benchmark.results import PEAK_NOTE, Budget, Result, contender_names, measure, results_table, warning
+from fastconv.benchmark.results import (
+    PEAK_NOTE,
+    Budget,
+    Result,
+    contender_names,
+    measure,
+    results_table,
+    warning,
+)
 
 SELECTION = (
     "^(resnet50_conv1_7x7s2_224|resnet50_conv[2-5]_3x3_.*|resnet50_conv3_3x3s2_56|resnet50_conv4_(widen|narrow)_.*"
