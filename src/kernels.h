@@ -193,6 +193,7 @@ typedef struct {
 
 /* Rows of `cols` items, `out_row` bytes apart, each put together of the same stretches of its source row:
  *   row r is at `source` + row[r], or all fill where row[r] is FC_NO_ROW or `row` is NULL.
+ * height: after so many rows row[] starts again, `plane` bytes further in the source.
  * end: NULL, or where rows follow each other and are written in their order, the first byte that must be left alone: a row
  * that ends a vector or more before it may be written beyond its end. Nothing but the stretches is read.
  * streamed: as in fc_pool_plane. past_cache: as in fc_affine, for long rows.
@@ -202,7 +203,8 @@ enum { FC_STRETCHES = 3 };
 typedef struct {
     const void *source;
     const ptrdiff_t *row;
-    int64_t rows, cols;
+    int64_t rows, cols, height;
+    ptrdiff_t plane;
     fc_stretch stretch[FC_STRETCHES];
     double fill;
     void *output;
