@@ -128,6 +128,9 @@ typedef struct {
     int item_bytes;
 } fc_map;
 
+/* The least of `count` numbers, NaN left out; infinity for none. */
+double fc_least(int64_t count, const double *x);
+
 /* mean and biased variance of each channel over everything else. */
 fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run);
 

@@ -154,6 +154,9 @@ def adaptive_max_pool(input: Array, out: Array, indices: Array | None, run: Run,
 def adaptive_avg_pool(input: Array, out: Array, run: Run, /) -> None:
     """Pool with the windows that follow from the sizes."""
 
+def least(values: Array, /) -> float:
+    """Return the least of a contiguous float64 vector, NaN left out; infinity for none."""
+
 def batch_norm_statistics(input: Array, mean: Array, var: Array, run: Run, /) -> None:
     """Fill float64 vectors of length C with the mean and the biased variance over all other axes."""
 
