@@ -43,13 +43,24 @@ from fastconv.benchmark.interleave import Contender, interleave, require_agreeme
 from fastconv.benchmark.layers import AnyLayer, ConvLayer, Layer, PoolLayer
 from fastconv.benchmark.machine import current_machine, peak_probe
 from fastconv.benchmark.report import figure, markdown_table, percent
-from fastconv.benchmark.results import Budget, Result, contender_names, measure, results_table, warning
+from fastconv.benchmark.results import (
+    PEAK_NOTE,
+    Budget,
+    Result,
+    contender_names,
+    measure,
+    results_table,
+    warning,
+)
 from fastconv.functional.checks import arguments
 from fastconv.runtime import native_run
 
 RESNET_AND_VGG = "^(resnet50|vgg16)_"
 NETWORKS_OF_3X3 = "^(resnet50|vgg16|yolov2)_"  # ResNet-18's layers of stride 1 are ResNet-50's
-EXPLANATION = "ms: minimum/median. Ratios: medians over the rounds of one run; above 1 fastconv is faster.\n"
+EXPLANATION = (
+    f"ms: minimum/median. {PEAK_NOTE} "
+    "Ratios: medians over the rounds of one run; above 1 fastconv is faster.\n"
+)
 CAVEAT = (
     "Filters are packed in every call of torch, and of fastconv where it does not say packed; before the "
     "first call of the others. MNN's own choice of Winograd tiles has errors of up to 3e-3 of the largest "

@@ -9,9 +9,18 @@ import pytest
 from peers import peer_contenders
 
 from fastconv.benchmark.contenders import Operands, fastconv_contender, numpy_contender, operands
-from fastconv.benchmark.interleave import Contender, calls_per_sample, require_agreement, sample, settle
-from fastconv.benchmark.layers import ConvLayer, Layer, TransposedLayer
+from fastconv.benchmark.interleave import (
+    Contender,
+    Peak,
+    Race,
+    calls_per_sample,
+    require_agreement,
+    sample,
+    settle,
+)
+from fastconv.benchmark.layers import ConvLayer, Layer
 from fastconv.benchmark.machine import current_machine, peak_probe
+from fastconv.benchmark.results import BOUNDS, SUBJECT, Result
 
 MOST_ROUNDS = 1000
 
@@ -48,7 +57,7 @@ class Suite:
         machine = current_machine()
         info = {"contender": name, "isa": machine.isa, "threads": machine.threads, "cpu": machine.cpu}
         if benchmark.stats is not None:  # None under --benchmark-disable
-            info |= speeds(layer, benchmark.stats.stats.median, peak.flops, peak.bandwidth)
+            info |= speeds(layer, benchmark.stats.stats.median, peak)
         benchmark.extra_info.update(info)
 
     def rounds_and_iterations(self, call: Callable[[], Any]) -> tuple[int, int]:
@@ -62,11 +71,8 @@ def variants(layer: Layer, data: Operands) -> list[Contender]:
     return [fastconv_contender(layer, data, layout="NHWC")] if isinstance(layer, ConvLayer) else []
 
 
-def speeds(layer: Layer, seconds: float, peak_flops: float, peak_bandwidth: float) -> dict[str, float]:
-    """Arithmetic speed of a convolution, traffic of anything else, and its share of the peak."""
-    if isinstance(layer, ConvLayer | TransposedLayer):
-        return {"gflops": layer.flops / seconds / 1e9, "share_of_peak": layer.flops / seconds / peak_flops}
-    return {
-        "gbytes_per_second": layer.nbytes / seconds / 1e9,
-        "share_of_peak": layer.nbytes / seconds / peak_bandwidth,
-    }
+def speeds(layer: Layer, seconds: float, peak: Peak) -> dict[str, float | str]:
+    """Arithmetic speed of a convolution, traffic of anything else, and its share of what bounds it."""
+    result = Result(layer, Race({SUBJECT: [seconds]}, [peak]))
+    name = "gflops" if result.arithmetic else "gbytes_per_second"
+    return {name: result.work / seconds / 1e9, "share_of_peak": result.share, "peak": BOUNDS[result.bound]}

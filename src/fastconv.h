@@ -136,6 +136,9 @@ typedef struct {
     int item_bytes;
 } fc_map;
 
+/* The least of `count` numbers, NaN left out; infinity for none. */
+double fc_least(int64_t count, const double *x);
+
 /* mean and biased variance of each channel over everything else. */
 fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run);
 
@@ -224,7 +227,11 @@ fc_status fc_softmax_run(const fc_softmax *softmax, const void *x, void *y, cons
 fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *epilogue,
                       const fc_run *run);
 
-/* The ceilings: fused multiply-adds a second (as FLOP/s) and bytes read plus written a second by a large copy. */
-fc_status fc_measure_peak(const fc_run *run, double seconds, double *flops, double *bandwidth);
+/* The ceilings, a second: fused multiply-adds (as FLOP), bytes read plus written by a large copy, bytes of a large array that
+ * are only read. */
+typedef struct {
+    double flops, copying, reading;
+} fc_peak;
+fc_status fc_measure_peak(const fc_run *run, double seconds, fc_peak *peak);
 
 #endif

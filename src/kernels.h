@@ -227,6 +227,7 @@ typedef struct {
 
 /* Rows of `cols` items, `out_row` bytes apart, each put together of the same stretches of its source row:
  *   row r is at `source` + row[r], or all fill where row[r] is FC_NO_ROW or `row` is NULL.
+ * height: after so many rows row[] starts again, `plane` bytes further in the source.
  * end: NULL, or where rows follow each other and are written in their order, the first byte that must be left alone: a row
  * that ends a vector or more before it may be written beyond its end. Nothing but the stretches is read.
  * streamed: as in fc_pool_plane. past_cache: as in fc_affine, for long rows.
@@ -236,7 +237,8 @@ enum { FC_STRETCHES = 3 };
 typedef struct {
     const void *source;
     const ptrdiff_t *row;
-    int64_t rows, cols;
+    int64_t rows, cols, height;
+    ptrdiff_t plane;
     fc_stretch stretch[FC_STRETCHES];
     double fill;
     void *output;
@@ -360,6 +362,7 @@ typedef struct {
 
     double (*fma_peak)(int64_t rounds);                                /* FLOP done; reads the tile's own instruction mix */
     void (*copy_past_cache)(void *dst, const void *src, size_t bytes); /* both 64-byte aligned, bytes a multiple of 64 */
+    double (*sum_of_memory)(const void *src, size_t bytes);            /* bytes a multiple of 256 */
 } fc_kernels;
 
 /* The kernels of instruction set `isa` (an index into fc_isa_name) for items of 4 or 8 bytes; NULL where not compiled in. */

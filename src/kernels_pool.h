@@ -9,6 +9,8 @@
  *   out[p][c] = reduction over s of in[offset[s] + p][c],   0 <= p < px, 0 <= c < channels.
  * The maximum takes the first of equal values and any NaN. taps (max only, may be NULL): the winning s as integers as wide
  * as the item, -1 where nothing exceeded -inf; `channels` a pixel, without gaps. divisor (average only): divides the sum.
+ * Of windows in parts, all but the first are `started`: on top of what stands in the output, taps -1 where that stays; all but
+ * the last are `unfinished`: sums are not divided.
  */
 typedef struct {
     const void *input;
@@ -19,6 +21,7 @@ typedef struct {
     ptrdiff_t out_px;
     void *taps;
     double divisor;
+    int started, unfinished;
 } fc_pool_row;
 
 /* `count` positions along an axis, a dilation apart. */

@@ -183,6 +183,7 @@ NORM_ROWS = [
     ),
     *(row for name in VECTORS for row in of(NORMS, {"complex": {name: ones(4) * 1j}}, TypeError, name)),
     *of(NORMS, {"negative": {"running_var": np.array([1, 1, -1e-3, 1])}}, ValueError, "running_var"),
+    *of(NORMS, {"beside_nan": {"running_var": np.array([np.nan, -1, np.nan, 1])}}, ValueError, "running_var"),
     *of(NORMS, {"zero": {"eps": 0}, "negative": {"eps": -1e-5}, "nan": {"eps": math.nan}}, ValueError, "eps"),
     *of(NORMS, {"infinite": {"eps": math.inf}, "huge": {"eps": 10**400}}, ValueError, "eps"),
     *of(NORMS, {"none": {"eps": None}, "string": {"eps": "1e-5"}, "bool": {"eps": True}}, TypeError, "eps"),

@@ -149,7 +149,7 @@ def test_best_rival() -> None:
 
 def test_table_with_rivals() -> None:
     results = [result("a", fastconv=1.0, one=3.0, other=2.0), result("b", fastconv=1.0, other=8.0)]
-    lines = cells(results_table(results, ["one", "other"]), 5)
+    lines = cells(results_table(results, ["one", "other"]), 6)
     assert lines[0] == ["vs best", "vs one", "vs other"]
     assert lines[2:] == [
         ["2.00x other", "3.00x", "2.00x"],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +22,8 @@ from fastconv.benchmark.contenders import (
     operands,
 )
 from fastconv.benchmark.interleave import Contender, Peak
-from fastconv.benchmark.results import SUBJECT, Result, warning
+from fastconv.benchmark.machine import peak_probe
+from fastconv.benchmark.results import BOUNDS, SUBJECT, Result, warning
 from fastconv.cli import bench, demo
 from fastconv.cli.demo.comparison import Comparison
 from fastconv.cli.demo.stack import ReceptiveField
@@ -114,22 +117,39 @@ def test_disagreement_is_found() -> None:
 
 
 def test_ratios_are_medians_of_rounds() -> None:
-    race = interleave.Race({"fast": [1.0, 10.0, 1.0], "slow": [2.0, 30.0, 4.0]}, [Peak(4.0, 8.0)] * 3)
+    race = interleave.Race({"fast": [1.0, 10.0, 1.0], "slow": [2.0, 30.0, 4.0]}, [Peak(4.0, 8.0, 16.0)] * 3)
     assert race.speedup("fast", over="slow") == 3.0
-    assert race.share_of_flops("fast", 2.0) == 0.5
-    assert race.share_of_bandwidth("fast", 2.0) == 0.25
+    assert [race.share("fast", 2.0, bound) for bound in BOUNDS] == [0.5, 0.25, 0.125]
+    assert np.isnan(replace(race, peaks=[]).share("fast", 2.0, "flops"))
+
+
+def test_a_layer_is_held_to_what_bounds_it() -> None:
+    layer, *_ = layers.matching(layers.ADAPTIVE_POOLS, "large_adaptive_avg_56to1")
+    race = interleave.Race({SUBJECT: [1.0]}, [Peak(1.0, 2.0 * layer.nbytes, 1.0 * layer.nbytes)])
+    whole, halves = Result(layer, race), Result(replace(layer, out=28), race)
+    assert (whole.bound, whole.work) == ("reading", math.prod(layer.input_shape) * layers.ITEMSIZE)
+    assert whole.share == whole.work / layer.nbytes
+    assert (halves.bound, halves.work) == ("copying", halves.layer.nbytes)
+    assert (Result(layers.TINY, race).bound, Result(layers.TINY, race).work) == ("flops", layers.TINY.flops)
+    assert [Result(layer, race).bound for layer in layers.NORMS] == ["copying"] * len(layers.NORMS)
+
+
+def test_the_peak_is_measured() -> None:
+    peak = peak_probe(0.001)()
+    assert len(peak) == 3
+    assert min(peak) > 1e6
 
 
 def test_rounds_with_a_slow_probe_are_not_counted() -> None:
     speeds = iter([100.0, 99.0, 40.0, 98.0, 100.0])
     contenders = [Contender("nothing", lambda: None)]
     race = interleave.interleave(
-        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0), quiet=False
+        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0, 1.0), quiet=False
     )
     assert (race.rounds, race.dropped, race.noisy) == (4, 1, False)
     speeds = iter([100.0, 50.0, 40.0, 60.0, 70.0])
     race = interleave.interleave(
-        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0), quiet=False
+        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0, 1.0), quiet=False
     )
     assert (race.rounds, race.dropped, race.noisy) == (5, 0, True)
 

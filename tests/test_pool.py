@@ -9,9 +9,10 @@ import oracle
 import pytest
 from bounds import AVERAGE, assert_same_bits, assert_within, eps_of
 from calls import avg_pool, channels_first, channels_last, max_pool
-from cases import POOL_CASES, PoolCase, random_array
+from cases import LARGE_WINDOWS, POOL_CASES, PoolCase, random_array
 
 import fastconv as fc
+from fastconv._native import core
 
 Array = np.ndarray[Any, Any]
 
@@ -160,6 +161,33 @@ def test_window_beyond_a_padded_row(rows: int, dilation: int, isa: str) -> None:
         x, (rows, 9), stride=(1, 20), padding=((0, 0), (0, 4)), dilation=(1, dilation), ceil_mode=True
     )
     np.testing.assert_array_equal(y, x[:, :, :, ::dilation].max((2, 3), keepdims=True))
+
+
+@pytest.mark.parametrize("case", LARGE_WINDOWS, ids=str)
+def test_large_windows_of_arrays_with_gaps(case: PoolCase, dtype: Any, isa: str) -> None:
+    x = random_array(case.name, (*case.input[:-1], 2 * case.input[-1]), dtype)[..., ::2]
+    x[:, :1][x[:, :1] > 2] = np.nan
+    values, places = oracle.max_pool(x, case.kernel, dilation=case.dilation, **case.window)
+    y, indices = max_pool(case, x, return_indices=True)
+    np.testing.assert_array_equal(y, values)
+    np.testing.assert_array_equal(indices, places)
+    if case.dilation == 1:
+        x = random_array(case.name, x.shape[::-1], dtype).T
+        y, size = (oracle.avg_pool(array, case.kernel, **case.window) for array in (x, abs(x)))
+        terms = int(np.prod(oracle.per_axis(case.kernel, case.rank)))
+        assert_within(avg_pool(case, x), y, AVERAGE(terms) * eps_of(dtype) * size)
+
+
+def test_scratch_of_a_large_window_is_small(isa: str) -> None:
+    x = np.zeros((1, 2, 3000, 4000), np.float32)
+    x[0, :, 2999, 7] = 1
+    fc.max_pool2d(x[..., :8], 8, return_indices=True)
+    limit, before = core.cache_info()
+    for array in (x, x.transpose(0, 1, 3, 2)):
+        y, indices = fc.max_pool2d(array, array.shape[2:], return_indices=True)
+        assert y.min() == 1
+        assert set(indices.ravel()) == {2999 * 4000 + 7 if array is x else 7 * 3000 + 2999}
+    assert core.cache_info()[1] - before < 8 * 2**20 < limit
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])

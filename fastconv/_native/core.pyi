@@ -156,6 +156,9 @@ def adaptive_max_pool(input: Array, out: Array, indices: Array | None, run: Run,
 def adaptive_avg_pool(input: Array, out: Array, run: Run, /) -> None:
     """Pool with the windows that follow from the sizes."""
 
+def least(values: Array, /) -> float:
+    """Return the least of a contiguous float64 vector, NaN left out; infinity for none."""
+
 def batch_norm_statistics(input: Array, mean: Array, var: Array, run: Run, /) -> None:
     """Fill float64 vectors of length C with the mean and the biased variance over all other axes."""
 
@@ -230,8 +233,8 @@ def worst_index(indices: Array, run: Run, /) -> int:
 def max_unpool(input: Array, indices: Array, out: Array, run: Run, /) -> None:
     """Scatter; ``indices`` is int64, ``out`` C-contiguous or the channels-first view of such an array."""
 
-def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float]:
-    """Return (float32 FMA peak in FLOP/s, memory copy bandwidth in B/s: bytes read plus bytes written)."""
+def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float, float]:
+    """Return float32 FMA peak in FLOP/s, B/s of a memory copy (read plus written), B/s of reading alone."""
 
 STEPS: Final[tuple[str, ...]]  # kinds of steps of a `Program`: an index
 IN_ARENA: Final[int]  # places of values

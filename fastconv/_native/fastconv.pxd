@@ -89,6 +89,7 @@ cdef extern from "fastconv.h" nogil:
         const double *weight
         const double *bias
         double eps
+    double fc_least(int64_t count, const double *)
     fc_status fc_moments_of(const fc_map *, const fc_view *input, double *mean, double *variance, const fc_run *)
     fc_status fc_batch_norm(const fc_map *, const fc_normalisation *, const fc_view *input, const fc_view *output,
                             const fc_epilogue *, const fc_run *)
@@ -137,7 +138,9 @@ cdef extern from "fastconv.h" nogil:
         int item_bytes, logarithm
     fc_status fc_softmax_run(const fc_softmax *, const void *x, void *y, const fc_run *)
     fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *, const fc_run *)
-    fc_status fc_measure_peak(const fc_run *, double seconds, double *flops, double *bandwidth)
+    ctypedef struct fc_peak:
+        double flops, copying, reading
+    fc_status fc_measure_peak(const fc_run *, double seconds, fc_peak *)
 
 
 cdef extern from "workspace.h" nogil:

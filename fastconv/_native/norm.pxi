@@ -5,6 +5,12 @@ cdef void read_map(const Map *x, fc_map *map) noexcept:
     copy_sizes(x.size, map.size)
 
 
+def least(values, /):
+    cdef Py_ssize_t count = len(values)
+    cdef const double *data = <const double *>data_of(values)
+    return fc_least(count, data)
+
+
 def batch_norm_statistics(input, mean, var, tuple run, /):
     cdef Map x
     cdef fc_map map

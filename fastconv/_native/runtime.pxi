@@ -70,10 +70,10 @@ def cache_info():
 
 def measure_peak(int isa, int threads, double seconds, /):
     cdef fc_run run
-    cdef double flops = 0, bandwidth = 0
+    cdef fc_peak peak
     cdef fc_status status
     read_run((isa, threads, False), &run)
     with nogil:
-        status = fc_measure_peak(&run, seconds, &flops, &bandwidth)
+        status = fc_measure_peak(&run, seconds, &peak)
     check(status)
-    return flops, bandwidth
+    return peak.flops, peak.copying, peak.reading

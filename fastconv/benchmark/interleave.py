@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -36,14 +36,19 @@ MOST_OTHER_LOAD = 0.15
 
 
 class Peak(NamedTuple):
-    """What the hardware did in one probe: float32 FLOP/s, and bytes read plus written a second."""
+    """What the hardware did in one probe, a second.
+
+    float32 operations, bytes read plus written by a large copy, bytes of a large array that are only read.
+    """
 
     flops: float
-    bandwidth: float
+    copying: float
+    reading: float
 
 
 Probe = Callable[[], Peak]
 Clock = Callable[[], float]
+Bound = Literal["flops", "copying", "reading"]  # which of the three a layer cannot exceed
 
 
 @dataclass(frozen=True)
@@ -95,18 +100,12 @@ class Race:
         pairs = zip(self.seconds[over], self.seconds[name], strict=True)
         return statistics.median(slow / fast for slow, fast in pairs)
 
-    def share_of_flops(self, name: str, flops: float) -> float:
-        """Median over rounds of the arithmetic speed relative to that round's probe; NaN without probes."""
-        return self._share(name, flops, [peak.flops for peak in self.peaks])
-
-    def share_of_bandwidth(self, name: str, nbytes: float) -> float:
-        """Median over rounds of the traffic relative to that round's probe; NaN without probes."""
-        return self._share(name, nbytes, [peak.bandwidth for peak in self.peaks])
-
-    def _share(self, name: str, work: float, peaks: list[float]) -> float:
-        if not peaks:
+    def share(self, name: str, work: float, bound: Bound) -> float:
+        """Median over rounds of the speed relative to that round's probe; NaN without probes."""
+        if not self.peaks:
             return float("nan")
-        return statistics.median(work / s / p for s, p in zip(self.seconds[name], peaks, strict=True))
+        limits: list[float] = [getattr(peak, bound) for peak in self.peaks]
+        return statistics.median(work / s / p for s, p in zip(self.seconds[name], limits, strict=True))
 
 
 def require_agreement(contenders: Sequence[Contender]) -> None:

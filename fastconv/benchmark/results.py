@@ -6,11 +6,18 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from fastconv.benchmark.interleave import Contender, Probe, Race, interleave, require_agreement
-from fastconv.benchmark.layers import ConvLayer, Layer, TransposedLayer
+from fastconv.benchmark.interleave import Bound, Contender, Probe, Race, interleave, require_agreement
+from fastconv.benchmark.layers import ITEMSIZE, ConvLayer, Layer, TransposedLayer
 from fastconv.benchmark.report import figure, geometric_mean, markdown_table, percent, ratio
 
 SUBJECT = "fastconv"
+MAINLY_READS = 0.1  # of the bytes read are written, at the most
+BOUNDS: dict[Bound, str] = {"flops": "multiply-adds", "copying": "copying", "reading": "reading"}
+PEAK_NOTE = (
+    "of peak: share of what the next column names, measured in the same rounds. "
+    "multiply-adds: without any memory; copying: bytes read plus written by a large copy past the cache; "
+    "reading: bytes of a large array, for layers that write less than a tenth of what they read."
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,17 @@ class Result:
         return isinstance(self.layer, ConvLayer | TransposedLayer)
 
     @property
+    def bound(self) -> Bound:
+        """What the layer cannot exceed; where it writes less than a tenth of what it reads, reading alone."""
+        if self.arithmetic:
+            return "flops"
+        return "reading" if self._written < MAINLY_READS * (self.layer.nbytes - self._written) else "copying"
+
+    @property
     def work(self) -> int:
-        """Floating-point operations or bytes of one call."""
+        """Of one call, what its bound counts: floating-point operations, bytes, or the bytes it reads."""
+        if self.bound == "reading":
+            return self.layer.nbytes - self._written
         return self.layer.flops if self.arithmetic else self.layer.nbytes
 
     @property
@@ -46,9 +62,12 @@ class Result:
 
     @property
     def share(self) -> float:
-        """Share of the peak that was measured in the same rounds: of arithmetic or of bandwidth."""
-        share = self.race.share_of_flops if self.arithmetic else self.race.share_of_bandwidth
-        return share(self.subject, self.work)
+        """Share of the bound that was measured in the same rounds."""
+        return self.race.share(self.subject, self.work, self.bound)
+
+    @property
+    def _written(self) -> int:
+        return ITEMSIZE * math.prod(self.layer.output_shape)
 
     @property
     def others(self) -> list[str]:
@@ -91,12 +110,12 @@ def results_table(results: Sequence[Result], rivals: Collection[str] = ()) -> st
     columns = [[result.speedup_over_best(rivals) for result in results]] if rivals else []
     columns += [[result.speedup(name) for result in results] for name in others]
     ratios = [[value for value in values if not math.isnan(value)] for values in columns]
-    blank = ["", "", "", ""]
+    blank = [""] * 5
     rows.append(["geometric mean", *blank, *(ratio(geometric_mean(values)) for values in ratios)])
     rows.append(["least", *blank, *(ratio(min(values, default=float("nan"))) for values in ratios)])
     speed = "/".join(dict.fromkeys(result.unit for result in results))
     heads = [*(["vs best"] if rivals else []), *(f"vs {name}" for name in others)]
-    return markdown_table(["layer", "rounds", "ms", speed, "of peak", *heads], rows)
+    return markdown_table(["layer", "rounds", "ms", speed, "of peak", "peak of", *heads], rows)
 
 
 def warning(results: Sequence[Result]) -> str:
@@ -121,6 +140,7 @@ def _row(result: Result) -> list[str]:
         f"{figure(1e3 * race.minimum(result.subject))}/{figure(1e3 * seconds)}",
         figure(result.work / seconds / 1e9),
         percent(result.share),
+        BOUNDS[result.bound],
     ]
 
 

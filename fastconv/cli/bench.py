@@ -16,7 +16,15 @@ from fastconv.benchmark import layers as shapes
 from fastconv.benchmark.contenders import fastconv_contender, numpy_contender, operands
 from fastconv.benchmark.layers import Layer
 from fastconv.benchmark.machine import current_machine, peak_probe
-from fastconv.benchmark.results import Budget, Result, contender_names, measure, results_table, warning
+from fastconv.benchmark.results import (
+    PEAK_NOTE,
+    Budget,
+    Result,
+    contender_names,
+    measure,
+    results_table,
+    warning,
+)
 
 SELECTION = (
     "^(resnet50_conv1_7x7s2_224|resnet50_conv[2-5]_3x3_.*|resnet50_conv3_3x3s2_56|resnet50_conv4_(widen|narrow)_.*"
@@ -67,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         machine = str(current_machine())
         results = time_layers(chosen, Budget(args.rounds, args.seconds))
     print(f"fastconv {fc.__version__}, float32, {machine}")
-    print("ms: minimum/median of a call. of peak: of arithmetic or of memory, measured in the same rounds.\n")
+    print(f"ms: minimum/median of a call. {PEAK_NOTE}\n")
     print(warning(results), end="")
     for arithmetic in (True, False):
         part = [result for result in results if result.arithmetic is arithmetic]

@@ -128,7 +128,9 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
     weight = None if given[2] is None else arrays.as_array(given[2], "weight")
     dtype = arrays.promoted(x, weight)
     r = None if residual is None else arrays.like(residual, x.shape, "residual")
-    reads = (x, r, mean, var, scale, shift, *(array for array in given if isinstance(array, np.ndarray)))
+    reads: tuple[Array | None, ...] = ()
+    if out is not None:
+        reads = (x, r, mean, var, scale, shift, *(array for array in given if isinstance(array, np.ndarray)))
     result, plain = arrays.output(out, x.shape, dtype, reads)
     if count == 0:
         return result

@@ -31,7 +31,7 @@ ALWAYS_INLINE void max_tile(const fc_pool_row *t, const char *in, int64_t left, 
     vreal best[POOL_VECTORS];
     vint tap[POOL_VECTORS];
     UNROLLED for (int v = 0; v < vectors; v++) {
-        best[v] = splat(-(REAL)__builtin_inf());
+        best[v] = t->started ? load_up_to(out + v * VECTOR_BYTES, partial ? left : LANES) : splat(-(REAL)__builtin_inf());
         tap[v] = (vint){0} - 1;
     }
     for (int64_t s = 0; s < t->steps; s++)
@@ -50,14 +50,15 @@ ALWAYS_INLINE void max_tile(const fc_pool_row *t, const char *in, int64_t left, 
 ALWAYS_INLINE void avg_tile(const fc_pool_row *t, const char *in, int64_t left, int vectors, int partial, char *out)
 {
     vreal sum[POOL_VECTORS];
-    UNROLLED for (int v = 0; v < vectors; v++) sum[v] = (vreal){0};
+    UNROLLED for (int v = 0; v < vectors; v++)
+        sum[v] = t->started ? load_up_to(out + v * VECTOR_BYTES, partial ? left : LANES) : (vreal){0};
     for (int64_t s = 0; s < t->steps; s++)
         UNROLLED for (int v = 0; v < vectors; v++) {
             const char *at = in + t->offset[s] + v * VECTOR_BYTES;
             sum[v] += partial ? load_up_to(at, left) : load(at);
         }
     UNROLLED for (int v = 0; v < vectors; v++)
-        store_up_to(out + v * VECTOR_BYTES, sum[v] / (REAL)t->divisor, partial ? left : LANES);
+        store_up_to(out + v * VECTOR_BYTES, t->unfinished ? sum[v] : sum[v] / (REAL)t->divisor, partial ? left : LANES);
 }
 
 /* Every channel of every pixel: wide tiles, then single vectors, then the partial one. TILE(vectors, partial) */
@@ -88,12 +89,12 @@ ALWAYS_INLINE void avg_tile(const fc_pool_row *t, const char *in, int64_t left, 
 /* The positions s to s + steps of one window in all its channels, on top of what stands in the output. */
 ALWAYS_INLINE void add_positions(reduction_kind kind, const fc_pool_row *t, const char *input, int64_t s, int steps, char *output)
 {
-    const int last = s + steps == t->steps;
+    const int started = s || t->started, last = s + steps == t->steps && !t->unfinished;
     const char *in[POOL_STREAMS];
     UNROLLED for (int i = 0; i < POOL_STREAMS; i++) in[i] = input + t->offset[i < steps ? s + i : s];
     for (int64_t c = 0; c < t->channels; c += LANES) {
         const int64_t at = c * REAL_BYTES, left = t->channels - c;
-        vreal x = s ? load_up_to(output + at, left) : splat(neutral(kind));
+        vreal x = started ? load_up_to(output + at, left) : splat(neutral(kind));
         UNROLLED for (int i = 0; i < steps; i++) {
             x = reduce(kind, x, load_up_to(in[i] + at, left));
             fetch_near(in[i] + at + AHEAD_BYTES);

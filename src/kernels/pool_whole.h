@@ -9,11 +9,26 @@
 #include "pool.h"
 #include "transpose.h"
 
-enum { CHAINS = 4, LONG_PLANE = 2 * CHAINS * LANES };
+enum {
+    CHAINS = 4,
+    LONG_PLANE = 2 * CHAINS * LANES,
+    TOGETHER = LANES < 4 ? LANES : 4,
+    STREAM_CHAINS = 2,
+    STREAM_PLANE = 8192 / REAL_BYTES, /* two pages */
+};
 
 /* 0, 1, 2 ... */
 #define LANE(l, unused) (l)
 ALWAYS_INLINE vreal lane_numbers(void) { return (vreal){ALL_LANES(LANE, )}; }
+
+/* The items from i on. */
+ALWAYS_INLINE vreal add_rest(reduction_kind kind, vreal so_far, const REAL *plane, int64_t i, int64_t items)
+{
+    for (; i + LANES <= items; i += LANES) so_far = reduce(kind, so_far, load(plane + i));
+    if (i == items) return so_far;
+    const vmask present = greater(splat((REAL)(items - i)), lane_numbers());
+    return reduce(kind, so_far, blend(present, load_partial(plane + i, (int)(items - i)), splat(neutral(kind))));
+}
 
 /* Long planes in CHAINS sums, for each addition waits for the one before it. */
 ALWAYS_INLINE vreal plane_vector(reduction_kind kind, const REAL *plane, int64_t items, int is_long)
@@ -27,10 +42,23 @@ ALWAYS_INLINE vreal plane_vector(reduction_kind kind, const REAL *plane, int64_t
             UNROLLED for (int c = 0; c < CHAINS; c++) x[c] = reduce(kind, x[c], load(plane + i + c * LANES));
         so_far = reduce(kind, reduce(kind, x[0], x[1]), reduce(kind, x[2], x[3]));
     }
-    for (; i + LANES <= items; i += LANES) so_far = reduce(kind, so_far, load(plane + i));
-    if (i == items) return so_far;
-    const vmask present = greater(splat((REAL)(items - i)), lane_numbers());
-    return reduce(kind, so_far, blend(present, load_partial(plane + i, (int)(items - i)), splat(neutral(kind))));
+    return add_rest(kind, so_far, plane, i, items);
+}
+
+/* Planes of several pages in turn: the hardware fetches ahead to the end of a page, and until it follows the next one the
+ * others go on. */
+ALWAYS_INLINE void plane_streams(reduction_kind kind, const REAL *const plane[TOGETHER], int64_t items, vreal x[TOGETHER])
+{
+    vreal so_far[TOGETHER][STREAM_CHAINS];
+    int64_t i = 0;
+    UNROLLED for (int p = 0; p < TOGETHER; p++)
+        UNROLLED for (int c = 0; c < STREAM_CHAINS; c++) so_far[p][c] = splat(neutral(kind));
+    for (; i + STREAM_CHAINS * LANES <= items; i += STREAM_CHAINS * LANES)
+        UNROLLED for (int p = 0; p < TOGETHER; p++)
+            UNROLLED for (int c = 0; c < STREAM_CHAINS; c++)
+                so_far[p][c] = reduce(kind, so_far[p][c], load(plane[p] + i + c * LANES));
+    UNROLLED for (int p = 0; p < TOGETHER; p++)
+        x[p] = add_rest(kind, reduce(kind, so_far[p][0], so_far[p][1]), plane[p], i, items);
 }
 
 /* Lane l of the result reduces x[l]. */
@@ -41,13 +69,17 @@ ALWAYS_INLINE vreal reduce_lanes(reduction_kind kind, vreal x[LANES])
     return x[0];
 }
 
-ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, int is_long)
+typedef enum { SHORT, LONG, STREAMS } plane_kind;
+
+ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, plane_kind planes)
 {
     for (int64_t p = 0; p < t->planes; p += LANES) {
         const int64_t left = t->planes - p;
+        const REAL *plane[LANES];
         vreal x[LANES];
-        UNROLLED for (int i = 0; i < LANES; i++)
-            x[i] = plane_vector(kind, (const REAL *)((const char *)t->input + (p + (i < left ? i : 0)) * t->plane), t->items, is_long);
+        UNROLLED for (int i = 0; i < LANES; i++) plane[i] = (const REAL *)((const char *)t->input + (p + (i < left ? i : 0)) * t->plane);
+        if (planes == STREAMS) for (int i = 0; i < LANES; i += TOGETHER) plane_streams(kind, plane + i, t->items, x + i);
+        else UNROLLED for (int i = 0; i < LANES; i++) x[i] = plane_vector(kind, plane[i], t->items, planes == LONG);
         vreal y = reduce_lanes(kind, x);
         if (kind == REDUCE_SUM) y /= (REAL)t->divisor;
         store_up_to((REAL *)t->output + p, y, left);
@@ -56,8 +88,9 @@ ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, int 
 
 ALWAYS_INLINE void pool_whole(reduction_kind kind, const fc_pool_whole *t)
 {
-    if (t->items >= LONG_PLANE) pool_planes(kind, t, 1);
-    else pool_planes(kind, t, 0);
+    if (t->items >= STREAM_PLANE) pool_planes(kind, t, STREAMS);
+    else if (t->items >= LONG_PLANE) pool_planes(kind, t, LONG);
+    else pool_planes(kind, t, SHORT);
 }
 
 static void max_pool_whole(const fc_pool_whole *t) { pool_whole(REDUCE_MAX, t); }

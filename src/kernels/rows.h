@@ -86,6 +86,27 @@ ALWAYS_INLINE void gather_stretch(char *out, const char *in, ptrdiff_t step, int
     }
 }
 
+/* A row of fill, items side by side, and fill again, neither fill as long as a vector: whole vectors, each over what the one
+ * before it left too far. */
+ALWAYS_INLINE void put_padded(char *out, const char *in, vreal fill, int64_t head, int64_t count)
+{
+    const int64_t bytes = count * REAL_BYTES;
+    store(out, fill);
+    out += head * REAL_BYTES;
+    if (count < LANES) store(out, load_partial(in, (int)count));
+    else {
+        for (int64_t at = 0; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, load(in + at));
+        store(out + bytes - VECTOR_BYTES, load(in + bytes - VECTOR_BYTES));
+    }
+    store(out + bytes, fill);
+}
+
+ALWAYS_INLINE int is_padded(const fc_stretch *s)
+{
+    return s[0].filled && s[0].count < LANES && !s[1].filled && s[1].step == REAL_BYTES && s[1].count > 0 && s[2].filled
+        && s[2].count < LANES;
+}
+
 /* What is asked of every row again stays in registers only in a copy that no store can change. */
 ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
 {
@@ -93,17 +114,27 @@ ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
     const REAL value = (REAL)t.fill;
     const ireal fill = bits_of(&value);
     const char *last_beyond = t.end ? (const char *)t.end - t.cols * REAL_BYTES - VECTOR_BYTES : NULL;
+    const int padded = !past_cache && is_padded(t.stretch);
+    const char *plane = t.source;
     char *row = t.output;
-    for (int64_t r = 0; r < t.rows; r++, row += t.out_row) {
+    for (int64_t r = 0, h = 0; r < t.rows; r++, h++, row += t.out_row) {
         const int beyond = row <= last_beyond;
-        if (!t.row || t.row[r] == FC_NO_ROW) {
+        if (h == t.height) {
+            h = 0;
+            plane += t.plane;
+        }
+        if (!t.row || t.row[h] == FC_NO_ROW) {
             fill_stretch(row, fill, t.cols, beyond, past_cache);
             continue;
         }
-        const char *source = (const char *)t.source + t.row[r];
+        const char *source = plane + t.row[h];
         char *out = row;
         if (t.streamed)
             for (int64_t at = 0; at < t.cols * REAL_BYTES; at += BLOCK_BYTES) fetch_near(source + at + AHEAD_BYTES);
+        if (padded && beyond) {
+            put_padded(out, source + t.stretch[1].offset, (vreal)((vint){0} + fill), t.stretch[0].count, t.stretch[1].count);
+            continue;
+        }
         UNROLLED for (int i = 0; i < FC_STRETCHES; i++) {
             const fc_stretch s = t.stretch[i];
             if (s.count == 0) continue;

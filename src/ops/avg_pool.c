@@ -20,6 +20,7 @@ static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_po
         .steps = run->count, .px = run->px, .channels = line->channels,
         .output = line->output + run->col * line->out_px, .out_px = line->out_px,
         .divisor = job->average->divisor_override ? (double)job->average->divisor_override : size,
+        .started = run->started, .unfinished = run->unfinished,
     };
     job->kernels->avg_pool(&t);
 }

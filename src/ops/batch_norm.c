@@ -4,6 +4,7 @@
  * where their channels do (a vector of parameters). Moments are summed over pieces of fixed size whose sums are added in
  * a fixed order, so their bits do not depend on the number of threads. Ioffe & Szegedy 2015.
  */
+#include <math.h>
 #include <string.h>
 
 #include "norm.h"
@@ -140,6 +141,13 @@ static fc_team team_for(const fc_map *map, const fc_run *run)
                        * (double)map->size[2];
     if (items < FC_SERIAL_WORK / 4) team.threads = 1;
     return team;
+}
+
+double fc_least(int64_t count, const double *x)
+{
+    double least = INFINITY;
+    for (int64_t i = 0; i < count; i++) least = x[i] < least ? x[i] : least;
+    return least;
 }
 
 fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run)

@@ -12,7 +12,8 @@ static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_po
 {
     const ptrdiff_t step = job->windows.even.stride[2] * line->px;
     fc_pool_row t = {.input = line->input, .px_stride = step, .offset = run->offset, .steps = run->count, .px = run->px,
-                     .channels = line->channels, .output = line->output + run->col * line->out_px, .out_px = line->out_px};
+                     .channels = line->channels, .output = line->output + run->col * line->out_px, .out_px = line->out_px,
+                     .started = run->started};
     if (!job->indices.data) {
         job->kernels->max_pool(&t);
         return;
@@ -26,6 +27,7 @@ static void reduce(const fc_pool_job *job, const fc_pool_line *line, const fc_po
         job->kernels->max_pool(&t);
         for (int64_t c = 0; c < line->channels; c++) {
             const int64_t won = winner(run->winners, c, job->pool.item_bytes);
+            if (won < 0 && run->started) continue;
             *(int64_t *)(indices + c * stride[1]) =
                 run->count ? run->index[won < 0 ? 0 : won] + p * job->windows.even.stride[2] : 0;
         }

@@ -108,14 +108,16 @@ static ptrdiff_t plane_of(const fc_pad_job *job, int64_t plane)
 static void write_patch(const void *context, const fc_patch *patch)
 {
     const fc_pad_job *job = context;
+    const fc_padded_axis *planes = job->axes == 3 && is_whole(&job->axis[0]) ? &job->axis[0] : NULL;
     const int64_t height = job->axis[job->axes - 2].out;
     int64_t plane = patch->first_row / height, row = patch->first_row % height;
     fc_rows t = {.cols = patch->cols, .fill = job->value, .output = patch->out, .out_row = patch->out_row,
+                 .height = height, .plane = planes ? planes->stride : 0,
                  .end = patch->end, .streamed = patch->streamed, .past_cache = patch->past_cache};
     fc_cut_stretches(job->axis[job->axes - 1].stretch, patch->first_col, patch->cols, t.stretch);
-    for (int64_t left = patch->rows; left > 0; left -= t.rows, plane++, row = 0) {
+    for (int64_t left = patch->rows; left > 0; left -= t.rows, plane += fc_ceil_div(t.rows, height), row = 0) {
         const ptrdiff_t offset = plane_of(job, plane);
-        t.rows = fc_min(height - row, left);
+        t.rows = planes && row == 0 && left > height ? left / height * height : fc_min(height - row, left);
         t.row = offset == FC_NO_ROW ? NULL : job->table + row;
         t.source = offset == FC_NO_ROW ? job->input : job->input + offset;
         job->kernels->copy_rows(&t);

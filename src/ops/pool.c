@@ -4,6 +4,7 @@
  *
  *   16 planes, rows of a band  ->  transposed: pixels of 16 channels  ->  pooled  ->  transposed back into the output
  *
+ * Of large windows a part at a time is listed; of those larger than WINDOW_BYTES in scratch, a part at a time is transposed too.
  * Where windows lie is asked of pool_window.c, clipped at the edges, so there is no padding to write.
  */
 #include "pool.h"
@@ -11,30 +12,116 @@
 #include "store.h"
 #include "../sizes.h"
 
-enum { BAND_BYTES = 96 * 1024, LONG_ROW = 2048, TASKS_A_THREAD = 4, LEAST_PART_BYTES = 512 };
+enum {
+    BAND_BYTES = 96 * 1024,
+    WINDOW_BYTES = 1 << 20,
+    MOST_TAPS = 4096,
+    LONG_ROW = 2048,
+    TASKS_A_THREAD = 4,
+    LEAST_PART_BYTES = 512,
+};
 
 int fc_channels_last(const fc_view *input, const fc_view *output, int64_t channels, int item_bytes)
 {
     return channels > 1 && input->stride[1] == item_bytes && output->stride[1] == item_bytes;
 }
 
-/* List the kernel positions of the run that starts at `col`. */
-static fc_pool_span run_at(const fc_pool_job *job, const fc_pool_line *line, int64_t col)
+/* List the kernel positions of a part of the windows. */
+static void list_part(const fc_pool_job *job, const fc_pool_line *line, const fc_pool_taps part[FC_SPATIAL], fc_pool_span *run)
 {
     const fc_window *w = &job->windows.even;
-    const fc_pool_taps cols = fc_taps_of(&job->windows, 2, col);
     ptrdiff_t *offset = (ptrdiff_t *)line->scratch;
     int64_t *index = (int64_t *)(line->scratch + job->taps_bytes);
-    int64_t count = 0;
-    for (int64_t i = 0; i < line->slices.count; i++)
-        for (int64_t j = 0; j < line->rows.count; j++)
-            for (int64_t k = 0; k < cols.count; k++) {
-                const int64_t d = line->slices.first + i * w->dilation[0], h = line->rows.first + j * w->dilation[1];
-                const int64_t v = cols.first + k * w->dilation[2];
-                offset[count] = (d - line->d_first) * line->slice + (h - line->h_first) * line->row + (v - line->v_first) * line->px;
-                index[count++] = (d * w->in[1] + h) * w->in[2] + v;
+    run->count = 0;
+    for (int64_t i = 0; i < part[0].count; i++)
+        for (int64_t j = 0; j < part[1].count; j++)
+            for (int64_t k = 0; k < part[2].count; k++) {
+                const int64_t d = part[0].first + i * w->dilation[0], h = part[1].first + j * w->dilation[1];
+                const int64_t v = part[2].first + k * w->dilation[2], at = run->count++;
+                offset[at] = (d - line->d_first) * line->slice + (h - line->h_first) * line->row + (v - line->v_first) * line->px;
+                index[at] = (d * w->in[1] + h) * w->in[2] + v;
             }
-    return (fc_pool_span){col, fc_run_length(&job->windows, col), count, offset, index, line->scratch + 2 * job->taps_bytes};
+    run->offset = offset;
+    run->index = index;
+    run->winners = line->scratch + 2 * job->taps_bytes;
+}
+
+/* Transpose a box of one channel block into scratch: [slice][row][col][lane]. */
+static void lay_out(const fc_pool_job *job, fc_pool_line *line, fc_clip slices, fc_clip rows, fc_clip cols)
+{
+    const fc_window *w = &job->windows.even;
+    const int item = job->pool.item_bytes;
+    const ptrdiff_t *in = job->input.stride;
+    const char *block = (const char *)job->input.data + line->sample * in[0] + line->channel * in[1];
+    const int64_t width = cols.to - cols.from;
+    line->row = width * FC_BLOCK_BYTES;
+    line->slice = (rows.to - rows.from) * line->row;
+    line->d_first = slices.from;
+    line->h_first = rows.from;
+    line->v_first = cols.from;
+    const int joined = width == w->in[2] && in[3] == width * item && in[4] == item;
+    const int64_t step = joined ? fc_max(1, rows.to - rows.from) : 1;
+    for (int64_t d = slices.from; d < slices.to; d++)
+        for (int64_t h = rows.from; h < rows.to; h += step) {
+            const char *row = block + d * in[2] + h * in[3] + cols.from * in[4];
+            fc_transpose t = {
+                .blocked = (char *)line->input + (d - slices.from) * line->slice + (h - rows.from) * line->row,
+                .block_stride = FC_BLOCK_BYTES, .planar = (void *)row, .plane_stride = in[1],
+                .pixels = step * width, .channels = line->channels,
+            };
+            if (in[4] != item) {
+                for (int64_t c = 0; c < line->channels; c++)
+                    job->kernels->gather(line->gathered + c * width * item, row + c * in[1], in[4], width);
+                t.planar = line->gathered;
+                t.plane_stride = width * item;
+            }
+            job->kernels->to_blocked(&t);
+        }
+}
+
+/* What positions span. */
+static fc_clip span_of(const fc_pool_job *job, int axis, fc_pool_taps taps)
+{
+    return (fc_clip){taps.first, taps.first + (taps.count - 1) * job->windows.even.dilation[axis] + 1};
+}
+
+/* Part i of a window along an axis. */
+static fc_pool_taps part_of(const fc_pool_job *job, int axis, fc_pool_taps window, int64_t i)
+{
+    const int64_t skipped = i * job->part_taps[axis];
+    return (fc_pool_taps){window.first + skipped * job->windows.even.dilation[axis],
+                          fc_min(job->part_taps[axis], window.count - skipped)};
+}
+
+static void reduce_part(const fc_pool_job *job, fc_pool_line *line, const fc_pool_taps part[FC_SPATIAL], fc_pool_span *run)
+{
+    if (job->by_parts && part[0].count && part[1].count && part[2].count)
+        lay_out(job, line, span_of(job, 0, part[0]), span_of(job, 1, part[1]), span_of(job, 2, part[2]));
+    list_part(job, line, part, run);
+    job->reduce(job, line, run);
+}
+
+/* A run of pixels, their windows whole or part by part, in the order of the positions. */
+static void reduce_run(const fc_pool_job *job, fc_pool_line *line, int64_t col, int64_t px)
+{
+    const fc_pool_taps window[FC_SPATIAL] = {line->slices, line->rows, fc_taps_of(&job->windows, 2, col)};
+    const int64_t *most = job->part_taps;
+    fc_pool_span run = {.col = col, .px = px};
+    if (window[0].count <= most[0] && window[1].count <= most[1] && window[2].count <= most[2]) {
+        reduce_part(job, line, window, &run);
+        return;
+    }
+    int64_t parts[FC_SPATIAL];
+    for (int i = 0; i < FC_SPATIAL; i++) parts[i] = fc_max(1, fc_ceil_div(window[i].count, most[i]));
+    const int64_t count = parts[0] * parts[1] * parts[2];
+    for (int64_t i = 0; i < count; i++) {
+        const fc_pool_taps part[FC_SPATIAL] = {part_of(job, 0, window[0], i / parts[2] / parts[1]),
+                                               part_of(job, 1, window[1], i / parts[2] % parts[1]),
+                                               part_of(job, 2, window[2], i % parts[2])};
+        run.unfinished = i + 1 < count;
+        reduce_part(job, line, part, &run);
+        run.started = 1;
+    }
 }
 
 /* One of the pieces that the row is cut into. */
@@ -44,10 +131,9 @@ static void reduce_line(const fc_pool_job *job, fc_pool_line *line, int64_t piec
     line->slices = fc_taps_of(&job->windows, 0, line->d);
     line->rows = fc_taps_of(&job->windows, 1, line->h);
     for (int64_t col = piece * job->piece_cols; col < end;) {
-        fc_pool_span run = run_at(job, line, col);
-        run.px = fc_min(run.px, end - col);
-        job->reduce(job, line, &run);
-        col += run.px;
+        const int64_t px = fc_min(fc_run_length(&job->windows, col), end - col);
+        reduce_run(job, line, col, px);
+        col += px;
     }
 }
 
@@ -69,35 +155,6 @@ static void channels_last_task(void *context, int64_t task, int thread)
     reduce_line(job, &line, piece);
 }
 
-/* Transpose what a band needs of one channel block into scratch: [slice][row][col][lane]. */
-static void lay_out_band(const fc_pool_job *job, const fc_pool_line *line, fc_clip slices, fc_clip rows, fc_clip cols,
-                         char *gathered)
-{
-    const fc_window *w = &job->windows.even;
-    const int item = job->pool.item_bytes;
-    const ptrdiff_t *in = job->input.stride;
-    const char *block = (const char *)job->input.data + line->sample * in[0] + line->channel * in[1];
-    const int64_t width = cols.to - cols.from;
-    const int joined = width == w->in[2] && in[3] == width * item && in[4] == item;
-    const int64_t step = joined ? fc_max(1, rows.to - rows.from) : 1;
-    for (int64_t d = slices.from; d < slices.to; d++)
-        for (int64_t h = rows.from; h < rows.to; h += step) {
-            const char *row = block + d * in[2] + h * in[3] + cols.from * in[4];
-            fc_transpose t = {
-                .blocked = (char *)line->input + (d - slices.from) * line->slice + (h - rows.from) * line->row,
-                .block_stride = FC_BLOCK_BYTES, .planar = (void *)row, .plane_stride = in[1],
-                .pixels = step * width, .channels = line->channels,
-            };
-            if (in[4] != item) {
-                for (int64_t c = 0; c < line->channels; c++)
-                    job->kernels->gather(gathered + c * width * item, row + c * in[1], in[4], width);
-                t.planar = gathered;
-                t.plane_stride = width * item;
-            }
-            job->kernels->to_blocked(&t);
-        }
-}
-
 /* A band of output rows of one channel block. */
 static void block_task(void *context, int64_t task, int thread)
 {
@@ -109,20 +166,16 @@ static void block_task(void *context, int64_t task, int thread)
     const int64_t volume = plane / w->out[0];
     const int64_t rows = fc_min(job->band_rows, w->out[1] - first);
     char *own = job->threads + (size_t)thread * job->thread_bytes, *input = own + job->head_bytes;
-    char *output = input + job->input_bytes, *gathered = output + job->output_bytes;
+    char *output = input + job->input_bytes;
 
     fc_pool_line line = {.sample = volume / blocks, .channel = volume % blocks * block, .d = plane % w->out[0],
-                         .input = input, .px = FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES, .scratch = own};
+                         .input = input, .px = FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES, .scratch = own,
+                         .gathered = output + job->output_bytes};
     line.channels = fc_min(block, job->pool.channels - line.channel);
     const int64_t col = piece * job->piece_cols, cols = fc_min(job->piece_cols, w->out[2] - col);
-    const fc_clip slices = fc_extent_of(&job->windows, 0, line.d, 1), in_rows = fc_extent_of(&job->windows, 1, first, rows);
-    const fc_clip in_cols = fc_extent_of(&job->windows, 2, col, cols);
-    line.row = (in_cols.to - in_cols.from) * FC_BLOCK_BYTES;
-    line.slice = (in_rows.to - in_rows.from) * line.row;
-    line.d_first = slices.from;
-    line.h_first = in_rows.from;
-    line.v_first = in_cols.from;
-    lay_out_band(job, &line, slices, in_rows, in_cols, gathered);
+    if (!job->by_parts)
+        lay_out(job, &line, fc_extent_of(&job->windows, 0, line.d, 1), fc_extent_of(&job->windows, 1, first, rows),
+                fc_extent_of(&job->windows, 2, col, cols));
     const ptrdiff_t out_row = job->piece_cols * FC_BLOCK_BYTES;
     for (int64_t r = 0; r < rows; r++) {
         line.h = first + r;
@@ -168,15 +221,37 @@ static void plan_parts(fc_pool_job *job, int threads)
     job->parts = fc_ceil_div(channels, job->part_channels);
 }
 
-/* Sizes of a thread's scratch: | offsets | indices | winners || band in | band out | gathered rows |. */
+/* Pixels that a part of a window spans in scratch. */
+static int64_t part_span(const fc_pool_job *job, int axis)
+{
+    return (job->part_taps[axis] - 1) * (job->by_parts ? job->windows.even.dilation[axis] : 1) + 1;
+}
+
+/* Parts of at most MOST_TAPS positions; if they are laid out by themselves, of so many pixels with what lies between them. */
+static void plan_window_parts(fc_pool_job *job)
+{
+    int64_t room = MOST_TAPS;
+    for (int i = FC_SPATIAL - 1; i >= 0; i--) {
+        const int64_t step = job->by_parts ? job->windows.even.dilation[i] : 1;
+        job->part_taps[i] = fc_min(job->windows.even.kernel[i], (room - 1) / step + 1);
+        room = fc_max(1, room / part_span(job, i));
+    }
+}
+
+/* Sizes of a thread's scratch: | offsets | indices | winners || band or part in | band out | gathered rows |. */
 static void plan_scratch(fc_pool_job *job, int last, int threads)
 {
     const fc_window *w = &job->windows.even;
-    job->taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
-    job->taps_bytes = fc_aligned((size_t)job->taps * sizeof(int64_t));
+    const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2];
     const int64_t channels = last ? job->pool.channels : job->kernels->block;
-    job->piece_cols = fc_max(1, fc_min(w->out[2], FC_POOL_TASK_WORK / job->taps / channels));
+    job->by_parts = !last && band_bytes(&job->windows, 1, 1) > WINDOW_BYTES;
+    plan_window_parts(job);
+    job->taps_bytes = fc_aligned((size_t)(job->part_taps[0] * job->part_taps[1] * job->part_taps[2]) * sizeof(int64_t));
+    job->piece_cols = fc_max(1, fc_min(w->out[2], FC_POOL_TASK_WORK / taps / channels));
     if (!last) job->piece_cols = fc_min(job->piece_cols, fc_max(LONG_ROW, 4 * (w->kernel[2] - 1) * w->dilation[2]));
+    if (job->by_parts) job->piece_cols = 1;
+    else while (!last && job->piece_cols > 1 && band_bytes(&job->windows, 1, job->piece_cols) > 2 * WINDOW_BYTES)
+        job->piece_cols = (job->piece_cols + 1) / 2;
     job->pieces = fc_ceil_div(w->out[2], job->piece_cols);
     job->thread_bytes = job->head_bytes = 2 * job->taps_bytes + fc_aligned((size_t)(channels * job->pool.item_bytes));
     if (last) {
@@ -184,14 +259,15 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
         return;
     }
     const int64_t planes = job->pool.batch * w->out[0] * ((job->pool.channels + channels - 1) / channels);
-    job->band_rows = fc_pool_band_rows(w, planes, threads);
+    job->band_rows = job->by_parts ? 1 : fc_pool_band_rows(w, planes, threads);
     while (job->band_rows > 1 && band_bytes(&job->windows, job->band_rows, job->piece_cols) > BAND_BYTES)
         job->band_rows = (job->band_rows + 1) / 2;
     job->bands = fc_ceil_div(w->out[1], job->band_rows);
-    job->input_bytes = band_bytes(&job->windows, job->band_rows, job->piece_cols);
+    const int64_t row = job->by_parts ? part_span(job, 2) : fc_most_seen(&job->windows, 2, job->piece_cols);
+    job->input_bytes = job->by_parts ? (size_t)(part_span(job, 0) * part_span(job, 1) * row) * FC_BLOCK_BYTES
+                                     : band_bytes(&job->windows, job->band_rows, job->piece_cols);
     job->output_bytes = (size_t)(job->band_rows * job->piece_cols) * FC_BLOCK_BYTES;
-    job->thread_bytes += job->input_bytes + job->output_bytes
-                       + (size_t)fc_most_seen(&job->windows, 2, job->piece_cols) * FC_BLOCK_BYTES;
+    job->thread_bytes += job->input_bytes + job->output_bytes + (size_t)row * FC_BLOCK_BYTES;
 }
 
 /* The ways to walk: how many tasks, and what one is. */

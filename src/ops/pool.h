@@ -17,11 +17,14 @@ typedef struct {
     char *output;
     ptrdiff_t out_px;
     char *scratch; /* of the thread */
+    char *gathered; /* part of it: a row of a channel block whose items are not side by side */
 } fc_pool_line;
 
-/* The kernel positions inside the input for a run of output pixels that all have the same ones. */
+/* The kernel positions inside the input, or a part of them, for a run of output pixels that all have the same ones. Parts
+ * come in the order of the positions; started, unfinished: as in fc_pool_row. */
 typedef struct {
     int64_t col, px, count;
+    int started, unfinished;
     const ptrdiff_t *offset; /* bytes from the line's input */
     const int64_t *index;    /* flat position in the plane, for the run's first pixel */
     char *winners;           /* scratch for one pixel's taps */
@@ -52,7 +55,9 @@ struct fc_pool_job {
     int64_t planes, pitch, rows_together; /* planes of a task; see fc_pool_plane */
     int packed, joined, merged, streamed, past_cache;
     int64_t stage_rows; /* of outputs that are put together in `stage_bytes` of scratch and go past the cache from there; 0: none */
-    int64_t band_rows, bands, taps; /* output rows of a task; kernel positions */
+    int64_t band_rows, bands;       /* output rows of a task */
+    int64_t part_taps[FC_SPATIAL];  /* kernel positions of a part of a window, along each axis */
+    int by_parts;                   /* channel blocks: a part of one window in scratch at a time, instead of a band */
     int64_t piece_cols, pieces;     /* output columns of a task */
     int64_t part_channels, parts;   /* channels of a task, where pixels are pooled */
     char *threads;

@@ -64,7 +64,7 @@ static void write_patch(const void *context, const fc_patch *patch)
     const fc_window *w = &job->unfolding->window;
     const int64_t height = w->out[1], taps = w->kernel[1] * w->kernel[2];
     int64_t plane = patch->first_row / height, row = patch->first_row % height;
-    fc_rows t = {.cols = patch->cols, .output = patch->out, .out_row = patch->out_row, .end = patch->end,
+    fc_rows t = {.cols = patch->cols, .height = patch->rows, .output = patch->out, .out_row = patch->out_row, .end = patch->end,
                  .past_cache = patch->past_cache};
     for (int64_t left = patch->rows; left > 0; left -= t.rows, plane++, row = 0) {
         const int64_t tap = plane % taps, channel = plane / taps % job->unfolding->channels;

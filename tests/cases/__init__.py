@@ -8,13 +8,14 @@ from cases.adaptive_pool import ADAPTIVE_POOL_CASES, AdaptivePoolCase
 from cases.conv import CONV_CASES, ConvCase
 from cases.conv_transpose import TRANSPOSED_CASES, TransposedCase
 from cases.data import DISTRIBUTIONS, random_array
-from cases.pool import POOL_CASES, PoolCase
+from cases.pool import LARGE_WINDOWS, POOL_CASES, PoolCase
 from cases.rearrange import PAD_CASES, UNFOLD_CASES, PadCase, UnfoldCase
 
 __all__ = [
     "ADAPTIVE_POOL_CASES",
     "CONV_CASES",
     "DISTRIBUTIONS",
+    "LARGE_WINDOWS",
     "PAD_CASES",
     "POOL_CASES",
     "TRANSPOSED_CASES",

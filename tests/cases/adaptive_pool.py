@@ -54,4 +54,7 @@ ADAPTIVE_POOL_CASES = [
     AdaptivePoolCase("rows_worth_threads", (1, 3, 300, 130), (71, 50)),
     AdaptivePoolCase("close_windows_with_one_more_column", (1, 3, 61, 224), (30, 100)),
     AdaptivePoolCase("channels_worth_threads", (1, 530, 24, 24), (1, 1)),
+    AdaptivePoolCase("windows_of_5000_positions", (1, 17, 140, 149), (2, 2)),
+    AdaptivePoolCase("windows_of_20000_positions", (1, 3, 283, 290), (2, 2)),
+    AdaptivePoolCase("window_of_300x60_positions", (1, 2, 300, 60), (1, 1)),
 ]

@@ -34,6 +34,20 @@ class PoolCase:
         return {"stride": self.stride, "padding": self.padding, "ceil_mode": self.ceil_mode}
 
 
+# Positions are listed 4,096 at a time, and laid out in scratch at most 16,384 at a time.
+LARGE_WINDOWS = [
+    PoolCase("4096_positions", (1, 3, 70, 67), 64, 3),
+    PoolCase("4097_positions", (1, 2, 5000), 4097, 300),
+    PoolCase("9900_positions", (2, 18, 110, 93), (110, 90)),
+    PoolCase("9000_positions_padding", (1, 5, 21_000), 9000, 4000, 4500, ceil_mode=True),
+    PoolCase("17000_positions", (1, 2, 20_000), 17_000, 1500, 300),
+    PoolCase("140x130_positions", (1, 3, 180, 150), (140, 130), (30, 45), (60, 50), ceil_mode=True),
+    PoolCase("3d_19800_positions", (1, 2, 31, 34, 35), (25, 24, 33), (3, 5, 2)),
+    PoolCase("3x4_dilation_100x90", (1, 17, 300, 290), (3, 4), (45, 7), (1, 2), dilation=(100, 90)),
+    PoolCase("70x60_dilation_3x2", (1, 3, 215, 131), (70, 60), (2, 5), dilation=(3, 2)),
+    PoolCase("5_positions_dilation_5000", (1, 2, 20_301), 5, 150, 1, dilation=5000),
+]
+
 POOL_CASES = [
     *(PoolCase(f"width_{w}_3x3_stride_2", (1, 3, 5, w), 3, 2, 1) for w in range(1, 41)),
     *(PoolCase(f"width_{w}_2x2", (1, 2, 4, w), 2) for w in range(2, 41)),
@@ -80,4 +94,5 @@ POOL_CASES = [
     PoolCase("bands_dilation_ceil_mode", (1, 3, 200, 203), 3, 2, 1, dilation=3, ceil_mode=True),
     PoolCase("bands_of_a_wide_row", (1, 2, 60000), 3, 2, 1),
     PoolCase("bands_3d", (1, 6, 20, 40, 41), 2, 2, 1, ceil_mode=True),
+    *LARGE_WINDOWS,
 ]

@@ -59,6 +59,7 @@ PAD_CASES = [
     *(PadCase(f"crop_to_one_{m}", (1, 2, 5), (-2, -2), m) for m in MODES),
     *(PadCase(f"last_axis_whole_{m}", (3, 4, 20), (0, 0, 2, 1), m) for m in MODES),
     *(PadCase(f"long_row_in_pieces_{m}", (1, 1, 70_001), (5, 130), m) for m in MODES),
+    *(PadCase(f"planes_of_several_tasks_{m}", (2, 150, 7, 7), (1, 1, 1, 1), m) for m in MODES),
     PadCase("reflect_what_is_cropped", (1, 1, 5), (-5, 1), "reflect"),
     PadCase("reflect_alone", (1, 1, 5), (4, -5), "reflect"),
     PadCase("replicate_beyond_the_input", (1, 1, 5), (-6, 6), "replicate"),

@@ -113,6 +113,8 @@ def flag(value: object, name: str) -> bool:
 
 def floating(value: object, name: str) -> float:
     """Return a real number, NaN and infinities included."""
+    if type(value) is float:
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a real number, got {_short(value)}")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv._native import core as native
 from fastconv.functional.checks import arguments, arrays
 from fastconv.functional.checks.annotations import Array
 
@@ -24,7 +25,7 @@ def statistics(mean: object, var: object, channels: int) -> Running:
     """Return both as float64 vectors, None for None; a variance is not negative."""
     m = arrays.vector(mean, channels, arrays.FLOAT64, NAMES[0])
     v = arrays.vector(var, channels, arrays.FLOAT64, NAMES[1])
-    if v is not None and bool((v < 0).any()):
+    if v is not None and native.least(v) < 0:
         raise ValueError(f"running_var has a negative entry, {v[v < 0][0]}: a variance is at least 0")
     return m, v
 
