@@ -9,7 +9,7 @@
 #include "../kernels.h"
 #include "../simd.h"
 
-enum { POOL_VECTORS = 4, POOL_STREAMS = 4, STREAM_STEPS = 32 };
+enum { POOL_VECTORS = 4, POOL_STREAMS = 4, STREAM_STEPS = 32, POOL_PX = 8 / BLOCK_VECTORS };
 
 typedef enum { REDUCE_MAX, REDUCE_SUM } reduction_kind;
 
@@ -59,6 +59,34 @@ ALWAYS_INLINE void avg_tile(const fc_pool_row *t, const char *in, int64_t left, 
         }
     UNROLLED for (int v = 0; v < vectors; v++)
         store_up_to(out + v * VECTOR_BYTES, t->unfinished ? sum[v] : sum[v] / (REAL)t->divisor, partial ? left : LANES);
+}
+
+/* Neighbouring pixels of one channel block, as networks have it between their steps. */
+ALWAYS_INLINE void block_tile(reduction_kind kind, const fc_pool_row *t, int64_t p, int px)
+{
+    const char *in = (const char *)t->input + p * t->px_stride;
+    char *out = (char *)t->output + p * t->out_px;
+    vreal so_far[POOL_PX][BLOCK_VECTORS];
+    UNROLLED for (int i = 0; i < px; i++)
+        UNROLLED for (int v = 0; v < BLOCK_VECTORS; v++)
+            so_far[i][v] = t->started ? load(out + i * t->out_px + v * VECTOR_BYTES) : splat(neutral(kind));
+    for (int64_t s = 0; s < t->steps; s++) {
+        const char *at = in + t->offset[s];
+        UNROLLED for (int i = 0; i < px; i++)
+            UNROLLED for (int v = 0; v < BLOCK_VECTORS; v++)
+                so_far[i][v] = reduce(kind, so_far[i][v], load(at + i * t->px_stride + v * VECTOR_BYTES));
+    }
+    const int mean = kind == REDUCE_SUM && !t->unfinished;
+    UNROLLED for (int i = 0; i < px; i++)
+        UNROLLED for (int v = 0; v < BLOCK_VECTORS; v++)
+            store(out + i * t->out_px + v * VECTOR_BYTES, mean ? so_far[i][v] / (REAL)t->divisor : so_far[i][v]);
+}
+
+ALWAYS_INLINE void pool_block(reduction_kind kind, const fc_pool_row *t)
+{
+    int64_t p = 0;
+    for (; p + POOL_PX <= t->px; p += POOL_PX) block_tile(kind, t, p, POOL_PX);
+    for (; p < t->px; p++) block_tile(kind, t, p, 1);
 }
 
 /* Every channel of every pixel: wide tiles, then single vectors, then the partial one. TILE(vectors, partial) */
@@ -116,18 +144,22 @@ ALWAYS_INLINE void pool_stream(reduction_kind kind, const fc_pool_row *t)
     }
 }
 
+ALWAYS_INLINE int is_block(const fc_pool_row *t) { return t->channels == BLOCK_VECTORS * LANES; }
+
 ALWAYS_INLINE int is_stream(const fc_pool_row *t) { return t->steps >= STREAM_STEPS && t->channels > POOL_VECTORS * LANES; }
 
 static void max_pool(const fc_pool_row *t)
 {
     if (t->taps) POOL_ROW(MAX_TAPS_TILE)
+    else if (is_block(t)) pool_block(REDUCE_MAX, t);
     else if (is_stream(t)) pool_stream(REDUCE_MAX, t);
     else POOL_ROW(MAX_TILE)
 }
 
 static void avg_pool(const fc_pool_row *t)
 {
-    if (is_stream(t)) pool_stream(REDUCE_SUM, t);
+    if (is_block(t)) pool_block(REDUCE_SUM, t);
+    else if (is_stream(t)) pool_stream(REDUCE_SUM, t);
     else POOL_ROW(AVG_TILE)
 }
 
