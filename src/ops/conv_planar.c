@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "conv.h"
+#include "norm.h"
 #include "../sizes.h"
 
 /* The planar kernel on `count` pixels of the first `channels` output channels from `channel` on. */
@@ -139,19 +140,32 @@ static void join_phases(const fc_conv_job *job, const fc_phase *phase, const fc_
     }
 }
 
-/* Rows that no tap reaches are all alike: one row of act(bias), copied. */
-static void fill_rows(const fc_conv_job *job, const fc_piece *outputs, int64_t channel, int64_t first, const fc_planar *nothing)
+static int is_past_cache(const fc_conv_job *job)
+{
+    const int64_t *out = job->conv->spread.out;
+    const double items = (double)job->conv->batch * (double)job->conv->c_out * (double)out[0] * (double)out[1] * (double)out[2];
+    return items * job->conv->item_bytes >= FC_PAST_CACHE_BYTES;
+}
+
+/* Rows that no tap reaches, [first, end) of every step[1], are all alike: act(bias) in each item. */
+static void fill_rows(const fc_conv_job *job, const fc_piece *outputs, int64_t channel, int64_t first, int64_t end,
+                      const fc_planar *nothing)
 {
     const fc_kernels *k = job->plan->kernels;
     const fc_range *range = &outputs->range;
     const int item = job->conv->item_bytes;
-    const ptrdiff_t px = job->output.stride[4];
+    const ptrdiff_t px = job->output.stride[4], row = job->output.stride[3];
+    const int joined = row == nothing->count * item;
     k->planar(nothing);
     k->activate(nothing->output, nothing->output, NULL, nothing->count, &job->epilogue.activation, 0);
-    for (int64_t r = first; r < range->count[1]; r += job->plan->step[1]) {
-        char *out = (char *)job->output.data + output_at(job, outputs, channel, r);
-        if (px == item) memcpy(out, nothing->output, (size_t)(nothing->count * item));
-        else k->scatter(out, px, nothing->output, nothing->count);
+    fc_rows t = {.fill = fc_item_at(nothing->output, item), .out_row = row, .past_cache = is_past_cache(job)};
+    for (int64_t at = first; at < range->count[1]; at += job->plan->step[1]) {
+        const int64_t rows = fc_min(end - first, range->count[1] - at);
+        t.output = (char *)job->output.data + output_at(job, outputs, channel, at);
+        t.rows = t.height = joined ? 1 : rows;
+        t.cols = joined ? rows * nothing->count : nothing->count;
+        if (px == item) k->copy_rows(&t);
+        else for (int64_t r = 0; r < rows; r++) k->scatter((char *)t.output + r * row, px, nothing->output, nothing->count);
     }
 }
 
@@ -175,7 +189,9 @@ static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, in
         nothing.output = rows;
         nothing.count = phase ? count * width : width;
         if (!phase && !job->epilogue.residual) {
-            fill_rows(job, outputs, channel, first, &nothing);
+            const int64_t from = first;
+            while (first + 1 < height && !fc_phases_of_rows(job, slice, first + 1)) first++;
+            fill_rows(job, outputs, channel, from, first + 1, &nothing);
             continue;
         }
         if (job->gaps) plan->kernels->planar(&nothing);

@@ -16,7 +16,7 @@
 #include "../sizes.h"
 
 /* What a thread's own cache holds of a unit; what all threads take before they read it again; a task of small units. */
-enum { UNIT_BYTES = 1 << 20, ROUND_BYTES = 4 << 20, TASK_ITEMS = 16 * 1024 };
+enum { UNIT_BYTES = 1 << 20, ROUND_BYTES = 4 << 20, TASK_ITEMS = 16 * 1024, SUMS = 4 };
 
 typedef struct {
     const fc_grouped *map;
@@ -58,8 +58,11 @@ static const char *unit_at(const fc_group_job *job, int64_t unit)
 static void fill_centers(const fc_group_job *job, int64_t unit, double *centers)
 {
     const int64_t each = job->width / job->groups;
-    for (int64_t c = 0; c < job->width; c++)
-        centers[c] = fc_item_at(unit_at(job, unit) + c / each * each * job->map->item_bytes, job->map->item_bytes);
+    const char *first = unit_at(job, unit);
+    for (int64_t g = 0; g < job->groups; g++, centers += each, first += each * job->map->item_bytes) {
+        const double center = fc_item_at(first, job->map->item_bytes);
+        for (int64_t c = 0; c < each; c++) centers[c] = center;
+    }
 }
 
 /* Sums of a piece stand as [sum, square][width]. */
@@ -77,17 +80,28 @@ static void moments_of_piece(const fc_group_job *job, int64_t unit, int64_t piec
     else job->kernels->moments_planar(&t);
 }
 
-/* Add the pieces of a group in their order, channel by channel, and turn its moments into parameters. */
+/* In as many sums at once, for each addition waits for the one before it. */
+static double sum_of(const double *x, int64_t count)
+{
+    double sum[SUMS] = {0};
+    int64_t i = 0;
+    for (; i + SUMS <= count; i += SUMS)
+        for (int s = 0; s < SUMS; s++) sum[s] += x[i + s];
+    for (int s = 0; i < count; i++, s++) sum[s] += x[i];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* Add the pieces of a group in their order, and turn its moments into parameters. */
 static void finish_group(const fc_group_job *job, int64_t unit, int64_t group, const fc_unit_scratch *scratch)
 {
     const fc_group_scaling *norm = job->norm;
     const int64_t each = job->width / job->groups, channels = job->channels / job->groups;
     double sum = 0, square = 0;
-    for (int64_t c = group * each; c < (group + 1) * each; c++)
-        for (int64_t p = 0; p < job->pieces; p++) {
-            sum += scratch->sums[2 * job->width * p + c];
-            square += scratch->sums[2 * job->width * p + job->width + c];
-        }
+    for (int64_t p = 0; p < job->pieces; p++) {
+        const double *of_piece = scratch->sums + 2 * job->width * p + group * each;
+        sum += sum_of(of_piece, each);
+        square += sum_of(of_piece + job->width, each);
+    }
     const double count = (double)job->unit_items / (double)job->groups;
     const fc_moment_pair moments = fc_moments_about(scratch->centers[group * each], sum, square, count);
     const int64_t of_all = unit * job->groups + group;
@@ -95,9 +109,11 @@ static void finish_group(const fc_group_job *job, int64_t unit, int64_t group, c
     if (norm->variance) norm->variance[of_all] = moments.variance;
     const double factor = 1 / sqrt(moments.variance + norm->eps);
     const int64_t of_map = of_all % job->map->groups * channels;
-    for (int64_t c = 0; c < channels; c++)
-        fc_set_affine(&scratch->vectors, group * channels + c, moments.mean, factor,
-                      norm->weight ? norm->weight[of_map + c] : 1, norm->bias ? norm->bias[of_map + c] : 0);
+    const ptrdiff_t at = group * channels * job->map->item_bytes;
+    const fc_affine_vectors *all = &scratch->vectors;
+    const fc_affine_vectors vectors = {(char *)all->center + at, (char *)all->scale + at, (char *)all->shift + at, all->item_bytes};
+    fc_set_affines(&vectors, channels, moments.mean, factor, norm->weight ? norm->weight + of_map : NULL,
+                   norm->bias ? norm->bias + of_map : NULL);
 }
 
 /* Items or pixels [first, first + count) of a unit; channels first, whole channels at once where there are any. */

@@ -61,6 +61,25 @@ static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double m
     }
 }
 
+/* The same for `count` channels of one mean; weight and bias may be NULL. The usual ones without a branch a channel. */
+static inline void fc_set_affines(const fc_affine_vectors *v, int64_t count, double mean, double factor, const double *weight,
+                                  const double *bias)
+{
+    if (v->item_bytes != 4 || !weight || !bias || !(factor * factor * FLT_MIN <= 1)) {
+        for (int64_t c = 0; c < count; c++) fc_set_affine(v, c, mean, factor, weight ? weight[c] : 1, bias ? bias[c] : 0);
+        return;
+    }
+    float *restrict center = v->center, *restrict scale = v->scale, *restrict shift = v->shift;
+    const float near = isfinite((float)mean) ? (float)mean : 0;
+    const double rest = mean - near;
+    for (int64_t c = 0; c < count; c++) {
+        const double product = weight[c] * factor;
+        center[c] = near;
+        scale[c] = (float)product;
+        shift[c] = (float)(bias[c] - rest * product);
+    }
+}
+
 /* The rows of `all`, shared by the threads of `team`. */
 fc_status fc_normalise_rows(const fc_layer_rows *all, const fc_kernels *kernels, const fc_team *team);
 

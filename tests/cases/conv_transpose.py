@@ -85,6 +85,7 @@ TRANSPOSED_CASES = [
     TransposedCase("stride_larger_than_output", (1, 8, 2, 1), (8, 9, 2, 2), (2, 1000), (0, 0)),
     TransposedCase("stride_12_leaves_most_rows_bare", (2, 17, 3, 4), (17, 19, 3, 2), (12, 5), (1, 0), (2, 4)),
     TransposedCase("stride_9_few_channels", (2, 3, 3, 4), (3, 4, 2, 2), 9, 0, 3),
+    TransposedCase("stride_190_past_the_caches", (1, 2, 6, 6), (2, 2, 3, 3), 190),
     TransposedCase("stride_9_3d", (1, 17, 2, 3, 4), (17, 9, 1, 2, 2), 9, 0, (1, 0, 2)),
     TransposedCase("dilation_2", (1, 16, 5, 6), (16, 8, 3, 3), 1, 0, 1, 1, 2),
     TransposedCase("dilation_2_stride_2_leaves_gaps", (1, 16, 5, 6), (16, 8, 3, 3), 2, 1, 1, 1, 2),
