@@ -67,7 +67,7 @@ def ratio_table(results: Sequence[NetworkResult]) -> str:
 
 def _times(result: NetworkResult) -> list[str]:
     race = result.race
-    share = race.share_of_flops(SUBJECT, 1e9 * result.gflop)
+    share = race.share(SUBJECT, 1e9 * result.gflop, "flops")
     rounds = f"{race.rounds}{f' (-{race.dropped})' if race.dropped else ''}{' noisy' if race.noisy else ''}"
     seconds = f"{figure(1e3 * race.median(SUBJECT))} ({figure(1e3 * race.minimum(SUBJECT))})"
     return [result.setting.name, seconds, percent(share), rounds]

@@ -64,10 +64,13 @@ def every_map(steps: list[Step]) -> list[Map]:
 
 def can_be_linked(step: Step) -> bool:
     """Whether rows of a step's output can be computed by themselves, with a filter that stays in a cache."""
-    if step.weight is None or step.weight.nbytes > MOST_FILTER_BYTES or step.output.size[0] * step.input.size[0] > 1:
+    if step.weight is None or step.weight.nbytes > MOST_FILTER_BYTES:
+        return False
+    if step.input.size[0] > 1 or step.output.size[0] > 1:
         return False
     if step.kind == "depthwise":
-        return step.details[0] == step.input.channels == step.output.channels  # others read some lanes
+        # Other groups read some lanes of a block.
+        return bool(step.details[0] == step.input.channels == step.output.channels)
     return step.kind == "conv" and step.algorithm == "direct" and step.details[::2] == (1, False)
 
 

@@ -192,7 +192,8 @@ class Lowering:
         inputs, outputs = weight.shape[1], weight.shape[0] // groups
         lanes = max(1, self.block // outputs) * inputs
         aligned = outputs % self.block == 0 or self.block % outputs == 0
-        return groups > 1 and aligned and self.block % lanes == 0 and math.prod(weight.shape[2:]) <= native.MOST_TAPS
+        fits = self.block % lanes == 0 and math.prod(weight.shape[2:]) <= native.MOST_TAPS
+        return groups > 1 and aligned and fits
 
     def packed(self, weight: Array, plan: dict[str, Any], *, transposed: bool) -> Array:
         """Return a filter packed for its plan."""
