@@ -43,11 +43,7 @@ class Lowering:
         weights = (node.arrays.get("weight") for node in graph.nodes)
         nbytes = dtype.itemsize * sum(0 if weight is None else weight.size for weight in weights)
         self.filters = FETCHED if nbytes > CACHED_BYTES else PACKED
-        self.own: set[int] = set()
         for node in graph.nodes:
-            if node.arrays.get("scale") is not None:
-                node.arrays["weight"] = scaled_filter(node, dtype)
-                self.own.add(id(node.arrays["weight"]))
             if node.op == "concat":
                 self.find_homes(node)
         for node in graph.nodes:
@@ -132,8 +128,7 @@ class Lowering:
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
-        weight, bias = (self.as_items(node.arrays[name]) for name in ("weight", "bias"))
-        assert weight is not None
+        weight, bias = self.filter_of(node), self.as_items(node.arrays["bias"])
         plan = self.plan(node)
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
@@ -156,14 +151,14 @@ class Lowering:
             )  # fmt: skip
         else:
             self.between_plain(
-                Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False), weight=weight,
-                     bias=bias, details=(groups, code, False), algorithm=plan["algorithm"], **common),
+                Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False),
+                     weight=self.as_items(weight), bias=bias, details=(groups, code, False),
+                     algorithm=plan["algorithm"], **common),
                 node,
             )  # fmt: skip
 
     def lower_conv_transpose(self, node: Node) -> None:
-        weight, bias = (self.as_items(node.arrays[name]) for name in ("weight", "bias"))
-        assert weight is not None
+        weight, bias = self.filter_of(node), self.as_items(node.arrays["bias"])
         plan, groups = self.plan(node), node.attributes["groups"]
         code = native.ALGORITHMS.index(plan["algorithm"])
         # What a weight that is not finite does to missing inputs is only taken back between plain maps.
@@ -172,8 +167,8 @@ class Lowering:
         step = Step(
             "conv" if blocked else "plain_conv",
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
-            weight=self.packed(weight, plan, transposed=True) if blocked else weight, bias=bias,
-            activation=node.activation, window=plan["window"], details=(groups, code, True),
+            weight=self.packed(weight, plan, transposed=True) if blocked else self.as_items(weight),
+            bias=bias, activation=node.activation, window=plan["window"], details=(groups, code, True),
             algorithm=plan["algorithm"], flops=flops(weight, node.inputs[0]),
         )  # fmt: skip
         if blocked:
@@ -323,7 +318,15 @@ class Lowering:
 
     def as_items(self, array: Array | None) -> Array | None:
         """Copy, so that later changes of the caller's array do not reach the program."""
-        return array if array is None or id(array) in self.own else np.array(array, self.dtype, order="C")
+        return None if array is None else np.array(array, self.dtype, order="C")
+
+    def filter_of(self, node: Node) -> Array:
+        """Return a convolution's filter to be packed: it may be the caller's array."""
+        if node.arrays.get("scale") is not None:
+            return scaled_filter(node, self.dtype)
+        weight = node.arrays["weight"]
+        assert weight is not None
+        return np.ascontiguousarray(weight, self.dtype)
 
     def lanes(self, channels: int) -> int:
         """Round channels up to whole blocks."""

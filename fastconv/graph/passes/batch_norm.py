@@ -49,7 +49,7 @@ def scaled_filter(node: Node, dtype: DTypeLike) -> Array:
     weight, scale = node.arrays["weight"], node.arrays.get("scale")
     assert weight is not None
     if scale is None:
-        return weight.astype(dtype)
+        return np.ascontiguousarray(weight, dtype)
     scaled = arrays.allocate(weight.shape, np.dtype(dtype))
     column = scale.reshape(-1, *(1,) * (weight.ndim - 1))
     # A part at a time goes through float64, never a copy of all.
