@@ -47,7 +47,8 @@ typedef enum {
 } fc_step_kind;
 const char *fc_step_name(fc_step_kind kind);
 
-enum { FC_MOST_TAPS = 512 };
+/* Of a chain: its links, and the bytes of a thread's scratch that bands are cut to; a band of one row may need more. */
+enum { FC_MOST_TAPS = 512, FC_MOST_LINKS = 6, FC_CHAIN_BYTES = 256 * 1024 };
 
 /* How the caller's input, contiguous, becomes (x - mean) / std: of uint8 or of the program's items, its channels first or last.
  * From channels first only a plain map is made. mean, std: as in fc_load. */
@@ -60,7 +61,8 @@ enum { FC_NO_VALUE = -1 };
 
 typedef struct {
     fc_step_kind kind;
-    int links; /* how many steps from this one on are computed together: CONV (direct, not transposed) and DEPTHWISE of one slice */
+    int links; /* how many steps from this one on are computed together: CONV (direct, one group, not transposed) and
+                * DEPTHWISE (a filter a channel), whose windows have one slice and no padding there */
     int input, residual, output; /* numbers of values */
     fc_conv conv;                /* the batch is that of the call */
     const void *weight, *bias;

@@ -58,8 +58,10 @@ CHAINS: list[Build] = [mobile_block, first_layers, wide_windows, strides_over_ro
 def compiled(
     build: Build, shape: tuple[int, ...], least: float, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> Compiled:
-    """Compile with maps of so many bytes at least linked."""
+    """Compile with maps of so many bytes at least linked, however few rows they have and windows overlap."""
     monkeypatch.setattr(chains, "LEAST_MAP_BYTES", least)
+    monkeypatch.setattr(chains, "LEAST_ROWS", 1)
+    monkeypatch.setattr(chains, "MOST_REPEATED", np.inf)
     return compile_graph(graph_of(build, shape), **options)
 
 
@@ -139,6 +141,7 @@ def test_random_chains(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_maps_that_one_step_reads_are_linked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chains, "LEAST_MAP_BYTES", 0)
+    monkeypatch.setattr(chains, "LEAST_ROWS", 1)
 
     def read_twice(g: Graph) -> Value:
         x = g.conv(g.input, filters(16, 3, 1, 1))
@@ -151,6 +154,44 @@ def test_only_maps_that_one_step_reads_are_linked(monkeypatch: pytest.MonkeyPatc
 
     assert links_of(compile_graph(graph_of(read_twice, SHAPE))) == [2]
     assert links_of(compile_graph(graph_of(joined, SHAPE))) == []
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"),
+    [(3, 1, 1), ((3, 1, 1), 1, (1, 0, 0)), (1, (3, 1, 1), (1, 0, 0))],
+    ids=str,
+)
+@pytest.mark.parametrize("groups", [1, 16])
+def test_windows_across_slices_stay_apart(
+    kernel: Any, stride: Any, padding: Any, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map of one slice can be padded by others."""
+    shape = (1, 16, 1, 30, 20)
+
+    def build(g: Graph) -> Value:
+        taps = (kernel,) * 3 if isinstance(kernel, int) else kernel
+        x = g.conv(g.input, filters(16, 16, 1, 1, 1))
+        x = g.conv(x, filters(16, 16 // groups, *taps), None, stride, padding, 1, groups)
+        return g.conv(x, filters(16, 16, 1, 1, 1))
+
+    net = compiled(build, shape, 0, monkeypatch)
+    x = random_array("x", shape, np.float32)
+    close(net(x), evaluate(graph_of(build, shape), x))
+
+
+def test_windows_that_reach_far_stay_apart() -> None:
+    """Threads would compute most rows twice, or hold most of the map."""
+
+    def build(g: Graph) -> Value:
+        x = g.conv(g.input, filters(64, 16, 1, 1))
+        return g.conv(x, filters(64, 1, 3, 3), padding=36, dilation=36, groups=64)
+
+    def sequence(g: Graph) -> Value:
+        x = g.conv(g.input, filters(64, 16, 1))
+        return g.conv(x, filters(64, 1, 3), padding=1, groups=64)
+
+    assert links_of(compile_graph(graph_of(build, (1, 16, 128, 128)))) == []
+    assert links_of(compile_graph(graph_of(sequence, (1, 16, 16384)))) == []
 
 
 def test_small_maps_and_large_filters_stay_apart() -> None:

@@ -185,6 +185,13 @@ elif sys.argv[2] == "network":
     net = fc.compile(fc.nn.Sequential(*layers), x.shape)
     out = np.full_like(x, np.nan)
     call = lambda: net(x, out=out)
+elif sys.argv[2] == "many steps":
+    # Each of them is over before it would ask.
+    layers = [layer for _ in range(1500) for layer in (fc.nn.Conv2d(32, 32, 3, padding=1), fc.nn.Tanh())]
+    x = np.ones((1, 32, 56, 56), np.float32)
+    net = fc.compile(fc.nn.Sequential(*layers), x.shape)
+    out = np.full_like(x, np.nan)
+    call = lambda: net(x, out=out)
 else:
     x, w = np.ones((1, 64, 128, 128), np.float32), np.ones((1024, 64, 31, 31), np.float32)
     out = np.full((1, 1024, 128, 128), np.nan, np.float32)
@@ -202,7 +209,7 @@ print(fc.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)))[0, 0, 0, 0])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs os.kill with SIGINT")
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("call", ["direct", "im2col", "autotune", "pool", "network"])
+@pytest.mark.parametrize("call", ["direct", "im2col", "autotune", "pool", "network", "many steps"])
 def test_interrupt_stops_a_long_call(call: str, threads: int, fresh_python: FreshPython) -> None:
     """A call of many seconds is stopped before it has written all of its output, and the next one works."""
     run = fresh_python("-c", INTERRUPTED, str(threads), call)

@@ -244,6 +244,8 @@ IN_CHAIN: Final[int]
 NO_VALUE: Final[int]  # instead of the number of one
 BLOCK_BYTES: Final[int]  # of a channel block's pixel
 MOST_TAPS: Final[int]  # of a depthwise step
+MOST_LINKS: Final[int]  # steps of a chain
+CHAIN_BYTES: Final[int]  # of a thread's scratch in one
 
 class Program:
     """Steps between maps, walked by one call; what the steps point into is kept.

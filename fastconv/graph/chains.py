@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from fastconv._native import core as native
 from fastconv.graph.maps import Map, Step
 
-MOST_LINKS = 6
 # Measured: smaller maps stay in a second-level cache as they are; larger filters do not, beside the rows.
 LEAST_MAP_BYTES = 512 * 1024
 MOST_FILTER_BYTES = 96 * 1024
+# Rows of outputs that a thread has at least, and what it may compute of a map that others compute too.
+LEAST_ROWS = 14
+MOST_REPEATED = 1.3
 
 
 def find_chains(steps: list[Step], itemsize: int) -> None:
@@ -25,7 +27,7 @@ def find_chains(steps: list[Step], itemsize: int) -> None:
         between = step.output
         if (
             after is not None
-            and head.links < MOST_LINKS
+            and head.links < native.MOST_LINKS
             and can_be_linked(step)
             and can_be_linked(after)
             and step.residual is None
@@ -34,6 +36,7 @@ def find_chains(steps: list[Step], itemsize: int) -> None:
             and not roots[id(between)]
             and (between.part_of, between.alike, between.place) == (None, None, native.IN_ARENA)
             and map_bytes(between, itemsize) >= LEAST_MAP_BYTES
+            and is_worth_it(steps[first : number + 2], itemsize)
         ):
             between.place = native.IN_CHAIN
             head.links += 1
@@ -66,12 +69,32 @@ def can_be_linked(step: Step) -> bool:
     """Whether rows of a step's output can be computed by themselves, with a filter that stays in a cache."""
     if step.weight is None or step.weight.nbytes > MOST_FILTER_BYTES:
         return False
-    if step.input.size[0] > 1 or step.output.size[0] > 1:
+    window = step.window
+    if (
+        window is None
+        or step.input.size[0] > 1
+        or (window[0][0], window[1][0], *window[2][:2]) != (1, 1, 0, 0)
+    ):
         return False
     if step.kind == "depthwise":
         # Other groups read some lanes of a block.
         return bool(step.details[0] == step.input.channels == step.output.channels)
     return step.kind == "conv" and step.algorithm == "direct" and step.details[::2] == (1, False)
+
+
+def is_worth_it(chain: Sequence[Step], itemsize: int) -> bool:
+    """Whether a row of the last step needs little scratch, and threads repeat few rows of each other."""
+    if chain[-1].output.size[1] < LEAST_ROWS:
+        return False
+    scratch, one, many, apart = 0, 1, LEAST_ROWS, LEAST_ROWS
+    for step in chain[:0:-1]:
+        assert step.window is not None
+        stride, reach = step.window[1][1], (step.window[0][1] - 1) * step.window[3][1] + 1
+        one, many, apart = (one - 1) * stride + reach, (many - 1) * stride + reach, apart * stride
+        scratch += one * map_bytes(step.input, itemsize) // step.input.size[1]
+        if many > MOST_REPEATED * apart:
+            return False
+    return scratch <= native.CHAIN_BYTES
 
 
 def map_bytes(one: Map, itemsize: int) -> int:

@@ -41,7 +41,7 @@ class Compiled:
     input_dtype : numpy.dtype
         uint8, if it was compiled for that, or `dtype`.
     workspace_bytes : int
-        What a call takes for the maps between the layers.
+        What a call takes for the maps between the layers; scratch of its threads comes on top.
 
     Examples
     --------
@@ -120,8 +120,9 @@ class Compiled:
     def profile(self, x: ArrayLike) -> Report:
         """Return the rows of `summary` with the median time of each step and its share of the peak.
 
-        The peak of multiply-adds is measured between the calls. Winograd's algorithm, whose row has the
-        arithmetic of a direct convolution, can be beyond it. ``net.profile(x).plot("steps.png")`` draws both.
+        The peak of multiply-adds is the highest that is measured between the calls. Winograd's algorithm,
+        whose row has the arithmetic of a direct convolution, can be beyond it.
+        ``net.profile(x).plot("steps.png")`` draws both.
 
         Parameters
         ----------
@@ -135,8 +136,11 @@ class Compiled:
         for row in times:
             peaks.append(native.measure_peak(self._isa, native_run()[1], PEAK_SECONDS)[0])
             self._run(x, None, row)
-        measured = Measured(np.median(times, axis=0), float(np.median(peaks)) * 4 / self.dtype.itemsize)
+        measured = Measured(np.median(times, axis=0), max(peaks) * 4 / self.dtype.itemsize)
         return report(self._steps, samples, self.dtype, measured)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a compiled network cannot be pickled: save the model's state_dict and compile again")
 
     def __deepcopy__(self, memo: Any) -> Compiled:
         """Return itself: nothing of it changes."""
@@ -179,7 +183,7 @@ def compile(
     algorithm : str, default "auto"
         Of the convolutions, as in `conv2d`: ``"auto"``, ``"direct"``, ``"winograd"``, ``"winograd_2x2"`` or
         ``"winograd_4x4"``; where Winograd's does not do a shape, it is ``"direct"``. Convolutions of one
-        channel a group have an algorithm of their own.
+        channel a group have an algorithm of their own. What ``"auto"`` takes depends on N.
     layout : str, default "NCHW"
         Of the input: ``"NCHW"``, channels first, or ``"NHWC"``, channels last. The output's are first.
     input_dtype : dtype_like, optional

@@ -7,13 +7,24 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-COLOURS = ("#30638e", "#d1495b", "#66a182", "#edae49", "#5f4b8b", "#8d96a3")
+COLOURS = (
+    "#30638e",
+    "#d1495b",
+    "#66a182",
+    "#edae49",
+    "#5f4b8b",
+    "#a8763e",
+    "#4ea5d9",
+    "#e07a9b",
+    "#2f4b26",
+    "#8d96a3",
+)
 MOST_HEIGHT = 60  # inches
 
 
 def save_steps(path: str, rows: Sequence[Any]) -> None:
     """Draw a row a step, a colour for each kind of step and algorithm."""
-    kinds = [f"{row.step} {row.algorithm}".strip() for row in rows]
+    kinds = ["chain" if "+" in row.step else f"{row.step} {row.algorithm}".strip() for row in rows]
     colours = {kind: COLOURS[index % len(COLOURS)] for index, kind in enumerate(dict.fromkeys(kinds))}
     figure = Figure(figsize=(10, min(1.8 + 0.2 * len(rows), MOST_HEIGHT)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -26,7 +37,7 @@ def save_steps(path: str, rows: Sequence[Any]) -> None:
     left.set_yticks(range(len(rows)), outputs, fontsize=7)
     left.set_ylim(len(rows) - 0.4, -0.6)
     left.set(xlabel="ms", ylabel="output")
-    left.legend(fontsize=8)
+    figure.legend(*left.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=4)
     right.axvline(100, color="black", linewidth=0.8)
     right.set(xlabel="% of the peak of multiply-adds", xlim=(0, None))
     figure.suptitle(f"{len(rows)} steps, {sum(row.ms for row in rows):.3g} ms", fontsize=11)

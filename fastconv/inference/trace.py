@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from fastconv import nn
 from fastconv.functional.checks import arguments
 from fastconv.graph import Graph, Value
 from fastconv.nn.parameter import array_of
+
+FORWARD_RULE = "a network that is compiled may only call modules and add what they return"
 
 
 class Traced:
@@ -29,11 +31,16 @@ class Traced:
 
     def __add__(self, other: Any) -> Traced:
         if not isinstance(other, Traced):
-            return NotImplemented
+            self._refuse(other)
         return Traced(self.graph, self.graph.add(self.value, other.value))
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("a network that is compiled may only call modules and add what they return")
+        raise TypeError(FORWARD_RULE)
+
+    def _refuse(self, other: Any) -> NoReturn:
+        raise ValueError(f"{FORWARD_RULE}, not compute with {type(other).__name__}")
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __getitem__ = _refuse
 
     def call_module(self, module: nn.Module, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """Add a leaf's nodes and return its output; NotImplemented for a module that is made of others."""

@@ -11,6 +11,8 @@
 /* Products from which on the threads of a team are gathered once for all steps, not for those that need them. */
 static const double LARGE_WORK = 4e6;
 
+static const double POLL_SECONDS = 0.05;
+
 const char *fc_step_name(fc_step_kind kind)
 {
     static const char *const name[FC_STEPS] = {
@@ -209,27 +211,31 @@ static void walk(void *context, const fc_team *together)
     fc_run run = *w.run;
     run.team = *together;
     w.run = &run;
+    double asked = fc_seconds_now();
     for (int64_t s = 0; s < w.program->steps && all->status == FC_OK; s += w.step->links) {
-        const double start = all->seconds ? fc_seconds_now() : 0;
+        const double start = fc_seconds_now();
         w.step = &w.program->step[s];
         all->status = run_step(&w);
         if (all->seconds) all->seconds[s] = fc_seconds_now() - start;
+        if (!run.team.interrupted || start - asked < POLL_SECONDS) continue;
+        asked = start; /* steps may be too short to ask themselves */
+        if (run.team.interrupted()) all->status = FC_INTERRUPTED;
     }
 }
 
-/* Whether it is worth while to wake other threads for a sample. */
-static int is_large(const fc_program *program)
+/* Whether it is worth while to wake other threads. */
+static int is_large(const fc_program *program, int64_t batch)
 {
     double work = 0;
     for (int64_t s = 0; s < program->steps; s++) {
         const fc_step *step = &program->step[s];
-        const fc_value *v = &program->value[step->output];
+        const fc_value *v = &program->value[step->conv.transposed ? step->input : step->output];
         double taps = 1;
         for (int i = 0; i < FC_SPATIAL && step->conv.groups; i++) taps *= (double)step->conv.window.kernel[i];
-        if (step->conv.groups) taps *= (double)step->conv.c_in / (double)step->conv.groups;
+        if (step->conv.groups) taps *= (double)(step->conv.transposed ? step->conv.c_out : step->conv.c_in) / (double)step->conv.groups;
         work += taps * (double)v->channels * (double)(v->size[0] * v->size[1] * v->size[2]);
     }
-    return work >= LARGE_WORK;
+    return work * (double)batch >= LARGE_WORK;
 }
 
 fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
@@ -239,7 +245,7 @@ fc_status fc_program_run(const fc_program *program, int64_t batch, const void *i
     if (!arena.data) return FC_NO_MEMORY;
     fc_walk_of_program all = {{.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output,
                                .run = run, .kernels = fc_kernels_for(run->isa, program->item_bytes)}, seconds, FC_OK};
-    if (is_large(program)) fc_together(&run->team, walk, &all);
+    if (is_large(program, batch)) fc_together(&run->team, walk, &all);
     else walk(&all, &run->team);
     fc_block_release(arena);
     return all.status;

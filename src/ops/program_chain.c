@@ -14,7 +14,7 @@
 #include "program.h"
 #include "../sizes.h"
 
-enum { MOST_LINKS = 6, SCRATCH_BYTES = 256 * 1024, PIECES_A_THREAD = 2, LEAST_ROWS = 14 };
+enum { PIECES_A_THREAD = 2, LEAST_ROWS = 14 };
 
 typedef struct {
     const fc_step *step;
@@ -33,7 +33,7 @@ typedef struct {
 
 typedef struct {
     const fc_walker *walker;
-    fc_link link[MOST_LINKS];
+    fc_link link[FC_MOST_LINKS];
     int links, threads;
     int64_t piece_rows, pieces; /* rows of a task, tasks a sample */
     size_t thread_bytes, fixed_bytes;
@@ -73,7 +73,7 @@ static void split_rows(fc_chain *chain)
     chain->piece_rows = fc_ceil_div(rows, chain->pieces);
     chain->pieces = fc_ceil_div(rows, chain->piece_rows);
     int64_t bands = 1;
-    while (bands < chain->piece_rows && plan_rows(chain, fc_ceil_div(chain->piece_rows, bands)) > SCRATCH_BYTES) bands++;
+    while (bands < chain->piece_rows && plan_rows(chain, fc_ceil_div(chain->piece_rows, bands)) > FC_CHAIN_BYTES) bands++;
     chain->thread_bytes = plan_rows(chain, fc_ceil_div(chain->piece_rows, bands));
 }
 
@@ -122,7 +122,7 @@ static fc_status plan_links(fc_chain *chain)
 /* The rows of each link that a thread has: `held` from `first` on, those beyond the map's ends included. */
 typedef struct {
     const fc_chain *chain;
-    int64_t sample, first[MOST_LINKS], held[MOST_LINKS];
+    int64_t sample, first[FC_MOST_LINKS], held[FC_MOST_LINKS];
     int thread;
 } fc_front;
 
@@ -224,6 +224,7 @@ static void chain_task(void *context, int64_t task, int thread)
 fc_status fc_step_chain(const fc_walker *w)
 {
     fc_chain chain = {.walker = w, .links = w->step->links, .threads = w->run->team.threads};
+    if (chain.links > FC_MOST_LINKS) return FC_UNSUPPORTED;
     for (int l = 0; l < chain.links; l++) {
         chain.link[l].step = w->step + l;
         chain.link[l].value = fc_value_of(w, w->step[l].output);
