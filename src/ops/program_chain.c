@@ -145,9 +145,10 @@ static void compute(fc_front *f, int l, int64_t from, int64_t to)
     const fc_value *given = fc_value_of(w, link->step->input);
     const int64_t top = from * window->stride[1] - window->pad[1];
     if (l) want_rows(f, l - 1, top, top + rows_read(window, to - from));
-    const char *input = l ? row_at(f, l - 1, top) + given->before[2] * FC_BLOCK_BYTES
-                          : (const char *)link->in.data + f->sample * link->in.sample + top * link->in.row;
-    input -= window->pad[2] * FC_BLOCK_BYTES;
+    const char *input = NULL; /* of planes, which lay themselves out */
+    if (l) input = row_at(f, l - 1, top) + (given->before[2] - window->pad[2]) * FC_BLOCK_BYTES;
+    else if (given->blocked)
+        input = (const char *)link->in.data + f->sample * link->in.sample + top * link->in.row - window->pad[2] * FC_BLOCK_BYTES;
     fc_target target = {.px = FC_BLOCK_BYTES, .row = link->out.row, .block = link->out.block};
     ptrdiff_t residual_row = 0;
     if (l < chain->links - 1) target.data = row_at(f, l, from) + link->value->before[2] * FC_BLOCK_BYTES;
