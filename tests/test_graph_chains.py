@@ -190,8 +190,8 @@ def test_windows_that_reach_far_stay_apart() -> None:
         x = g.conv(g.input, filters(64, 16, 1))
         return g.conv(x, filters(64, 1, 3), padding=1, groups=64)
 
-    assert links_of(compile_graph(graph_of(build, (1, 16, 128, 128)))) == []
-    assert links_of(compile_graph(graph_of(sequence, (1, 16, 16384)))) == []
+    assert links_of(compile_graph(graph_of(build, (8, 16, 128, 128)))) == []
+    assert links_of(compile_graph(graph_of(sequence, (8, 16, 16384)))) == []
 
 
 def test_small_maps_and_large_filters_stay_apart() -> None:
@@ -201,9 +201,9 @@ def test_small_maps_and_large_filters_stay_apart() -> None:
         return g.conv(x, filters(512, 64, 1, 1))
 
     assert links_of(compile_graph(graph_of(build, (1, 16, 20, 20)))) == []
-    net = compile_graph(graph_of(build, (1, 16, 60, 60)))
+    net = compile_graph(graph_of(build, (8, 16, 60, 60)))
     assert links_of(net) == [2]
-    assert net.workspace_bytes == (64 + 512) * 60 * 60 * 4
+    assert net.workspace_bytes == 8 * (64 + 512) * 60 * 60 * 4
 
 
 def test_rows_of_a_chain_are_described_together(monkeypatch: pytest.MonkeyPatch) -> None:
