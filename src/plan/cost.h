@@ -1,6 +1,7 @@
 /* How long a planned convolution will take: amounts of work, each times what one of it costs.
  *
- * The costs are measured on one thread (bench/calibrate.py fits them) and recorded in cost.c. They order algorithms; other
+ * The costs are measured on one thread (bench/calibrate.py fits them, but that of
+ * fetched filters, which bench/RESULTS.md derives) and recorded in cost.c. They order algorithms; other
  * machines are faster or slower at everything in nearly the same proportion.
  */
 #ifndef FASTCONV_PLAN_COST_H
