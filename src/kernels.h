@@ -34,7 +34,7 @@ typedef enum {
     FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR_1, FC_WALK_PLANAR_2, FC_WALK_STRIDED, FC_WALK_SCATTERED, FC_WALKS
 } fc_walk;
 
-/* One register tile:
+/* A run of register tiles, each where the row of pixels before it ends; one where they are scattered:
  *
  *   out[row][px][oc] = act(bias[oc] + residual[row][px][oc]
  *                          + sum over steps s, 0 <= k < depth(s) of in[row][px + offset[s]][k] * filter[s][k][oc])
@@ -42,7 +42,7 @@ typedef enum {
  * with the whole sum in registers, in this order, so that its bits depend neither on the tile nor on the thread.
  * The first `steps` steps have `depth` products, the `tail_steps` after them `tail_depth`. A sum may be cut: `continued`
  * starts from what stands in the output, `unfinished` stores the bare sum there; the bits are those of one piece.
- * Each step through blocks fetches `ahead_lines` cache lines, from `ahead` on, that will be wanted soon.
+ * Each step through blocks fetches `ahead_lines` cache lines, from `ahead` on to `ahead_end`, that will be wanted soon.
  * filter: packed [step][k][oc of the tile], 64-byte aligned. bias: padded to the tile, aligned. residual: NULL or laid
  * out as the output, which it may not overlap. Nothing is read but those operands, nothing written but the tile.
  */
@@ -57,13 +57,29 @@ typedef struct {
     void *output;
     ptrdiff_t out_px, out_row, out_block;
     const ptrdiff_t *pixel, *out_pixel; /* scattered only: bytes from input, and from output and residual */
+    int64_t tiles;
     int continued, unfinished;
     fc_activation activation;
-    const void *ahead;
+    const void *ahead, *ahead_end;
     int ahead_lines;
 } fc_tile;
 
-typedef void fc_tile_kernel(const fc_tile *tile);
+typedef void fc_tile_kernel(const fc_tile *run);
+
+/* The same sums, with the same bits, of one output pixel and `panels` panels of `blocks` channel blocks, `panel_bytes` apart, of an
+ * input in blocks. bias, output and residual go on from block to block. Up to a few KB behind the panels are fetched.
+ */
+typedef struct {
+    const void *input;
+    const ptrdiff_t *offset;
+    int64_t steps, depth, tail_steps, tail_depth;
+    const void *filter, *bias, *residual;
+    void *output;
+    int64_t panels;
+    int blocks;
+    ptrdiff_t panel_bytes, out_block;
+    fc_activation activation;
+} fc_pixel;
 
 /* Channels-first rows to and from blocks: src row c (0 <= c < channels <= BLOCK), pixel p  <->  block p, lane c.
  *
@@ -113,20 +129,21 @@ typedef struct {
     fc_activation activation;
 } fc_planar;
 
-/* Depthwise convolution of one channel block along a row of `px` pixels, `px_stride` apart:
+/* Depthwise convolution of one channel block along `rows` rows of `px` pixels, `px_stride` apart:
  *   out[p] = act(bias + residual[p] + sum over s of in[offset[s] + p] * filter[s]), each a whole block.
- * filter: [step][BLOCK], aligned; bias: one block. `channels` lanes are stored, as many residual lanes read.
+ * filter: [step][BLOCK], aligned; bias: one block. `channels` lanes are stored, as many residual lanes read. residual: NULL, or
+ * its pixels `out_px` apart as well.
  */
 typedef struct {
     const void *input;
-    ptrdiff_t px_stride;
+    ptrdiff_t px_stride, in_row;
     const ptrdiff_t *offset;
-    int64_t steps, px, channels;
+    int64_t steps, px, rows, channels;
     const void *filter;
     const void *bias;
     const void *residual;
     void *output;
-    ptrdiff_t out_px;
+    ptrdiff_t out_px, out_row, residual_row;
     fc_activation activation;
 } fc_depthwise;
 
@@ -316,6 +333,7 @@ typedef struct {
      * blocked walks, or scattered ones, whichever the instruction set has registers for; NULL elsewhere. */
     fc_tile_kernel *tile[FC_WALKS][FC_MAX_TILE_ROWS][FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS];
 
+    void (*pixel)(const fc_pixel *);
     void (*to_blocked)(const fc_transpose *);
     void (*from_blocked)(const fc_transpose *);
     /* As to_blocked, from pixels `px_stride` bytes apart that hold their channels side by side. */

@@ -7,46 +7,78 @@
 
 #include "activation.h"
 
-enum { DEPTHWISE_PX = VECTOR_BYTES == 64 ? 14 : 7 };
+enum { DEPTHWISE_PX = VECTOR_BYTES == 16 ? 7 : 14 };
 
-/* px_stride is a constant for the strides that matter: every input vector is then an operand with a displacement. */
-ALWAYS_INLINE void depthwise_tile(const fc_depthwise *t, int64_t at, int px, int vector, ptrdiff_t px_stride)
+/* What is a constant for the maps that matter: operands are then addresses with a displacement, and nothing is stored in part.
+ * pair: how many vectors of channels a narrow tile takes, so that its sums do not wait for each other. */
+typedef struct {
+    ptrdiff_t px_stride, out_px;
+    int64_t channels;
+    int pair;
+} depthwise_shape;
+
+ALWAYS_INLINE void depthwise_tile(const fc_depthwise *t, depthwise_shape is, int64_t at, int px, int vector, int vectors)
 {
-    const int64_t channels = t->channels - vector * LANES;
-    vreal acc[DEPTHWISE_PX];
-    UNROLLED for (int p = 0; p < px; p++) acc[p] = (vreal){0};
-    const char *in = (const char *)t->input + at * px_stride + vector * VECTOR_BYTES;
-    const char *filter = (const char *)t->filter + vector * VECTOR_BYTES;
+    const int64_t channels = is.channels - vector * LANES;
+    const ptrdiff_t lane = vector * VECTOR_BYTES, start = at * is.out_px + lane;
+    vreal acc[2][DEPTHWISE_PX];
+    UNROLLED for (int v = 0; v < vectors; v++)
+        UNROLLED for (int p = 0; p < px; p++) acc[v][p] = (vreal){0};
+    const char *in = (const char *)t->input + at * is.px_stride + lane, *filter = (const char *)t->filter + lane;
     for (int64_t s = 0; s < t->steps; s++, filter += BLOCK_BYTES) {
-        vreal w = load(filter);
         const char *a = in + t->offset[s];
-        UNROLLED for (int p = 0; p < px; p++) acc[p] += load(a + p * px_stride) * w;
+        UNROLLED for (int v = 0; v < vectors; v++) {
+            const vreal w = load(filter + v * VECTOR_BYTES);
+            UNROLLED for (int p = 0; p < px; p++) acc[v][p] += load(a + p * is.px_stride + v * VECTOR_BYTES) * w;
+        }
     }
-    const vreal bias = load((const char *)t->bias + vector * VECTOR_BYTES);
-    UNROLLED for (int p = 0; p < px; p++) {
-        const ptrdiff_t here = (at + p) * t->out_px + vector * VECTOR_BYTES;
-        vreal y = acc[p] + bias;
-        if (t->residual) y += load_up_to((const char *)t->residual + here, channels);
-        store_up_to((char *)t->output + here, finish(y, &t->activation), channels);
+    const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
+    UNROLLED for (int v = 0; v < vectors; v++) {
+        const vreal bias = load((const char *)t->bias + lane + v * VECTOR_BYTES);
+        const ptrdiff_t here = start + v * VECTOR_BYTES;
+        UNROLLED for (int p = 0; p < px; p++) acc[v][p] += bias;
+        if (t->residual)
+            UNROLLED for (int p = 0; p < px; p++)
+                acc[v][p] += load_up_to((const char *)t->residual + here + p * is.out_px, channels);
+        if (is_clip(&t->activation)) {
+            UNROLLED for (int p = 0; p < px; p++) acc[v][p] = at_most(upper, at_least(lower, acc[v][p]));
+        } else {
+            UNROLLED for (int p = 0; p < px; p++) acc[v][p] = activate_out_of_line(acc[v][p], &t->activation);
+        }
+        UNROLLED for (int p = 0; p < px; p++) store_up_to((char *)t->output + here + p * is.out_px, acc[v][p], channels);
     }
 }
 
-ALWAYS_INLINE void depthwise_row(const fc_depthwise *t, ptrdiff_t px_stride)
+/* Tiles of px pixels from `at` on while there are as many; returns where the rest starts. */
+ALWAYS_INLINE int64_t depthwise_tiles(const fc_depthwise *t, depthwise_shape is, int64_t at, int px, int vectors)
 {
-    for (int vector = 0; vector < BLOCK_VECTORS && vector * LANES < t->channels; vector++) {
-        int64_t p = 0;
-        for (; p + DEPTHWISE_PX <= t->px; p += DEPTHWISE_PX) depthwise_tile(t, p, DEPTHWISE_PX, vector, px_stride);
-        for (; p + 7 <= t->px; p += 7) depthwise_tile(t, p, 7, vector, px_stride);
-        for (; p + 2 <= t->px; p += 2) depthwise_tile(t, p, 2, vector, px_stride);
-        for (; p < t->px; p++) depthwise_tile(t, p, 1, vector, px_stride);
+    for (; at + px <= t->px; at += px)
+        for (int vector = 0; vector < BLOCK_VECTORS && vector * LANES < is.channels; vector += vectors)
+            depthwise_tile(t, is, at, px, vector, vectors);
+    return at;
+}
+
+ALWAYS_INLINE void depthwise_rows(const fc_depthwise *given, depthwise_shape is)
+{
+    fc_depthwise t = *given; /* in registers: for all the compiler knows, a store changes *given */
+    for (int64_t left = t.rows; left > 0; left--) {
+        int64_t at = depthwise_tiles(&t, is, 0, DEPTHWISE_PX, 1);
+        at = depthwise_tiles(&t, is, at, 7, is.pair);
+        at = depthwise_tiles(&t, is, at, 2, is.pair);
+        depthwise_tiles(&t, is, at, 1, is.pair);
+        t.input = (const char *)t.input + t.in_row;
+        t.output = (char *)t.output + t.out_row;
+        if (t.residual) t.residual = (const char *)t.residual + t.residual_row;
     }
 }
 
 static void depthwise(const fc_depthwise *t)
 {
-    if (t->px_stride == BLOCK_BYTES) depthwise_row(t, BLOCK_BYTES);
-    else if (t->px_stride == 2 * BLOCK_BYTES) depthwise_row(t, 2 * BLOCK_BYTES);
-    else depthwise_row(t, t->px_stride);
+    enum { PAIR = BLOCK_VECTORS % 2 ? 1 : 2 };
+    const int whole = t->out_px == BLOCK_BYTES && t->channels == BLOCK;
+    if (whole && t->px_stride == BLOCK_BYTES) depthwise_rows(t, (depthwise_shape){BLOCK_BYTES, BLOCK_BYTES, BLOCK, PAIR});
+    else if (whole && t->px_stride == 2 * BLOCK_BYTES) depthwise_rows(t, (depthwise_shape){2 * BLOCK_BYTES, BLOCK_BYTES, BLOCK, PAIR});
+    else depthwise_rows(t, (depthwise_shape){t->px_stride, t->out_px, t->channels, 1});
 }
 
 #endif

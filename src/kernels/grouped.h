@@ -22,11 +22,13 @@ ALWAYS_INLINE vreal of_group(vreal x, int size, int k)
     return k > 2 ? CHOSEN(OF_FOUR, 3) : CHOSEN(OF_FOUR, 2);
 }
 
+enum { GROUPED_PX = VECTOR_BYTES == 64 ? 14 : 7 };
+
 /* How an output lane finds an input of its group: in any lane, in that of all lanes alike, or as of_group() does. */
 enum { ANY_LANE, ALL_ALIKE, IN_PAIRS, IN_FOURS = 4 };
 
 typedef struct {
-    vreal acc[DEPTHWISE_PX];
+    vreal acc[GROUPED_PX];
     vint first; /* the lane of input 0 of every lane's group */
     ptrdiff_t px_stride;
 } grouped_sums;
@@ -66,14 +68,21 @@ ALWAYS_INLINE void grouped_tile(const fc_few_lanes *g, vint spread, int64_t at, 
     }
 }
 
-ALWAYS_INLINE void grouped_row(const fc_few_lanes *g, vint spread, int kind)
+ALWAYS_INLINE void grouped_rows(const fc_few_lanes *given, vint spread, int kind)
 {
-    for (int vector = 0; vector < BLOCK_VECTORS; vector++) {
-        int64_t p = 0;
-        for (; p + DEPTHWISE_PX <= g->row.px; p += DEPTHWISE_PX) grouped_tile(g, spread, p, DEPTHWISE_PX, vector, kind);
-        for (; p + 7 <= g->row.px; p += 7) grouped_tile(g, spread, p, 7, vector, kind);
-        for (; p + 2 <= g->row.px; p += 2) grouped_tile(g, spread, p, 2, vector, kind);
-        for (; p < g->row.px; p++) grouped_tile(g, spread, p, 1, vector, kind);
+    fc_few_lanes g = *given;
+    fc_depthwise *t = &g.row;
+    for (int64_t left = t->rows; left > 0; left--) {
+        for (int vector = 0; vector < BLOCK_VECTORS; vector++) {
+            int64_t p = 0;
+            for (; p + GROUPED_PX <= t->px; p += GROUPED_PX) grouped_tile(&g, spread, p, GROUPED_PX, vector, kind);
+            for (; p + 7 <= t->px; p += 7) grouped_tile(&g, spread, p, 7, vector, kind);
+            for (; p + 2 <= t->px; p += 2) grouped_tile(&g, spread, p, 2, vector, kind);
+            for (; p < t->px; p++) grouped_tile(&g, spread, p, 1, vector, kind);
+        }
+        t->input = (const char *)t->input + t->in_row;
+        t->output = (char *)t->output + t->out_row;
+        if (t->residual) t->residual = (const char *)t->residual + t->residual_row;
     }
 }
 
@@ -81,10 +90,10 @@ static void grouped(const fc_few_lanes *g)
 {
     vint spread;
     UNROLLED for (int l = 0; l < LANES; l++) spread[l] = l / g->outputs * g->inputs;
-    if (g->outputs >= LANES) grouped_row(g, spread, ALL_ALIKE);
-    else if (g->inputs == g->outputs && g->inputs == 4) grouped_row(g, spread, IN_FOURS);
-    else if (g->inputs == g->outputs && g->inputs == 2) grouped_row(g, spread, IN_PAIRS);
-    else grouped_row(g, spread, ANY_LANE);
+    if (g->outputs >= LANES) grouped_rows(g, spread, ALL_ALIKE);
+    else if (g->inputs == g->outputs && g->inputs == 4) grouped_rows(g, spread, IN_FOURS);
+    else if (g->inputs == g->outputs && g->inputs == 2) grouped_rows(g, spread, IN_PAIRS);
+    else grouped_rows(g, spread, ANY_LANE);
 }
 
 #endif

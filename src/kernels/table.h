@@ -8,6 +8,7 @@
 #include "load.h"
 #include "peak.h"
 #include "plain_sum.h"
+#include "pixel.h"
 #include "planar.h"
 #include "pool.h"
 #include "pool_lanes.h"
@@ -29,6 +30,7 @@ const fc_kernels FASTCONV_TABLE = {
     .tile_blocks = TILE_BLOCKS,
     .piece_bytes = PIECE_BYTES,
     .tile = TILE_TABLE,
+    .pixel = pixel,
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,
     .copy_blocks = copy_blocks,

@@ -17,6 +17,8 @@
 /* The compiler would load operands of later steps early, and spill accumulators to make room. */
 #define KEEP_ORDER() __asm__ volatile("" : : : "memory")
 
+#define KEEP_IN_MEMORY(array) __asm__ volatile("" : : "r"(array) : "memory")
+
 enum { ANYWHERE = 1 }; /* the px_stride of scattered tiles, which no item has */
 
 /* One k of every pixel of the tile. px_stride and k_stride fold into displacements where they are constants. */
@@ -41,81 +43,92 @@ ALWAYS_INLINE ptrdiff_t tile_at(const fc_tile *t, int scattered, int row, int px
     return pixel + v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES;
 }
 
-ALWAYS_INLINE void tile_store(const fc_tile *tile, int scattered, int rows, int px, int vectors,
-                              vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS])
+typedef vreal tile_sums[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS];
+
+ALWAYS_INLINE void tile_store(const fc_tile *run, int scattered, int rows, int px, int vectors, tile_sums acc, char *output,
+                              const char *residual, const REAL bounds[2])
 {
     KEEP_ORDER();
-    const fc_tile copy = *tile, *t = &copy; /* in registers: for all the compiler knows, a store changes *tile */
+    const fc_tile copy = *run, *t = &copy; /* in registers: for all the compiler knows, a store changes *run */
     if (t->unfinished) {
         UNROLLED for (int v = 0; v < vectors; v++)
             UNROLLED for (int r = 0; r < rows; r++)
-                UNROLLED for (int p = 0; p < px; p++)
-                    store((char *)t->output + tile_at(t, scattered, r, p, v), acc[r * px + p][v]);
+                UNROLLED for (int p = 0; p < px; p++) store(output + tile_at(t, scattered, r, p, v), acc[r * px + p][v]);
         return;
     }
-    const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
+    const vreal lower = splat(bounds[0]), upper = splat(bounds[1]);
     UNROLLED for (int v = 0; v < vectors; v++) {
-        vreal bias = load((const char *)t->bias + v * VECTOR_BYTES);
+        const vreal bias = load((const char *)t->bias + v * VECTOR_BYTES);
+        UNROLLED for (int i = 0; i < rows * px; i++) acc[i][v] += bias;
+        if (residual)
+            UNROLLED for (int r = 0; r < rows; r++)
+                UNROLLED for (int p = 0; p < px; p++) acc[r * px + p][v] += load(residual + tile_at(t, scattered, r, p, v));
         UNROLLED for (int r = 0; r < rows; r++)
-            UNROLLED for (int p = 0; p < px; p++) {
-                const ptrdiff_t at = tile_at(t, scattered, r, p, v);
-                vreal y = acc[r * px + p][v] + bias;
-                if (t->residual) y += load((const char *)t->residual + at);
-                store((char *)t->output + at, at_most(upper, at_least(lower, y)));
-            }
+            UNROLLED for (int p = 0; p < px; p++)
+                store(output + tile_at(t, scattered, r, p, v), at_most(upper, at_least(lower, acc[r * px + p][v])));
     }
 }
 
 /* The activations that are no clip go over the stored tile, still in the nearest cache. */
-static void tile_activate(const fc_tile *t, int scattered, int rows, int px, int vectors)
+static __attribute__((noinline)) void tile_activate(const fc_tile *t, char *output, int scattered, int rows, int px, int vectors)
 {
     for (int v = 0; v < vectors; v++)
         for (int r = 0; r < rows; r++)
             for (int p = 0; p < px; p++) {
-                char *at = (char *)t->output + tile_at(t, scattered, r, p, v);
+                char *at = output + tile_at(t, scattered, r, p, v);
                 store(at, activate(load(at), &t->activation));
             }
 }
 
+/* The tiles of a run, each `px` pixels on. */
 ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_t px_stride, ptrdiff_t k_stride)
 {
     const int vectors = blocks * BLOCK_VECTORS, scattered = px_stride == ANYWHERE;
+    const char *input = t->input, *residual = t->residual, *ahead = t->ahead;
+    char *output = t->output;
+    /* In memory: registers that hold them all the while would be missed by the sums. */
+    const REAL bounds[2] = {lower_bound(&t->activation), upper_bound(&t->activation)};
+    KEEP_IN_MEMORY(bounds);
     ptrdiff_t pixel[FC_MAX_TILE_PX];
     UNROLLED for (int p = 0; p < px; p++) pixel[p] = scattered ? t->pixel[p] : 0;
-    vreal acc[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS];
-    if (t->continued) {
-        UNROLLED for (int i = 0; i < rows * px; i++)
-            UNROLLED for (int v = 0; v < vectors; v++)
-                acc[i][v] = load((char *)t->output + tile_at(t, scattered, i / px, i % px, v));
-    } else {
-        UNROLLED for (int i = 0; i < rows * px; i++)
-            UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
-    }
-
-    const char *b = t->filter, *ahead = t->ahead;
-    const ptrdiff_t *offset = t->offset;
-    for (int part = 0; part < 2; part++) {
-        const int64_t steps = part ? t->tail_steps : t->steps, depth = part ? t->tail_depth : t->depth;
-        for (int64_t s = 0; s < steps; s++) {
-            const char *a = (const char *)t->input + *offset++;
-            /* Steps through planes, whose k_stride is not a constant, are too short to carry this, their panels too small. */
-            if (__builtin_constant_p(k_stride))
-                for (int i = 0; i < t->ahead_lines; i++, ahead += BLOCK_BYTES) fetch(ahead);
-            int64_t k = depth;
-            for (; k >= 4; k -= 4) {
-                UNROLLED for (int i = 0; i < 4; i++) TILE_STEP(a, i);
-                a += 4 * k_stride;
-                b += 4 * vectors * VECTOR_BYTES;
-            }
-            for (; k > 0; k--) {
-                TILE_STEP(a, 0);
-                a += k_stride;
-                b += vectors * VECTOR_BYTES;
+    for (int64_t left = t->tiles; left > 0; left--) {
+        tile_sums acc;
+        if (t->continued) {
+            UNROLLED for (int i = 0; i < rows * px; i++)
+                UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = load(output + tile_at(t, scattered, i / px, i % px, v));
+        } else {
+            UNROLLED for (int i = 0; i < rows * px; i++)
+                UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
+        }
+        const char *b = t->filter;
+        const ptrdiff_t *offset = t->offset;
+        for (int part = 0; part < 2; part++) {
+            const int64_t steps = part ? t->tail_steps : t->steps, depth = part ? t->tail_depth : t->depth;
+            for (int64_t s = 0; s < steps; s++) {
+                const char *a = input + *offset++;
+                /* Steps through planes, whose k_stride is not a constant, are too short to carry this, their panels too small. */
+                if (__builtin_constant_p(k_stride))
+                    for (int i = 0; i < t->ahead_lines && ahead < (const char *)t->ahead_end; i++, ahead += BLOCK_BYTES) fetch(ahead);
+                int64_t k = depth;
+                for (; k >= 4; k -= 4) {
+                    UNROLLED for (int i = 0; i < 4; i++) TILE_STEP(a, i);
+                    a += 4 * k_stride;
+                    b += 4 * vectors * VECTOR_BYTES;
+                }
+                for (; k > 0; k--) {
+                    TILE_STEP(a, 0);
+                    a += k_stride;
+                    b += vectors * VECTOR_BYTES;
+                }
             }
         }
+        tile_store(t, scattered, rows, px, vectors, acc, output, residual, bounds);
+        if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, output, scattered, rows, px, vectors);
+        if (scattered) return;
+        input += px * px_stride;
+        output += px * t->out_px;
+        if (residual) residual += px * t->out_px;
     }
-    tile_store(t, scattered, rows, px, vectors, acc);
-    if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, scattered, rows, px, vectors);
 }
 
 /* A function for each (walk, rows, px, blocks) of the table. */

@@ -123,11 +123,40 @@ static void sweep_slab(const fc_blocked_job *job, const fc_band *band, int64_t t
     }
 }
 
+static int is_one_pixel(const fc_blocked_job *job, const fc_band *band)
+{
+    return band->outputs.count[1] == 1 && band->outputs.count[2] == 1 && job->base.phases == 1 && job->base.plan->form == FC_BLOCKED;
+}
+
+/* All panels over a single pixel, as many at once as have the same width. */
+static void sweep_pixel(const fc_blocked_job *job, const fc_band *band)
+{
+    const fc_conv_plan *plan = job->base.plan;
+    const fc_reduction *r = &band->phase->reduction;
+    fc_pixel t = {.input = band->input, .offset = r->offset, .steps = r->steps, .depth = r->depth, .tail_steps = r->tail_steps,
+                  .tail_depth = r->tail_depth, .out_block = band->target.block, .activation = job->base.epilogue.activation};
+    for (int64_t tile = band->first; tile < band->end; tile += t.panels) {
+        const fc_target target = target_of(job, band, tile, 0, 0);
+        t.blocks = fc_panel_blocks(plan, tile);
+        t.panels = fc_min(fc_max(plan->out_blocks / plan->kernels->tile_blocks - tile, 1), band->end - tile);
+        t.panel_bytes = plan->depth * t.blocks * FC_BLOCK_BYTES;
+        t.filter = filter_at(job, band, band->phase, tile, 0);
+        t.bias = fc_panel_bias(&job->base, band->group, tile);
+        t.output = target.data;
+        t.residual = target.residual;
+        plan->kernels->pixel(&t);
+    }
+}
+
 /* All panels of a band, a slab of the input after the other; the output holds the sums in between. */
 static void sweep_band(const fc_blocked_job *job, const fc_band *band)
 {
     if (job->base.gaps) fill_gaps(job, band);
     if (!band->phase) return;
+    if (is_one_pixel(job, band)) {
+        sweep_pixel(job, band);
+        return;
+    }
     for (int64_t slab = 0; slab < job->base.plan->in_blocks; slab += job->slab)
         for (int64_t tile = band->first; tile < band->end; tile++)
             sweep_slab(job, band, tile, slab, tile + 1 < band->end ? filter_at(job, band, band->phase, tile + 1, slab) : NULL);
@@ -169,7 +198,7 @@ static void blocked_task(void *context, int64_t task, int thread)
         const fc_band band = {
             .group = piece.group, .outputs = outputs, .phase = fc_phases_of_slice(base, slice), .input = input, .first = first,
             .end = fc_min(first + job->tiles, base->plan->tiles),
-            .target = {.data = (char *)out->data + piece.sample * out->sample + at, .px = FC_BLOCK_BYTES, .row = out->row,
+            .target = {.data = (char *)out->data + piece.sample * out->sample + at, .px = job->out_px, .row = out->row,
                        .block = out->block,
                        .residual = residual->data ? (const char *)residual->data + piece.sample * residual->sample + at : NULL},
         };
@@ -216,13 +245,39 @@ void fc_blocked_rows(const fc_blocked_job *job, const fc_piece *rows, const void
     sweep_band(job, &band);
 }
 
+/* Samples of one output pixel each can be the pixels of one sample: then each panel is read once for all of them. */
+static int can_join_samples(const fc_blocked_job *job)
+{
+    const fc_conv *conv = job->base.conv;
+    const int64_t *out = conv->window.out;
+    return conv->batch > 1 && conv->groups == 1 && !conv->transposed && out[0] * out[1] * out[2] == 1
+        && job->base.plan->form == FC_BLOCKED && (!job->residual.data || job->residual.sample == job->out.sample);
+}
+
+static void join_samples(fc_blocked_job *job, fc_conv *joined)
+{
+    *joined = *job->base.conv;
+    joined->window.out[2] = joined->batch;
+    joined->window.in[2] *= joined->batch;
+    joined->batch = 1;
+    job->base.conv = joined;
+    job->out_px = job->out.sample;
+}
+
 static fc_status run_direct(fc_blocked_job *job)
 {
+    fc_conv joined;
+    const int joins = can_join_samples(job);
+    if (joins) join_samples(job, &joined);
     const fc_conv *conv = job->base.conv;
     split_work(job);
     fc_block block = fc_block_acquire(plan_scratch(job));
     if (!block.data) return FC_NO_MEMORY;
     fc_conv_prepare(&job->base, block.data);
+    if (joins) {
+        job->base.phase->reduction.walk = FC_WALK_STRIDED;
+        job->base.phase->reduction.px_stride = job->in.sample;
+    }
     const int64_t tasks = conv->batch * conv->groups * conv->window.out[0] * job->row_pieces * job->tile_pieces;
     const fc_status status = fc_parallel(&job->base.team, tasks, blocked_task, job);
     fc_block_release(block);
@@ -247,7 +302,7 @@ fc_blocked_job fc_blocked_job_of(const fc_blocked_conv *call, const fc_run *run)
 {
     return (fc_blocked_job){.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
                                      .maps = call, .team = fc_team_of(run, call->plan->threads), .filter = call->packed},
-                            .in = call->input, .out = call->output, .residual = call->residual};
+                            .in = call->input, .out = call->output, .residual = call->residual, .out_px = FC_BLOCK_BYTES};
 }
 
 fc_status fc_conv_run_blocked(const fc_blocked_conv *call, const fc_run *run)

@@ -7,6 +7,7 @@
 typedef struct {
     fc_conv_job base;
     fc_blocked in, out, residual;
+    ptrdiff_t out_px;           /* between neighbouring outputs */
     int64_t rows, row_pieces;   /* output rows of a task, and tasks a plane */
     int64_t slab;               /* input blocks that are summed before the next panel's turn */
     int64_t tiles, tile_pieces; /* panels of a task, and tasks across the channels; those of the same panels follow each other */

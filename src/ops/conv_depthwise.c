@@ -46,7 +46,7 @@ static fc_piece task_piece(const fc_conv_job *job, int64_t task, int64_t *first)
 /* The rows of one phase: `t` stands at the first output of all phases, whose rows are `row` bytes long. */
 static void reduce_phase(const fc_conv_job *job, const fc_phase *phase, const fc_range *outputs, fc_depthwise t, ptrdiff_t row)
 {
-    const int64_t *step = job->plan->step, rows = fc_phase_count(job, phase, outputs, 1);
+    const int64_t *step = job->plan->step;
     const ptrdiff_t at = phase->first[1] * row + phase->first[2] * t.out_px;
     t.px = fc_phase_count(job, phase, outputs, 2);
     t.offset = phase->reduction.offset;
@@ -55,12 +55,10 @@ static void reduce_phase(const fc_conv_job *job, const fc_phase *phase, const fc
     t.output = (char *)t.output + at;
     if (t.residual) t.residual = (const char *)t.residual + at;
     t.out_px *= step[2];
-    for (int64_t r = 0; r < rows; r++) {
-        job->plan->kernels->depthwise(&t);
-        t.input = (const char *)t.input + fc_row_step(&job->scratch);
-        t.output = (char *)t.output + step[1] * row;
-        if (t.residual) t.residual = (const char *)t.residual + step[1] * row;
-    }
+    t.rows = fc_phase_count(job, phase, outputs, 1);
+    t.in_row = fc_row_step(&job->scratch);
+    t.out_row = t.residual_row = step[1] * row;
+    job->plan->kernels->depthwise(&t);
 }
 
 static void reduce_slice(const fc_conv_job *job, const fc_range *outputs, const fc_depthwise *t, ptrdiff_t row)
@@ -69,11 +67,9 @@ static void reduce_slice(const fc_conv_job *job, const fc_range *outputs, const 
     if (job->gaps) {
         fc_depthwise nothing = *t;
         nothing.px = outputs->count[2];
-        for (int64_t r = 0; r < outputs->count[1]; r++) {
-            job->plan->kernels->depthwise(&nothing);
-            nothing.output = (char *)nothing.output + row;
-            if (nothing.residual) nothing.residual = (const char *)nothing.residual + row;
-        }
+        nothing.rows = outputs->count[1];
+        nothing.out_row = nothing.residual_row = row;
+        job->plan->kernels->depthwise(&nothing);
     }
     for (int64_t left = phase ? job->phases_a_slice : 0; left > 0; left--, phase++) reduce_phase(job, phase, outputs, *t, row);
 }

@@ -232,20 +232,15 @@ void fc_depthwise_rows(const fc_walker *w, const fc_step *step, int64_t block, c
 {
     const fc_window *window = &step->conv.window;
     const int64_t taps = taps_of(&step->conv), inputs = step->conv.c_in / step->conv.groups, outputs = step->conv.c_out / step->conv.groups;
-    fc_depthwise t = {
-        .input = rows->input, .px_stride = window->stride[2] * FC_BLOCK_BYTES, .offset = rows->offset, .steps = taps,
-        .px = window->out[2], .channels = w->kernels->block,
+    const fc_depthwise t = {
+        .input = rows->input, .px_stride = window->stride[2] * FC_BLOCK_BYTES, .in_row = window->stride[1] * rows->in_row,
+        .offset = rows->offset, .steps = taps, .px = window->out[2], .rows = rows->count, .channels = w->kernels->block,
         .filter = (const char *)step->weight + block * taps * inputs * FC_BLOCK_BYTES,
         .bias = (const char *)step->bias + block * FC_BLOCK_BYTES, .residual = rows->residual, .output = rows->output,
-        .out_px = FC_BLOCK_BYTES, .activation = step->activation,
+        .out_px = FC_BLOCK_BYTES, .out_row = rows->out_row, .residual_row = rows->residual_row, .activation = step->activation,
     };
-    for (int64_t r = 0; r < rows->count; r++) {
-        if (outputs == 1) w->kernels->depthwise(&t);
-        else w->kernels->grouped(&(fc_few_lanes){t, (int)inputs, (int)outputs, (int)(first_input(w, step, block) % w->kernels->block)});
-        t.input = (const char *)t.input + window->stride[1] * rows->in_row;
-        t.output = (char *)t.output + rows->out_row;
-        if (t.residual) t.residual = (const char *)t.residual + rows->residual_row;
-    }
+    if (outputs == 1) w->kernels->depthwise(&t);
+    else w->kernels->grouped(&(fc_few_lanes){t, (int)inputs, (int)outputs, (int)(first_input(w, step, block) % w->kernels->block)});
 }
 
 typedef struct {

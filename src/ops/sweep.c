@@ -31,16 +31,21 @@ static void run_kernel(const fc_rectangle *rect, fc_tile *tile, int64_t row, int
     tile->output = (char *)target->data + at;
     tile->residual = target->residual ? (const char *)target->residual + at : NULL;
     kernel(tile);
+    tile->ahead = (const char *)tile->ahead + tile->tiles * (tile->steps + tile->tail_steps) * tile->ahead_lines * FC_BLOCK_BYTES;
+    if (tile->ahead >= tile->ahead_end) tile->ahead_lines = 0;
 }
 
-/* `height` rows of px pixels; px may go beyond the end of one row. */
-static void run_tile(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, int height, int64_t px)
+/* `tiles` tiles of `height` rows of px pixels. */
+static void run_tiles_of_row(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, int height, int64_t px, int64_t tiles)
 {
     const fc_reduction *r = rect->reduction;
-    if (col + px <= rect->cols) {
-        run_kernel(rect, tile, row, col, r->kernels->tile[r->walk][height - 1][px - 1][rect->blocks - 1]);
-        return;
-    }
+    tile->tiles = tiles;
+    run_kernel(rect, tile, row, col, r->kernels->tile[r->walk][height - 1][px - 1][rect->blocks - 1]);
+}
+
+/* A tile of px pixels across the ends of rows. */
+static void run_scattered(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, int64_t px)
+{
     ptrdiff_t pixel[FC_MAX_TILE_PX], out_pixel[FC_MAX_TILE_PX];
     for (int64_t p = 0, down = 0, across = col; p < px; p++, across++) {
         if (across == rect->cols) across = 0, down++;
@@ -49,7 +54,8 @@ static void run_tile(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64
     }
     tile->pixel = pixel;
     tile->out_pixel = out_pixel;
-    run_kernel(rect, tile, row, col, r->kernels->tile[FC_WALK_SCATTERED][0][px - 1][rect->blocks - 1]);
+    tile->tiles = 1;
+    run_kernel(rect, tile, row, col, rect->reduction->kernels->tile[FC_WALK_SCATTERED][0][px - 1][rect->blocks - 1]);
 }
 
 /* How pixels are cut: the first `wider` of `pieces` tiles have a pixel more than the others. */
@@ -63,26 +69,12 @@ static fc_cut cut_of(const fc_kernels *kernels, int64_t pixels)
     return (fc_cut){pieces, pixels / pieces, pixels % pieces};
 }
 
-/* Of the bytes that are wanted next, each tile fetches some lines a step, until there are none left. */
-typedef struct {
-    int64_t left, a_tile;
-} fc_fetch;
-
-static fc_fetch start_fetching(fc_tile *tile, int64_t bytes, int64_t tiles)
+/* The bytes from tile->ahead on are wanted next: each step of `tiles` tiles fetches some lines until there are none left. */
+static void start_fetching(fc_tile *tile, int64_t bytes, int64_t tiles)
 {
     const int64_t steps = tile->steps + tile->tail_steps;
-    tile->ahead_lines = 0;
-    if (!bytes) return (fc_fetch){0};
-    tile->ahead_lines = (int)fc_ceil_div(bytes, steps * tiles * FC_BLOCK_BYTES);
-    return (fc_fetch){bytes, steps * tile->ahead_lines * FC_BLOCK_BYTES};
-}
-
-static void go_on_fetching(fc_tile *tile, fc_fetch *fetch)
-{
-    if (!tile->ahead_lines) return;
-    tile->ahead = (const char *)tile->ahead + fetch->a_tile;
-    fetch->left -= fetch->a_tile;
-    if (fetch->left <= 0) tile->ahead_lines = 0;
+    tile->ahead_lines = bytes && steps ? (int)fc_ceil_div(bytes, steps * tiles * FC_BLOCK_BYTES) : 0;
+    tile->ahead_end = (const char *)tile->ahead + bytes;
 }
 
 static void run_rows(const fc_rectangle *rect, fc_tile *tile, int64_t next_bytes)
@@ -90,17 +82,17 @@ static void run_rows(const fc_rectangle *rect, fc_tile *tile, int64_t next_bytes
     const fc_kernels *kernels = rect->reduction->kernels;
     const fc_cut cut = cut_of(kernels, rect->cols);
     const int can_pair = rect->reduction->walk <= FC_WALK_BLOCKED_2 && kernels->tile[FC_WALK_BLOCKED_1][1][0][0];
-    fc_fetch fetch = start_fetching(tile, next_bytes, rect->rows * cut.pieces);
+    const int64_t tiles[2] = {cut.wider, cut.pieces - cut.wider};
+    start_fetching(tile, next_bytes, rect->rows * cut.pieces);
     for (int64_t row = 0; row < rect->rows; row += 2) {
         const int height = row + 1 < rect->rows ? 2 : 1;
-        for (int64_t i = 0, col = 0; i < cut.pieces; i++) {
-            const int64_t px = cut.narrow + (i < cut.wider);
+        int64_t col = 0;
+        for (int i = 0; i < 2; i++) {
+            const int64_t px = cut.narrow + !i;
             const int paired = height == 2 && can_pair && 2 * px <= kernels->tile_px;
-            for (int h = 0; h < height; h += paired ? 2 : 1) {
-                run_tile(rect, tile, row + h, col, paired ? 2 : 1, px);
-                go_on_fetching(tile, &fetch);
-            }
-            col += px;
+            for (int h = 0; h < height && tiles[i]; h += paired ? 2 : 1)
+                run_tiles_of_row(rect, tile, row + h, col, paired ? 2 : 1, px, tiles[i]);
+            col += px * tiles[i];
         }
     }
 }
@@ -108,12 +100,17 @@ static void run_rows(const fc_rectangle *rect, fc_tile *tile, int64_t next_bytes
 static void run_pixels(const fc_rectangle *rect, fc_tile *tile, int64_t next_bytes)
 {
     const fc_cut cut = cut_of(rect->reduction->kernels, rect->rows * rect->cols);
-    fc_fetch fetch = start_fetching(tile, next_bytes, cut.pieces);
-    for (int64_t i = 0, row = 0, col = 0; i < cut.pieces; i++) {
-        const int64_t px = cut.narrow + (i < cut.wider);
-        run_tile(rect, tile, row, col, 1, px);
-        go_on_fetching(tile, &fetch);
-        for (col += px; col >= rect->cols; col -= rect->cols) row++;
+    start_fetching(tile, next_bytes, cut.pieces);
+    for (int64_t i = 0, row = 0, col = 0, tiles; i < cut.pieces; i += tiles) {
+        const int64_t px = cut.narrow + (i < cut.wider), alike = (i < cut.wider ? cut.wider : cut.pieces) - i;
+        tiles = fc_min((rect->cols - col) / px, alike);
+        if (tiles) {
+            run_tiles_of_row(rect, tile, row, col, 1, px, tiles);
+        } else {
+            tiles = 1;
+            run_scattered(rect, tile, row, col, px);
+        }
+        for (col += px * tiles; col >= rect->cols; col -= rect->cols) row++;
     }
 }
 
@@ -137,7 +134,8 @@ static int64_t piece_steps(const fc_reduction *r, int blocks)
 void fc_sweep(const fc_reduction *r, const void *input, const fc_panel *panel, const fc_target *target, int64_t rows,
               int64_t cols)
 {
-    const fc_rectangle rect = {r, input, target, rows, cols, panel->blocks};
+    const int contiguous = r->row_stride == cols * r->px_stride && target->row == cols * target->px; /* as if it were one row */
+    const fc_rectangle rect = {r, input, target, contiguous ? 1 : rows, contiguous ? rows * cols : cols, panel->blocks};
     const int64_t at_once = piece_steps(r, panel->blocks), piece = at_once * r->depth * panel->blocks * FC_BLOCK_BYTES;
     fc_tile tile = {
         .px_stride = r->px_stride, .row_stride = r->row_stride, .k_stride = r->k_stride,
