@@ -102,7 +102,7 @@ def test_integers_are_exact_by_every_path(case: ConvCase, dtype: Any, isa: str) 
 
 
 BLOCKED = [
-    *(case for case in CONV_CASES if case.groups == 1 and max(case.input[1], case.weight[0]) > 4),
+    *(case for case in CONV_CASES if case.groups == 1 and (case.input[1] > 4 or case.weight[0] > 8)),
     ConvCase("slabs_of_1x1", (2, 600, 13, 13), (40, 600, 1, 1)),
     ConvCase("slabs_of_3x3_stride_2", (1, 530, 14, 15), (19, 530, 3, 3), stride=2, padding=1),
     ConvCase("slabs_and_bands", (1, 300, 30, 31), (33, 300, 3, 3), padding=1),

@@ -47,12 +47,12 @@ class Compiled:
     --------
     >>> import fastconv as fc
     >>> from fastconv import nn
-    >>> net = fc.compile(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()), (1, 3, 32, 32))
+    >>> net = fc.compile(nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU()), (1, 3, 32, 32))
     >>> print(net.summary())
-    step     algorithm  output        GFLOP     MB
-    conv     direct     8 x 30 x 30  0.0004  0.043
-    reorder             8 x 30 x 30  0.0000  0.058
-    total                            0.0004  0.100
+    step     algorithm  output         GFLOP     MB
+    conv     direct     16 x 30 x 30  0.0008  0.072
+    reorder             16 x 30 x 30  0.0000  0.115
+    total                             0.0008  0.187
     """
 
     def __init__(
@@ -216,7 +216,7 @@ def compile(
     >>> model = fc.models.lenet5()
     >>> net = fc.compile(model, (8, 1, 28, 28))
     >>> net
-    Compiled((8, 1, 28, 28) -> (8, 10), float32, 8 steps)
+    Compiled((8, 1, 28, 28) -> (8, 10), float32, 9 steps)
     >>> net(np.zeros((3, 1, 28, 28), np.float32)).shape
     (3, 10)
 

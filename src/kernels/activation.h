@@ -131,21 +131,42 @@ ALWAYS_INLINE vreal finish(vreal x, const fc_activation *activation)
     return at_most(splat(upper_bound(activation)), at_least(splat(lower_bound(activation)), x));
 }
 
+/* The loop of one kind of activation, a constant, so that what it needs stays in registers. */
+ALWAYS_INLINE void activate_items(char *out, const char *in, const char *add, int64_t count, fc_activation activation, int past_cache)
+{
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        vreal v = load(in + i * REAL_BYTES);
+        if (add) v += load(add + i * REAL_BYTES);
+        v = activate(v, &activation);
+        if (past_cache) store_past_cache(out + i * REAL_BYTES, v);
+        else store(out + i * REAL_BYTES, v);
+    }
+    if (i == count) return;
+    const int left = (int)(count - i);
+    vreal v = load_partial(in + i * REAL_BYTES, left);
+    if (add) v += load_partial(add + i * REAL_BYTES, left);
+    store_partial(out + i * REAL_BYTES, activate(v, &activation), left);
+}
+
 static void activate_row(void *y, const void *x, const void *residual, int64_t count, const fc_activation *activation,
                          int past_cache)
 {
-    char *out = y;
-    const char *in = x, *add = residual;
-    past_cache = past_cache && (uintptr_t)out % VECTOR_BYTES == 0;
-    for (int64_t i = 0; i < count; i += LANES) {
-        int64_t left = count - i;
-        vreal v = load_up_to(in + i * REAL_BYTES, left);
-        if (add) v += load_up_to(add + i * REAL_BYTES, left);
-        v = activate(v, activation);
-        if (past_cache && left >= LANES) store_past_cache(out + i * REAL_BYTES, v);
-        else store_up_to(out + i * REAL_BYTES, v, left);
+#define OF_KIND(kind) \
+    case kind: activate_items(y, x, residual, count, (fc_activation){kind, activation->alpha, activation->beta}, past_cache); break
+    past_cache = past_cache && (uintptr_t)y % VECTOR_BYTES == 0;
+    switch (activation->kind) {
+        OF_KIND(FC_RELU);
+        OF_KIND(FC_CLIP);
+        OF_KIND(FC_LEAKY_RELU);
+        OF_KIND(FC_SILU);
+        OF_KIND(FC_HARDSWISH);
+        OF_KIND(FC_SIGMOID);
+        OF_KIND(FC_TANH);
+    default: activate_items(y, x, residual, count, (fc_activation){0}, past_cache);
     }
     if (past_cache) fence_past_cache();
+#undef OF_KIND
 }
 
 #endif

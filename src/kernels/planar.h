@@ -9,9 +9,9 @@
 #include "activation.h"
 
 /* The widest tile and its vectors along the row, within 32 or 16 registers. */
-enum { PLANAR_OC = 4, PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2, PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6 };
+enum { PLANAR_OC = VECTOR_BYTES == 32 ? 6 : 4, PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2, PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6 };
 
-/* Write oc x vectors outputs from pixel `at` on; the last vector may be partial. */
+/* Write oc x vectors outputs from pixel `at` on, of activations only clips; the last vector may be partial. */
 ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, int oc, int vectors)
 {
     vreal acc[PLANAR_OC][PLANAR_LONG];
@@ -28,6 +28,7 @@ ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, 
             UNROLLED for (int v = 0; v < vectors; v++) acc[o][v] += x[v] * w;
         }
     }
+    const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
     UNROLLED for (int o = 0; o < oc; o++) {
         const ptrdiff_t base = (channel + o) * t->out_stride + at * REAL_BYTES;
         const REAL bias = t->bias ? ((const REAL *)t->bias)[channel + o] : 0;
@@ -36,7 +37,7 @@ ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, 
             const ptrdiff_t here = base + v * VECTOR_BYTES;
             vreal y = acc[o][v] + bias;
             if (t->residual) y += load_up_to((const char *)t->residual + here, left);
-            store_up_to((char *)t->output + here, finish(y, &t->activation), left);
+            store_up_to((char *)t->output + here, at_most(upper, at_least(lower, y)), left);
         }
     }
 }
@@ -54,8 +55,14 @@ static void planar(const fc_planar *t)
     int64_t channel = 0;
     for (; channel + PLANAR_OC <= t->channels; channel += PLANAR_OC)
         planar_channels(t, channel, PLANAR_OC, PLANAR_WIDE);
+    for (; channel + 4 <= t->channels; channel += 4) planar_channels(t, channel, 4, PLANAR_WIDE);
     for (; channel + 2 <= t->channels; channel += 2) planar_channels(t, channel, 2, PLANAR_WIDE);
     for (; channel < t->channels; channel++) planar_channels(t, channel, 1, PLANAR_LONG);
+    if (is_clip(&t->activation)) return;
+    for (channel = 0; channel < t->channels; channel++) { /* the long ones, still in the nearest cache */
+        char *out = (char *)t->output + channel * t->out_stride;
+        activate_row(out, out, NULL, t->count, &t->activation, 0);
+    }
 }
 
 #endif

@@ -36,47 +36,60 @@ enum { ANYWHERE = 1 }; /* the px_stride of scattered tiles, which no item has */
             }                                                                                            \
     } while (0)
 
+/* What is constant in each function of the table. */
+typedef struct {
+    int scattered, rows, px, vectors;
+} tile_shape;
+
 /* Where vector v of a pixel stands in the output. */
-ALWAYS_INLINE ptrdiff_t tile_at(const fc_tile *t, int scattered, int row, int px, int v)
+ALWAYS_INLINE ptrdiff_t tile_at(const fc_tile *t, tile_shape is, int row, int px, int v)
 {
-    const ptrdiff_t pixel = scattered ? t->out_pixel[px] : row * t->out_row + px * t->out_px;
+    const ptrdiff_t pixel = is.scattered ? t->out_pixel[px] : row * t->out_row + px * t->out_px;
     return pixel + v / BLOCK_VECTORS * t->out_block + v % BLOCK_VECTORS * VECTOR_BYTES;
 }
 
 typedef vreal tile_sums[FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS * BLOCK_VECTORS];
 
-ALWAYS_INLINE void tile_store(const fc_tile *run, int scattered, int rows, int px, int vectors, tile_sums acc, char *output,
-                              const char *residual, const REAL bounds[2])
+/* Where one tile of the run is stored, and the bounds of its clip. */
+typedef struct {
+    char *output;
+    const char *residual;
+    const REAL *bounds;
+} tile_end;
+
+ALWAYS_INLINE void tile_store(const fc_tile *run, tile_shape is, tile_sums acc, tile_end end)
 {
     KEEP_ORDER();
     const fc_tile copy = *run, *t = &copy; /* in registers: for all the compiler knows, a store changes *run */
     if (t->unfinished) {
-        UNROLLED for (int v = 0; v < vectors; v++)
-            UNROLLED for (int r = 0; r < rows; r++)
-                UNROLLED for (int p = 0; p < px; p++) store(output + tile_at(t, scattered, r, p, v), acc[r * px + p][v]);
+        UNROLLED for (int v = 0; v < is.vectors; v++)
+            UNROLLED for (int r = 0; r < is.rows; r++)
+                UNROLLED for (int p = 0; p < is.px; p++) store(end.output + tile_at(t, is, r, p, v), acc[r * is.px + p][v]);
         return;
     }
-    const vreal lower = splat(bounds[0]), upper = splat(bounds[1]);
-    UNROLLED for (int v = 0; v < vectors; v++) {
+    const vreal lower = splat(end.bounds[0]), upper = splat(end.bounds[1]);
+    UNROLLED for (int v = 0; v < is.vectors; v++) {
         const vreal bias = load((const char *)t->bias + v * VECTOR_BYTES);
-        UNROLLED for (int i = 0; i < rows * px; i++) acc[i][v] += bias;
-        if (residual)
-            UNROLLED for (int r = 0; r < rows; r++)
-                UNROLLED for (int p = 0; p < px; p++) acc[r * px + p][v] += load(residual + tile_at(t, scattered, r, p, v));
-        UNROLLED for (int r = 0; r < rows; r++)
-            UNROLLED for (int p = 0; p < px; p++)
-                store(output + tile_at(t, scattered, r, p, v), at_most(upper, at_least(lower, acc[r * px + p][v])));
+        UNROLLED for (int i = 0; i < is.rows * is.px; i++) acc[i][v] += bias;
+        if (end.residual)
+            UNROLLED for (int r = 0; r < is.rows; r++)
+                UNROLLED for (int p = 0; p < is.px; p++) acc[r * is.px + p][v] += load(end.residual + tile_at(t, is, r, p, v));
+        UNROLLED for (int r = 0; r < is.rows; r++)
+            UNROLLED for (int p = 0; p < is.px; p++)
+                store(end.output + tile_at(t, is, r, p, v), at_most(upper, at_least(lower, acc[r * is.px + p][v])));
     }
 }
 
-/* The activations that are no clip go over the stored tile, still in the nearest cache. */
-static __attribute__((noinline)) void tile_activate(const fc_tile *t, char *output, int scattered, int rows, int px, int vectors)
+/* The activations that are no clip go over the stored run, still in the nearest cache. */
+static __attribute__((noinline)) void tile_activate(const fc_tile *t, int scattered, int rows, int px, int blocks)
 {
-    for (int v = 0; v < vectors; v++)
+    const int joined = !scattered && t->out_px == BLOCK_BYTES;
+    const int64_t all = t->tiles * px, together = joined ? all : 1;
+    for (int b = 0; b < blocks; b++)
         for (int r = 0; r < rows; r++)
-            for (int p = 0; p < px; p++) {
-                char *at = output + tile_at(t, scattered, r, p, v);
-                store(at, activate(load(at), &t->activation));
+            for (int64_t p = 0; p < all; p += together) {
+                char *at = (char *)t->output + (scattered ? t->out_pixel[p] : r * t->out_row + p * t->out_px) + b * t->out_block;
+                activate_row(at, at, NULL, together * BLOCK, &t->activation, 0);
             }
 }
 
@@ -84,6 +97,7 @@ static __attribute__((noinline)) void tile_activate(const fc_tile *t, char *outp
 ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_t px_stride, ptrdiff_t k_stride)
 {
     const int vectors = blocks * BLOCK_VECTORS, scattered = px_stride == ANYWHERE;
+    const tile_shape is = {scattered, rows, px, vectors};
     const char *input = t->input, *residual = t->residual, *ahead = t->ahead;
     char *output = t->output;
     /* In memory: registers that hold them all the while would be missed by the sums. */
@@ -95,7 +109,7 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
         tile_sums acc;
         if (t->continued) {
             UNROLLED for (int i = 0; i < rows * px; i++)
-                UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = load(output + tile_at(t, scattered, i / px, i % px, v));
+                UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = load(output + tile_at(t, is, i / px, i % px, v));
         } else {
             UNROLLED for (int i = 0; i < rows * px; i++)
                 UNROLLED for (int v = 0; v < vectors; v++) acc[i][v] = (vreal){0};
@@ -122,13 +136,12 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
                 }
             }
         }
-        tile_store(t, scattered, rows, px, vectors, acc, output, residual, bounds);
-        if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, output, scattered, rows, px, vectors);
-        if (scattered) return;
+        tile_store(t, is, acc, (tile_end){output, residual, bounds});
         input += px * px_stride;
         output += px * t->out_px;
         if (residual) residual += px * t->out_px;
     }
+    if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, scattered, rows, px, blocks);
 }
 
 /* A function for each (walk, rows, px, blocks) of the table. */

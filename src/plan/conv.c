@@ -85,6 +85,14 @@ static int has_wide_rows(const fc_conv *conv)
     return !conv->strided_rows && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
 }
 
+/* Up to how many output channels rows are faster than tiles, some of whose lanes are empty: not many where rows are narrow and
+ * computed channel by channel. */
+static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    const int is_wide = conv->window.out[2] >= 2 * plan->kernels->lanes;
+    return is_wide ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : FEW_CHANNELS;
+}
+
 static fc_status set_transposed_method(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int depthwise = plan->group_in == 1 && plan->group_out == 1 && conv->groups > 1;
@@ -102,7 +110,7 @@ static fc_status set_transposed_method(const fc_conv *conv, fc_conv_plan *plan)
 static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
     if (conv->transposed) return set_transposed_method(conv, plan);
-    const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= FEW_CHANNELS;
+    const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= most_of_rows(conv, plan);
     plan->algorithm = conv->algorithm;
     if (conv->algorithm == FC_AUTO || conv->algorithm == FC_WINOGRAD) {
         if (conv->algorithm == FC_WINOGRAD && !fc_fits_winograd(&conv->window)) return FC_UNSUPPORTED;
