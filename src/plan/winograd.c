@@ -75,7 +75,10 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     const int64_t planes = conv->batch * conv->groups * conv->window.out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
     const int64_t most = tiles_together(plan), cols = fc_even_piece(across, fc_min(across, most), 1, 1);
     const int64_t most_rows = fc_max(1, fc_min(most / cols, fc_ceil_div(down, fc_ceil_div(wanted, fc_ceil_div(across, cols)))));
-    const int64_t rows = fc_even_piece(down, most_rows, planes * fc_ceil_div(across, cols), plan->threads);
+    const int64_t least_bands = fc_ceil_div(down, most_rows), pieces = planes * fc_ceil_div(across, cols);
+    /* Where bands are many, threads help each other; the filter should not come oftener than it must. */
+    const int64_t rows = least_bands * pieces >= TASKS_A_THREAD * plan->threads ? fc_ceil_div(down, least_bands)
+                                                                               : fc_even_piece(down, most_rows, pieces, plan->threads);
     plan->split = FC_BY_BANDS;
     set_band(conv, plan, rows, cols);
     plan->together = rows * cols;
