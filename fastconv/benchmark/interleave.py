@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 
 TOLERANCE = 1e-4
 MIN_ROUNDS = 3
-SHORTEST_SAMPLE = 200e-6
+SHORTEST_SAMPLE = 2e-3
 MOST_CALLS = 1000
 LONG_CALL = 50e-3  # a cold start is lost in it
 PROBE_FLOOR = 0.9
