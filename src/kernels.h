@@ -34,7 +34,7 @@ typedef enum {
     FC_WALK_BLOCKED_1, FC_WALK_BLOCKED_2, FC_WALK_PLANAR_1, FC_WALK_PLANAR_2, FC_WALK_STRIDED, FC_WALK_SCATTERED, FC_WALKS
 } fc_walk;
 
-/* A run of register tiles, each where the row of pixels before it ends; one where they are scattered:
+/* A run of `tiles` register tiles side by side; of scattered ones a single tile. Each tile:
  *
  *   out[row][px][oc] = act(bias[oc] + residual[row][px][oc]
  *                          + sum over steps s, 0 <= k < depth(s) of in[row][px + offset[s]][k] * filter[s][k][oc])
@@ -44,7 +44,7 @@ typedef enum {
  * starts from what stands in the output, `unfinished` stores the bare sum there; the bits are those of one piece.
  * Each step through blocks fetches `ahead_lines` cache lines, from `ahead` on to `ahead_end`, that will be wanted soon.
  * filter: packed [step][k][oc of the tile], 64-byte aligned. bias: padded to the tile, aligned. residual: NULL or laid
- * out as the output, which it may not overlap. Nothing is read but those operands, nothing written but the tile.
+ * out as the output, which it may not overlap. Nothing is read but those operands, nothing written but the run.
  */
 typedef struct {
     const void *input;
@@ -130,9 +130,9 @@ typedef struct {
 } fc_planar;
 
 /* Depthwise convolution of one channel block along `rows` rows of `px` pixels, `px_stride` apart:
- *   out[p] = act(bias + residual[p] + sum over s of in[offset[s] + p] * filter[s]), each a whole block.
+ *   out[row][p] = act(bias + residual[row][p] + sum over s of in[row][offset[s] + p] * filter[s]), each a whole block.
  * filter: [step][BLOCK], aligned; bias: one block. `channels` lanes are stored, as many residual lanes read. residual: NULL, or
- * its pixels `out_px` apart as well.
+ * pixels `out_px` apart as well. in_row, out_row, residual_row: bytes between rows.
  */
 typedef struct {
     const void *input;

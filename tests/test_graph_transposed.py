@@ -57,6 +57,7 @@ WINDOWS: dict[str, tuple[Any, ...]] = {
     "cropped": (3, 4, 3, 1, 2),
     "other_on_each_axis": ((5, 2), (2, 3), (1, 0), (0, 1), (1, 4)),
     "kernel_1": (1, 2, 0, 1, 1),
+    "kernel_1_far_between": (1, 3, 0, 0, 1),
 }
 
 
@@ -98,6 +99,55 @@ def test_maps_of_one_pixel_and_lines(name: str, shape: tuple[int, ...]) -> None:
     except ValueError:
         pytest.skip("no output")
     check(enlarging(name, 16, 8), shape)
+
+
+# The same of outputs that are a single pixel, or whose last band is one, behind the shape of the input.
+SINGLE: dict[str, tuple[tuple[int, ...], tuple[Any, ...]]] = {
+    "no_tap_reaches_it": ((2, 3, 2, 2), (1, 2, 1, 0, 1)),
+    "between_the_taps": ((1, 3, 2), (3, 2, 3, 0, 2)),
+    "a_tap_reaches_it": ((2, 3, 1, 1), (1, 2, 0, 0, 1)),
+    "last_band": ((1, 3, 3, 3), ((3, 1), (3, 3), (0, 4), (0, 2), (3, 2))),
+}
+
+
+@pytest.mark.parametrize("outputs", [8, 40])
+@pytest.mark.parametrize("name", SINGLE)
+def test_single_outputs(name: str, outputs: int, isa: str, threads: int) -> None:
+    shape, (size, *others) = SINGLE[name]
+    kernel = size if isinstance(size, tuple) else (size,) * (len(shape) - 2)
+    one = (1,) * len(kernel)
+    keys = ("stride", "padding", "output_padding", "dilation")
+
+    def build(g: Graph) -> Value:
+        x = g.conv(g.input, filters(16, 3, *one))
+        bias = filters(outputs, 1)[:, 0]
+        options: dict[str, Any] = dict(zip(keys, others, strict=True))
+        y = g.conv_transpose(x, filters(16, outputs, *kernel), bias, **options)
+        return g.conv(g.activation(y, "relu"), filters(16, outputs, *one))
+
+    check(build, shape)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize(
+    "name", ["gaps", "gaps_by_dilation", "kernel_1", "kernel_1_far_between", "of_the_u_net"]
+)
+def test_sum_of_few_channels(name: str, groups: int, isa: str, threads: int) -> None:
+    size = WINDOWS[name][0]
+
+    def build(g: Graph) -> Value:
+        weight, other = (filters(4, 3 - groups // 2, size, size) * scale for scale in (1, 2))
+        x = g.conv_transpose(g.input, weight, groups=groups, **window(name))
+        y = g.conv_transpose(g.input, other, groups=groups, **window(name))
+        return g.activation(g.add(x, y), "relu")
+
+    shape = (2, 4, 5, 6)
+    x = random_array("x", shape, np.float32)
+    net = compile_graph(built(build, shape))
+    net(np.full_like(x, np.nan))
+    expected = evaluate(built(build, shape), x)
+    np.testing.assert_allclose(net(x), expected, rtol=0, atol=1e-5 * (1 + np.abs(expected).max()))
+    assert net(x).tobytes() == net(x).tobytes()
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 4, 5, 3)], ids=str)

@@ -104,7 +104,7 @@ ALWAYS_INLINE vreal activate(vreal x, const fc_activation *activation)
     }
 }
 
-/* Whether a kernel applies the activation in its own store; the rest take a second pass over the hot output. */
+/* Whether a kernel applies the activation within its store; the rest are called from it, or take a second pass over the hot output. */
 ALWAYS_INLINE int is_clip(const fc_activation *activation) { return activation->kind <= FC_CLIP; }
 
 /* The bounds of a clip; infinite ones where there is none, which changes no value. */

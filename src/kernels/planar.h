@@ -8,7 +8,7 @@
 
 #include "activation.h"
 
-/* The widest tile and its vectors along the row, within 32 or 16 registers. */
+/* The widest tile and its vectors along the row, within 32 or 16 registers; the vectors of a single channel. */
 enum { PLANAR_OC = VECTOR_BYTES == 32 ? 6 : 4, PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2, PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6 };
 
 /* Write oc x vectors outputs from pixel `at` on, of activations only clips; the last vector may be partial. */

@@ -123,9 +123,11 @@ static void sweep_slab(const fc_blocked_job *job, const fc_band *band, int64_t t
     }
 }
 
+/* Of transposed convolutions the only output may belong to no phase. */
 static int is_one_pixel(const fc_blocked_job *job, const fc_band *band)
 {
-    return band->outputs.count[1] == 1 && band->outputs.count[2] == 1 && job->base.phases == 1 && job->base.plan->form == FC_BLOCKED;
+    return band->outputs.count[1] == 1 && band->outputs.count[2] == 1 && !job->base.conv->transposed
+        && job->base.plan->form == FC_BLOCKED;
 }
 
 /* All panels over a single pixel, as many at once as have the same width. */
@@ -254,6 +256,7 @@ static int can_join_samples(const fc_blocked_job *job)
         && job->base.plan->form == FC_BLOCKED && (!job->residual.data || job->residual.sample == job->out.sample);
 }
 
+/* What is cut into tasks and slabs is as large as all samples; the walk from one to the next is set when the steps are. */
 static void join_samples(fc_blocked_job *job, fc_conv *joined)
 {
     *joined = *job->base.conv;

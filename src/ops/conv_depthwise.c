@@ -1,6 +1,6 @@
 /* Depthwise convolution, one channel block at a time, vectors along the channels.
  *
- * A band of one block is laid out in scratch with its halo, so that every window lies inside, then reduced row by row:
+ * A band of one block is laid out in scratch with its halo, so that every window lies inside, then reduced, all rows of a phase at once:
  * into a channels-last output in place, else into scratch and through the transposition.
  */
 #include <string.h>

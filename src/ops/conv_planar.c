@@ -14,7 +14,8 @@
 #include "norm.h"
 #include "../sizes.h"
 
-/* The planar kernel on `count` pixels of the first `channels` output channels from `channel` on. */
+/* What a call of the planar kernel takes for the output channels from `channel` on, whose number, pixels and output are still to be
+ * set. */
 static fc_planar planar_of(const fc_conv_job *job, const fc_piece *piece, const char *input, int64_t channel)
 {
     const fc_conv_plan *plan = job->plan;
@@ -187,7 +188,7 @@ static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, in
         const fc_phase *phase = fc_phases_of_rows(job, slice, first);
         fc_planar nothing = t;
         nothing.output = rows;
-        nothing.count = phase ? count * width : width;
+        nothing.count = phase || job->epilogue.residual ? count * width : width;
         if (!phase && !job->epilogue.residual) {
             const int64_t from = first;
             while (first + 1 < height && !fc_phases_of_rows(job, slice, first + 1)) first++;

@@ -85,11 +85,11 @@ static int has_wide_rows(const fc_conv *conv)
     return !conv->strided_rows && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
 }
 
-/* Up to how many output channels rows are faster than tiles, some of whose lanes are empty: not many where rows are narrow and
- * computed channel by channel. */
+/* Up to how many output channels rows are faster than tiles, some of whose lanes are empty: not many where rows are narrow, or
+ * stored into channels last, and so computed channel by channel. */
 static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    const int is_wide = conv->window.out[2] >= 2 * plan->kernels->lanes;
+    const int is_wide = conv->window.out[2] >= 2 * plan->kernels->lanes && !conv->channels_last;
     return is_wide ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : FEW_CHANNELS;
 }
 
