@@ -64,6 +64,20 @@ ALWAYS_INLINE vreal splat(REAL x) { return x - (vreal){0}; }
 #define ACCUMULATE(sum, x, y) ((sum) += (x) * (y))
 #endif
 
+/* The same sum, where the compiler may take y from memory. */
+ALWAYS_INLINE vreal multiply_add(vreal x, vreal y, vreal sum)
+{
+#if VECTOR_BYTES == 64
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)sum);
+    return (vreal)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)sum);
+#elif VECTOR_BYTES == 32
+    if (REAL_IS_DOUBLE) return (vreal)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)sum);
+    return (vreal)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)sum);
+#else
+    return sum + x * y;
+#endif
+}
+
 /* F(l, s) for every lane l, separated by commas: the constant mask of a shuffle. */
 #define LANES_2(F, s) F(0, s), F(1, s)
 #define LANES_4(F, s) LANES_2(F, s), F(2, s), F(3, s)

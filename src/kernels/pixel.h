@@ -30,10 +30,8 @@ ALWAYS_INLINE void pixel_panels(const fc_pixel *t, int64_t first, int panels, in
             UNROLLED for (int p = 0; p < panels; p++) {
                 UNROLLED for (int v = 0; v < vectors; v += BLOCK_VECTORS)
                     fetch_near(filter[p] + v * VECTOR_BYTES + PIXEL_AHEAD_BYTES);
-                UNROLLED for (int v = 0; v < vectors; v++) { /* the tile's instruction, for the tile's bits */
-                    const vreal w = load(filter[p] + v * VECTOR_BYTES);
-                    ACCUMULATE(acc[p][v], x, w);
-                }
+                UNROLLED for (int v = 0; v < vectors; v++) /* not left to the compiler: the bits are the tile's */
+                    acc[p][v] = multiply_add(x, load(filter[p] + v * VECTOR_BYTES), acc[p][v]);
                 filter[p] += vectors * VECTOR_BYTES;
             }
         }
