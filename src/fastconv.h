@@ -103,8 +103,9 @@ typedef struct {
 } fc_plain_conv;
 fc_status fc_measure_blocked(const fc_plain_conv *call, const fc_run *run, double seconds, double *least);
 
-/* Samples come in runs of `run` that are stride[0] apart; runs start input_run and output_run bytes apart, which only matters
- * where there are several: of pixels that hold their channels side by side, without indices. */
+/* input: pixels of a row one item apart, or channels, as in the output. Samples come in runs of `run` that are stride[0] apart;
+ * runs start input_run and output_run bytes apart, which only matters where there are several: of pixels that hold their channels
+ * side by side, without indices. */
 typedef struct {
     int64_t batch, channels, run;
     ptrdiff_t input_run, output_run;
@@ -139,16 +140,26 @@ typedef struct {
 /* The least of `count` numbers, NaN left out; infinity for none. */
 double fc_least(int64_t count, const double *x);
 
-/* mean and biased variance of each channel over everything else. */
+/* mean and biased variance of each channel over everything else. input: pixels of a row one item apart, or channels. */
 fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run);
 
-/* y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual); weight and bias may be NULL. */
+/* y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual); weight and bias may be NULL. input: as above, and in
+ * the order of the output. */
 typedef struct {
     const double *mean, *variance, *weight, *bias;
     double eps;
 } fc_normalisation;
 fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const fc_view *input, const fc_view *output,
                         const fc_epilogue *epilogue, const fc_run *run);
+
+/* An array of any number of axes (none included), strides in bytes, and a contiguous copy of it. */
+enum { FC_AXES = 64 };
+typedef struct {
+    int axes, item_bytes;
+    int64_t size[FC_AXES];
+    ptrdiff_t stride[FC_AXES];
+} fc_strided;
+fc_status fc_copy(const fc_strided *from, const void *input, void *output, const fc_run *run);
 
 /* Where an axis takes what lies beyond its input from: a value, or the input mirrored about its ends (which are not repeated),
  * its end, or the part of it that is not cropped, from the other end on. */
@@ -158,7 +169,6 @@ const char *fc_pad_mode_name(fc_pad_mode mode);
 /* An array of any number of axes (none included). before: what stands in front of the input on each axis, negative where the
  * axis is cropped, from -in to out (FC_PAD_REFLECT: above -2 * in and below in); the rest of `out` stands behind it. Strides in bytes, of the input; the output is
  * contiguous. */
-enum { FC_AXES = 64 };
 typedef struct {
     int axes, item_bytes;
     int64_t in[FC_AXES], out[FC_AXES], before[FC_AXES];

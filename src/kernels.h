@@ -373,6 +373,8 @@ typedef struct {
     /* dst[i * step] = src[i], 0 <= i < count; dst_stride in bytes. */
     void (*scatter)(void *dst, ptrdiff_t dst_stride, const void *src, int64_t count);
 
+    /* rows[r][p] = pixels[p][r], 0 <= r < count, 0 <= p < px; `row_bytes` between rows, `px_bytes` between pixels. */
+    void (*turn)(void *rows, ptrdiff_t row_bytes, const void *pixels, ptrdiff_t px_bytes, int64_t count, int64_t px);
     void (*copy_rows)(const fc_rows *);
     void (*add_rows)(const fc_row_sum *);
     /* out[i] = phases[i % step][i / step], 0 <= i < count; `phase_bytes` between phases. */

@@ -1,8 +1,10 @@
-/* Arithmetic of sizes: signed 64 bits, positive divisors. */
+/* Sizes of 64 signed bits: their arithmetic, with positive divisors, and from which one on an output goes past the caches. */
 #ifndef FASTCONV_SIZES_H
 #define FASTCONV_SIZES_H
 
 #include <stdint.h>
+
+enum { FC_PAST_CACHE_BYTES = 4 << 20 };
 
 static inline int64_t fc_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t fc_max(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -38,6 +38,8 @@ from cases import (
 )
 
 import fastconv as fc
+from fastconv._native import core
+from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
 
@@ -295,18 +297,38 @@ def guard_rearranging(dtype: Any) -> None:
             arrays = [channels_last(x), channels_last(places)] if layout == "NHWC" else [x, places]
             call = bind(fc.max_unpool2d, kernel_size=2, layout=layout)
             check(f"{shape} unpooled {layout}", call, arrays, call(*arrays))
+    guard_copies(dtype)
     guard_large_outputs(dtype)
+
+
+def guard_copies(dtype: Any) -> None:
+    """Images in memory channels last, copied channels first, and every second pixel of them."""
+    for channels in (*range(1, 35), 64, 65, 70):
+        for size in ((1, 1), (1, 7), (3, 5), (8, 9), (16, 17)):
+            x = random_array("x", (2, *size, channels), dtype)
+            if not fits(x.shape):
+                continue
+            for step in (1, 2, -1):
+                seen = x[:, :, ::step].transpose(0, 3, 1, 2)
+                check(f"{x.shape} step {step}", bind(copied, step=step), [x], np.zeros(seen.shape, dtype))
+
+
+def copied(x: Array, step: int, out: Array | None = None) -> Array:
+    seen = x[:, :, ::step].transpose(0, 3, 1, 2)
+    out = np.empty(seen.shape, x.dtype) if out is None else out
+    core.copy(seen, out, native_run())
+    return out
 
 
 def guard_large_outputs(dtype: Any) -> None:
     """Rows in a stage, long rows, and planes in a stage."""
-    memories = [GuardedMemory(18 << 20) for _ in range(3)]
-    for shape in [(3, 30, 150, 101), (5, 1500, 7, 7), (1, 2, 700, 801)]:
+    memories = [GuardedMemory(36 << 20) for _ in range(3)]
+    for shape in [(3, 60, 150, 101), (5, 4300, 7, 7), (1, 2, 700, 801)]:
         x = random_array("x", shape, dtype)
         for mode in ("constant", "reflect"):
             call = bind(fc.pad, pad=(1, 2, 2, 1), mode=mode)
             check(f"{shape} padded {mode}", call, [x], call(x), memories)
-    x = random_array("x", (1, 6, 150, 151), dtype)
+    x = random_array("x", (1, 12, 150, 151), dtype)
     call = bind(fc.unfold, kernel_size=3, padding=1)
     check("large columns", call, [x], call(x), memories)
     places = np.ascontiguousarray(np.broadcast_to(np.arange(90 * 91).reshape(90, 91), (1, 40, 90, 91)))

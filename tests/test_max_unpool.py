@@ -108,6 +108,30 @@ def test_outputs_larger_than_the_caches(shape: tuple[int, ...], dtype: Any, isa:
             assert_same_bits(unpool_last(x, indices, 2), expected)
 
 
+@pytest.mark.parametrize("order", ["rising", "falling", "random", "one band", "one place"])
+@pytest.mark.parametrize(
+    "shape", [(1, 24, 60, 50), (2, 70, 33, 35), (1, 5, 1, 9000), (1, 9, 8, 20, 21)], ids=str
+)
+def test_bands_take_from_every_pixel_that_meets_them(shape: tuple[int, ...], order: str, isa: str) -> None:
+    """Channels last, in bands: indices that rise with the pixels and others, twice each in a row."""
+    x, size = random_array("x", shape, np.float32), tuple(2 * n for n in shape[2:])
+    plane, pixels = int(np.prod(size)), int(np.prod(shape[2:]))
+    at = np.arange(pixels) // 2 * (2 * plane // pixels)
+    if order == "falling":
+        at = plane - 1 - at
+    elif order == "one band":
+        at = at % 40 + plane // 2
+    elif order == "one place":
+        at = at * 0 + 77
+    indices = (
+        places(shape, plane) if order == "random" else np.broadcast_to(at.reshape(shape[2:]), shape).copy()
+    )
+    expected = oracle.max_unpool(x, indices, size)
+    for threads in (1, 3):
+        with fc.config(num_threads=threads):
+            assert_same_bits(unpool_last(x, indices, 2), expected)
+
+
 def test_any_strides(dtype: Any, isa: str) -> None:
     x, indices = random_array("x", (4, 6, 8, 10), dtype), places((4, 6, 8, 10), 16)
     for view in (np.s_[::-1, ::-1, ::-1, ::-1], np.s_[..., ::2], np.s_[:, ::3, 1:2], np.s_[:, :, :, 3:4]):

@@ -184,10 +184,12 @@ def test_scratch_of_a_large_window_is_small(isa: str) -> None:
     fc.max_pool2d(x[..., :8], 8, return_indices=True)
     limit, before = core.cache_info()
     for array in (x, x.transpose(0, 1, 3, 2)):
+        # Seen from another side the input is copied first.
+        copy = 0 if array is x else x.nbytes
         y, indices = fc.max_pool2d(array, array.shape[2:], return_indices=True)
         assert y.min() == 1
         assert set(indices.ravel()) == {2999 * 4000 + 7 if array is x else 7 * 3000 + 2999}
-    assert core.cache_info()[1] - before < 8 * 2**20 < limit
+        assert core.cache_info()[1] - before - copy < 8 * 2**20 < limit
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])

@@ -116,9 +116,9 @@ def test_any_strides(dtype: Any, isa: str) -> None:
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [(113, 114), (9, 5000), (7, 7)], ids=str)
 def test_columns_larger_than_the_caches(size: tuple[int, int], stride: int, dtype: Any, isa: str) -> None:
-    x = random_array("x", (2, max(2, 140_000 // (size[0] * size[1])) * stride**2, *size), dtype)
+    x = random_array("x", (2, max(2, 280_000 // (size[0] * size[1])) * stride**2, *size), dtype)
     expected = oracle.unfold(x, 3, 1, 1, stride)
-    assert expected.nbytes > 4 << 20
+    assert expected.nbytes > 8 << 20
     folded = oracle.fold(expected, size, 3, 1, 1, stride)
     for threads, offset in ((1, 0), (3, 1), (2, 16)):
         out = np.full(expected.size + offset, np.nan, dtype)[offset:].reshape(expected.shape)

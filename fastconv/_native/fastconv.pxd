@@ -94,8 +94,15 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_batch_norm(const fc_map *, const fc_normalisation *, const fc_view *input, const fc_view *output,
                             const fc_epilogue *, const fc_run *)
 
+    int FC_AXES
+    ctypedef struct fc_strided:
+        int axes, item_bytes
+        int64_t[64] size
+        Py_ssize_t[64] stride
+    fc_status fc_copy(const fc_strided *, const void *input, void *output, const fc_run *)
+
     ctypedef int fc_pad_mode
-    int FC_AXES, FC_PAD_MODES
+    int FC_PAD_MODES
     const char *fc_pad_mode_name(fc_pad_mode mode)
     ctypedef struct fc_padding:
         int axes, item_bytes

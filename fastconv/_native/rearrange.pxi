@@ -1,6 +1,26 @@
-# Moving data: padding, windows to columns and back, unpooling.
+# Moving data: copies, padding, windows to columns and back, unpooling.
 
 PAD_MODES = tuple(fc_pad_mode_name(i).decode() for i in range(FC_PAD_MODES))
+
+
+def copy(input, out, tuple run, /):
+    cdef fc_strided array
+    cdef fc_run r
+    cdef fc_status status
+    cdef Py_buffer buffer
+    cdef int i
+    PyObject_GetBuffer(input, &buffer, PyBUF_FULL_RO)
+    cdef const void *x = buffer.buf
+    array.axes, array.item_bytes = buffer.ndim, <int>buffer.itemsize
+    for i in range(buffer.ndim):
+        array.size[i] = buffer.shape[i]
+        array.stride[i] = buffer.strides[i]
+    PyBuffer_Release(&buffer)
+    cdef void *y = data_of(out)
+    read_run(run, &r)
+    with nogil:
+        status = fc_copy(&array, x, y, &r)
+    check(status)
 
 
 def pad(input, out, tuple before, int mode, double value, tuple run, /):

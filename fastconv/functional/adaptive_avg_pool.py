@@ -8,9 +8,8 @@ the result is that of ordinary pooling.
 from __future__ import annotations
 
 from fastconv._native import core as native
-from fastconv.functional.checks import adaptive, arguments, arrays
+from fastconv.functional.checks import adaptive, arguments, arrays, order
 from fastconv.functional.checks.annotations import Array, ArrayLike, OutputSize
-from fastconv.runtime import native_run
 
 
 def _adaptive_avg_pool(
@@ -23,9 +22,7 @@ def _adaptive_avg_pool(
     dtype = arrays.promoted(x)
     result, plain = arrays.output(out, arrays.in_layout(shape, x.ndim, last), dtype, (x,))
     if result.size != 0:
-        native.adaptive_avg_pool(
-            arrays.as_native(view, dtype), arrays.channels_first(plain, rank, last, "out"), native_run()
-        )
+        order.walk(native.adaptive_avg_pool, arrays.as_native(x, dtype), (plain,), (rank, last))
     return result
 
 

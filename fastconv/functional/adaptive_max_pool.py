@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Literal, overload
 
 from fastconv._native import core as native
-from fastconv.functional.checks import adaptive, arguments, arrays
+from fastconv.functional.checks import adaptive, arguments, arrays, order
 from fastconv.functional.checks.annotations import Array, ArrayLike, OutputSize
-from fastconv.runtime import native_run
 
 
 def _adaptive_max_pool(
@@ -28,12 +27,8 @@ def _adaptive_max_pool(
     result, plain = arrays.output(out, out_shape, dtype, (x,))
     indices = arrays.allocate(out_shape, arrays.INT64) if wanted else None
     if result.size != 0:
-        native.adaptive_max_pool(
-            arrays.as_native(view, dtype),
-            arrays.channels_first(plain, rank, last, "out"),
-            None if indices is None else arrays.channels_first(indices, rank, last, "indices"),
-            native_run(),
-        )
+        x = arrays.as_native(x, dtype)
+        order.walk(native.adaptive_max_pool, x, (plain, indices), (rank, last))
     return result if indices is None else (result, indices)
 
 

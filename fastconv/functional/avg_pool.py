@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import SupportsIndex
 
 from fastconv._native import core as native
-from fastconv.functional.checks import arguments, arrays, window
+from fastconv.functional.checks import arguments, arrays, order, window
 from fastconv.functional.checks.annotations import Array, ArrayLike, Padding, Size
-from fastconv.runtime import native_run
 
 
 def _avg_pool(
@@ -38,14 +37,8 @@ def _avg_pool(
     out_shape = arrays.in_layout(shape, x.ndim, last)
     result, plain = arrays.output(out, out_shape, dtype, (x,))
     if shape[0] != 0:
-        native.avg_pool(
-            arrays.as_native(view, dtype),
-            arrays.channels_first(plain, rank, last, "out"),
-            native_window,
-            include,
-            override,
-            native_run(),
-        )
+        x = arrays.as_native(x, dtype)
+        order.walk(native.avg_pool, x, (plain,), (rank, last), native_window, include, override)
     return result
 
 

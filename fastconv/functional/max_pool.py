@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Literal, overload
 
 from fastconv._native import core as native
-from fastconv.functional.checks import arguments, arrays, window
+from fastconv.functional.checks import arguments, arrays, order, window
 from fastconv.functional.checks.annotations import Array, ArrayLike, Padding, Size
-from fastconv.runtime import native_run
 
 
 def _max_pool(
@@ -27,13 +26,8 @@ def _max_pool(
     result, plain = arrays.output(out, out_shape, dtype, (x,))
     indices = arrays.allocate(out_shape, arrays.INT64) if wanted else None
     if shape[0] != 0:
-        native.max_pool(
-            arrays.as_native(view, dtype),
-            arrays.channels_first(plain, rank, last, "out"),
-            None if indices is None else arrays.channels_first(indices, rank, last, "indices"),
-            native_window,
-            native_run(),
-        )
+        x = arrays.as_native(x, dtype)
+        order.walk(native.max_pool, x, (plain, indices), (rank, last), native_window)
     return result if indices is None else (result, indices)
 
 

@@ -28,7 +28,7 @@ def _max_unpool(rank: int, input: object, indices: object, given: unpool.Unpool,
     result, plain = arrays.output(out, out_shape, dtype, (x, places))
     if shape[0] != 0:
         native.max_unpool(
-            arrays.as_native(view, dtype),
+            arrays.channels_first(arrays.in_rows(x, dtype), rank, last, "input"),
             arrays.channels_first(places, rank, last, "indices"),
             arrays.channels_first(plain, rank, last, "out"),
             run,

@@ -136,7 +136,7 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
         return result
 
     run = native_run()
-    x_native = arrays.as_native(view, dtype)
+    x_native = _view(arrays.in_rows(x, dtype), last)
     if mean is None or var is None:
         mean, var = np.empty(channels), np.empty(channels)
         native.batch_norm_statistics(x_native, mean, var, run)

@@ -83,5 +83,5 @@ def pad(
     fill = padding.fill(value, mode, dtype)
     result, plain = arrays.output(out, shape, dtype, (x,))
     if result.size != 0:
-        native.pad(arrays.as_native(x, dtype), plain, before, code, fill, native_run())
+        native.pad(arrays.in_rows(x, dtype), plain, before, code, fill, native_run())
     return result

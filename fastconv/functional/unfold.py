@@ -94,7 +94,7 @@ def unfold(
     dtype = arrays.promoted(x)
     result, plain = arrays.output(out, shape, dtype, (x,))
     if result.size != 0:
-        native.unfold(arrays.as_native(view, dtype), plain, window, (blocks[0], blocks[1]), native_run())
+        native.unfold(arrays.in_rows(view, dtype), plain, window, (blocks[0], blocks[1]), native_run())
     return result
 
 
@@ -175,5 +175,5 @@ def fold(
     result, plain = arrays.output(out, shape if x.ndim == 3 else shape[1:], dtype, (x,))
     if shape[0] != 0:
         images = arrays.channels_first(plain, 2, False, "out")
-        native.fold(arrays.as_native(view, dtype), images, window, (blocks[0], blocks[1]), native_run())
+        native.fold(arrays.in_rows(view, dtype), images, window, (blocks[0], blocks[1]), native_run())
     return result

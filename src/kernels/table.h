@@ -65,6 +65,7 @@ const fc_kernels FASTCONV_TABLE = {
     .activate = activate_row,
     .gather = gather,
     .scatter = scatter,
+    .turn = turn,
     .copy_rows = copy_rows,
     .add_rows = add_rows,
     .interleave = interleave,

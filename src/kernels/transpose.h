@@ -86,6 +86,29 @@ static void copy_blocks(const fc_transpose *t, ptrdiff_t px_stride)
         }
 }
 
+/* Whole vectors reach into the pixels behind, and must not reach beyond the last one. */
+static void turn(void *rows, ptrdiff_t row_bytes, const void *pixels, ptrdiff_t px_bytes, int64_t count, int64_t px)
+{
+    const ptrdiff_t end = px_bytes > 0 ? (px - 1) * px_bytes + count * REAL_BYTES : PTRDIFF_MIN;
+    for (int64_t p = 0; p < px; p += LANES)
+        for (int64_t first = 0; first < count; first += LANES) {
+            const ptrdiff_t at = p * px_bytes + first * REAL_BYTES;
+            const char *in = (const char *)pixels + at;
+            char *out = (char *)rows + first * row_bytes + p * REAL_BYTES;
+            const int64_t present = count - first, left = px - p;
+            vreal x[LANES];
+            if (first * REAL_BYTES % BLOCK_BYTES == 0)
+                UNROLLED for (int i = 0; i < LANES; i++) fetch_near(in + (i + 2 * LANES) * px_bytes);
+            if ((present >= LANES && left >= LANES) || at + (LANES - 1) * px_bytes + VECTOR_BYTES <= end) {
+                UNROLLED for (int i = 0; i < LANES; i++) x[i] = load(in + i * px_bytes);
+            } else {
+                UNROLLED for (int i = 0; i < LANES; i++) x[i] = i < left ? load_up_to(in + i * px_bytes, present) : (vreal){0};
+            }
+            transpose_square(x);
+            UNROLLED for (int i = 0; i < LANES; i++) if (i < present) store_up_to(out + i * row_bytes, x[i], left);
+        }
+}
+
 static void gather(void *dst, const void *src, ptrdiff_t src_stride, int64_t count)
 {
     REAL *out = dst;

@@ -1,7 +1,8 @@
 /* Elementwise activations of contiguous arrays. */
 #include "../fastconv.h"
+#include "../sizes.h"
 
-enum { PIECE_ITEMS = 16 * 1024, PAST_CACHE_BYTES = 4 << 20 };
+enum { PIECE_ITEMS = 16 * 1024 };
 
 typedef struct {
     int64_t count;
@@ -20,7 +21,7 @@ static void piece_task(void *context, int64_t task, int thread)
     (void)thread;
     job->kernels->activate(job->y + first * item, job->x + first * item, residual ? residual + first * item : NULL,
                            left < PIECE_ITEMS ? left : PIECE_ITEMS, &job->epilogue->activation,
-                           job->count * item >= PAST_CACHE_BYTES);
+                           job->count * item >= FC_PAST_CACHE_BYTES);
 }
 
 fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *epilogue,

@@ -13,14 +13,12 @@
 
 enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
 
-typedef enum { FC_PLANAR_RUNS, FC_CHANNEL_RUNS, FC_SINGLE_ITEMS } fc_walk_kind;
-
 /* The pixels of a sample as `rows` rows of `cols` pixels, each row evenly strided; pieces of `piece` pixels. */
 typedef struct {
     const fc_map *map;
     const fc_kernels *kernels;
     fc_view input, output;
-    fc_walk_kind kind;
+    int channel_runs; /* or planar ones */
     int64_t rows, cols, piece, pieces;
     int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
     double *center, *sums;
@@ -33,23 +31,15 @@ typedef struct {
 static void prepare_walk(fc_norm_job *job)
 {
     const int64_t *size = job->map->size;
-    const int item = job->map->item_bytes;
     const int64_t from = fc_max(fc_row_from(&job->input, size), fc_row_from(&job->output, size));
     job->cols = 1;
     for (int64_t axis = from; axis < FC_SPATIAL; axis++) job->cols *= size[axis];
     job->rows = size[0] * size[1] * size[2] / job->cols;
-    const ptrdiff_t in = job->input.stride[4], out = job->output.stride[4];
-    if (fc_channels_last(&job->input, &job->output, job->map->channels, item)) {
-        job->kind = FC_CHANNEL_RUNS;
-        job->piece = RUN_ITEMS / job->map->channels + 1;
-    } else {
-        job->kind = (in == item && out == item) || job->cols == 1 ? FC_PLANAR_RUNS : FC_SINGLE_ITEMS;
-        job->piece = RUN_ITEMS;
-    }
-    if (job->piece > job->cols) job->piece = job->cols;
+    job->channel_runs = fc_channels_last(&job->input, &job->output, job->map->channels, job->map->item_bytes);
+    job->piece = fc_min(job->channel_runs ? RUN_ITEMS / job->map->channels + 1 : RUN_ITEMS, job->cols);
     job->pieces = (job->cols + job->piece - 1) / job->piece;
     job->together = job->map->channels;
-    if (job->kind != FC_CHANNEL_RUNS && job->together * job->piece > RUN_ITEMS / 2)
+    if (!job->channel_runs && job->together * job->piece > RUN_ITEMS / 2)
         job->together = job->piece < RUN_ITEMS / 2 ? RUN_ITEMS / 2 / job->piece : 1;
     job->groups = (job->map->channels + job->together - 1) / job->together;
 }
@@ -93,23 +83,16 @@ static void moments_task(void *context, int64_t task, int thread)
     const fc_norm_job *job = context;
     const fc_norm_piece p = piece_of(job, task);
     double *sum = sums_of(job, task, p.channel), *square = sum + job->map->channels;
-    fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, &p), .count = p.count, .channels = 1,
+    fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, &p), .count = p.count, .channels = p.channels,
                     .x_stride = job->input.stride[4], .center = job->center + p.channel, .sum = sum, .square = square};
     (void)thread;
     memset(sum, 0, (size_t)p.channels * sizeof(double));
     memset(square, 0, (size_t)p.channels * sizeof(double));
-    if (job->kind != FC_SINGLE_ITEMS) {
-        t.channels = p.channels;
-        if (job->kind == FC_PLANAR_RUNS) {
-            t.x_stride = job->input.stride[1];
-            job->kernels->moments_planar(&t);
-        } else job->kernels->moments_channels(&t);
-        return;
-    }
-    for (int64_t c = 0; c < p.channels; c++) {
+    if (job->channel_runs) {
         job->kernels->moments_channels(&t);
-        t.x = (const char *)t.x + job->input.stride[1];
-        t.center++, t.sum++, t.square++;
+    } else {
+        t.x_stride = job->input.stride[1];
+        job->kernels->moments_planar(&t);
     }
 }
 
@@ -175,7 +158,6 @@ static void affine_task(void *context, int64_t task, int thread)
     const fc_norm_piece p = piece_of(job, task);
     const int item = job->map->item_bytes;
     const ptrdiff_t at = piece_at(job, &job->output, &p), parameter = p.channel * item;
-    const ptrdiff_t in_channel = job->input.stride[1], out_channel = job->output.stride[1];
     fc_affine t = {
         .x = (const char *)job->input.data + piece_at(job, &job->input, &p),
         .y = (char *)job->output.data + at,
@@ -183,28 +165,17 @@ static void affine_task(void *context, int64_t task, int thread)
         .center = (const char *)job->item_center + parameter,
         .scale = (const char *)job->scale + parameter,
         .shift = (const char *)job->shift + parameter,
-        .count = p.count, .channels = 1,
+        .count = p.count, .channels = p.channels,
         .x_stride = job->input.stride[4], .y_stride = job->output.stride[4], .residual_stride = job->output.stride[4],
         .activation = job->epilogue->activation, .past_cache = job->past_cache,
     };
     (void)thread;
-    if (job->kind != FC_SINGLE_ITEMS) {
-        t.channels = p.channels;
-        if (job->kind == FC_PLANAR_RUNS) {
-            t.x_stride = in_channel;
-            t.y_stride = t.residual_stride = out_channel;
-            job->kernels->affine_planar(&t);
-        } else job->kernels->affine_channels(&t);
-        return;
-    }
-    for (int64_t c = 0; c < p.channels; c++) {
+    if (job->channel_runs) {
         job->kernels->affine_channels(&t);
-        t.x = (const char *)t.x + in_channel;
-        t.y = (char *)t.y + out_channel;
-        if (t.residual) t.residual = (const char *)t.residual + out_channel;
-        t.center = (const char *)t.center + item;
-        t.scale = (const char *)t.scale + item;
-        t.shift = (const char *)t.shift + item;
+    } else {
+        t.x_stride = job->input.stride[1];
+        t.y_stride = t.residual_stride = job->output.stride[1];
+        job->kernels->affine_planar(&t);
     }
 }
 
@@ -240,9 +211,9 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
     job.scale = vectors.scale;
     job.shift = vectors.shift;
     /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
-    const int whole_vectors = job.kind == FC_CHANNEL_RUNS && map->channels % job.kernels->lanes == 0
+    const int whole_vectors = job.channel_runs && map->channels % job.kernels->lanes == 0
                            && (uintptr_t)output->data % FC_ALIGNMENT == 0;
-    job.past_cache = (whole_vectors || (job.kind != FC_CHANNEL_RUNS && job.piece >= FC_LONG_RUN))
+    job.past_cache = (whole_vectors || (!job.channel_runs && job.piece >= FC_LONG_RUN))
                   && (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
                          >= FC_PAST_CACHE_BYTES;
     const fc_status status = fc_parallel(&team, norm_tasks(&job), affine_task, &job);

@@ -11,7 +11,7 @@
 enum { FC_PIECE_ITEMS = 32 * 1024 };
 
 /* Outputs of so many bytes are stored past the caches, runs of so many items too where they do not start at a vector. */
-enum { FC_PAST_CACHE_BYTES = 4 << 20, FC_LONG_RUN = 512 };
+enum { FC_LONG_RUN = 512 };
 
 typedef struct {
     double mean, variance; /* biased */

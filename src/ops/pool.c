@@ -69,12 +69,6 @@ static void lay_out(const fc_pool_job *job, fc_pool_line *line, fc_clip slices, 
                 .block_stride = FC_BLOCK_BYTES, .planar = (void *)row, .plane_stride = in[1],
                 .pixels = step * width, .channels = line->channels,
             };
-            if (in[4] != item) {
-                for (int64_t c = 0; c < line->channels; c++)
-                    job->kernels->gather(line->gathered + c * width * item, row + c * in[1], in[4], width);
-                t.planar = line->gathered;
-                t.plane_stride = width * item;
-            }
             job->kernels->to_blocked(&t);
         }
 }
@@ -169,8 +163,7 @@ static void block_task(void *context, int64_t task, int thread)
     char *output = input + job->input_bytes;
 
     fc_pool_line line = {.sample = volume / blocks, .channel = volume % blocks * block, .d = plane % w->out[0],
-                         .input = input, .px = FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES, .scratch = own,
-                         .gathered = output + job->output_bytes};
+                         .input = input, .px = FC_BLOCK_BYTES, .out_px = FC_BLOCK_BYTES, .scratch = own};
     line.channels = fc_min(block, job->pool.channels - line.channel);
     const int64_t col = piece * job->piece_cols, cols = fc_min(job->piece_cols, w->out[2] - col);
     if (!job->by_parts)
@@ -238,7 +231,7 @@ static void plan_window_parts(fc_pool_job *job)
     }
 }
 
-/* Sizes of a thread's scratch: | offsets | indices | winners || band or part in | band out | gathered rows |. */
+/* Sizes of a thread's scratch: | offsets | indices | winners || band or part in | band out |. */
 static void plan_scratch(fc_pool_job *job, int last, int threads)
 {
     const fc_window *w = &job->windows.even;
@@ -267,7 +260,7 @@ static void plan_scratch(fc_pool_job *job, int last, int threads)
     job->input_bytes = job->by_parts ? (size_t)(part_span(job, 0) * part_span(job, 1) * row) * FC_BLOCK_BYTES
                                      : band_bytes(&job->windows, job->band_rows, job->piece_cols);
     job->output_bytes = (size_t)(job->band_rows * job->piece_cols) * FC_BLOCK_BYTES;
-    job->thread_bytes += job->input_bytes + job->output_bytes + (size_t)row * FC_BLOCK_BYTES;
+    job->thread_bytes += job->input_bytes + job->output_bytes;
 }
 
 /* The ways to walk: how many tasks, and what one is. */

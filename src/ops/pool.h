@@ -17,7 +17,6 @@ typedef struct {
     char *output;
     ptrdiff_t out_px;
     char *scratch; /* of the thread */
-    char *gathered; /* part of it: a row of a channel block whose items are not side by side */
 } fc_pool_line;
 
 /* The kernel positions inside the input, or a part of them, for a run of output pixels that all have the same ones. Parts

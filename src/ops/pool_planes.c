@@ -10,7 +10,6 @@ enum {
     BUFFER_ITEMS = 2048,
     LONG_ROW = 16 * 1024,
     LISTED_ROW = 512,
-    PAST_CACHE_BYTES = 4 << 20,
     STREAMED_BYTES = 16 << 20,
     STAGE_BYTES = 8 * 1024,
 };
@@ -113,7 +112,7 @@ static void plan_stores(fc_pool_job *job)
     const int64_t row_bytes = w->out[2] * job->pool.item_bytes;
     const int past = job->pieces == 1 && (uintptr_t)job->output.data % FC_ALIGNMENT == 0
                   && fc_pool_packed_from(job, &job->output, w->out) == 0
-                  && job->pool.batch * job->pool.channels * w->out[0] * w->out[1] * row_bytes >= PAST_CACHE_BYTES;
+                  && job->pool.batch * job->pool.channels * w->out[0] * w->out[1] * row_bytes >= FC_PAST_CACHE_BYTES;
     job->past_cache = past && w->out[2] % job->kernels->lanes == 0;
     job->stage_rows = past && !job->past_cache ? STAGE_BYTES / row_bytes / job->rows_together * job->rows_together : 0;
     job->stage_bytes = job->stage_rows ? (size_t)(job->stage_rows * row_bytes) + 2 * FC_ALIGNMENT : 0;

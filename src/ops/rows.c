@@ -8,7 +8,7 @@
 #include "../sizes.h"
 
 enum {
-    PAST_CACHE_BYTES = 4 << 20, LONG_ROW = 512, PIECE_ITEMS = 32 * 1024, LEAST_PIECE_ITEMS = 2 * 1024, PIECES_A_THREAD = 8,
+    STAGED_BYTES = 8 << 20, LONG_ROW = 512, PIECE_ITEMS = 32 * 1024, LEAST_PIECE_ITEMS = 2 * 1024, PIECES_A_THREAD = 8,
     STAGE_BYTES = 16 * 1024
 };
 
@@ -61,11 +61,11 @@ static void prepare(fc_row_job *job, int threads)
     const fc_row_writer *w = job->writer;
     const int64_t items = w->rows * w->cols, item = w->kernels->item_bytes, aligned_rows = FC_ALIGNMENT / item;
     const int64_t piece = fc_max(fc_min(items / (threads * PIECES_A_THREAD), PIECE_ITEMS), LEAST_PIECE_ITEMS);
-    const int large = items * item >= PAST_CACHE_BYTES, is_long = w->cols >= LONG_ROW;
-    job->past_cache = large && is_long;
+    const int is_long = w->cols >= LONG_ROW;
+    job->past_cache = is_long && items * item >= FC_PAST_CACHE_BYTES;
     job->band_cols = is_long ? fc_min(w->cols, fc_max(piece, LONG_ROW)) : w->cols;
     job->band_rows = fc_max(piece / job->band_cols, 1);
-    if (large && !is_long && (uintptr_t)w->output % FC_ALIGNMENT == 0) {
+    if (!is_long && items * item >= STAGED_BYTES && (uintptr_t)w->output % FC_ALIGNMENT == 0) {
         job->stage_rows = fc_max(STAGE_BYTES / (w->cols * item) / aligned_rows, 1) * aligned_rows;
         job->stage_bytes = fc_aligned((size_t)(job->stage_rows * w->cols * item)) + FC_BLOCK_BYTES;
         job->band_rows = fc_ceil_div(job->band_rows, job->stage_rows) * job->stage_rows;

@@ -1,7 +1,8 @@
 """Arrays: what a caller passes becomes a plain native view; what he gets is allocated or checked here.
 
 No check copies data, whatever the strides. `as_native` converts when the item type, the byte order or the
-alignment asks for it, and is called when every check has passed.
+alignment asks for it, `in_rows` and `contiguous` also when the strides do; they are called when every check
+has passed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from fastconv._native import core
 from fastconv.functional.checks.annotations import Array
+from fastconv.runtime import native_run
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
@@ -79,10 +81,31 @@ def as_native(array: Array, dtype: np.dtype[Any]) -> Array:
     return array.astype(dtype)
 
 
+def in_rows(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return what `as_native` does, with rows."""
+    array = as_native(array, dtype)
+    return array if array.flags.c_contiguous or has_rows(array) else _copied(array)
+
+
+def has_rows(array: Array) -> bool:
+    """Whether the items of the last axis, of those that have more than one, are side by side."""
+    for size, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
+        if size > 1:
+            return bool(stride == array.itemsize)
+    return True
+
+
 def contiguous(array: Array, dtype: np.dtype[Any]) -> Array:
     """Return what `as_native` does, C-contiguous."""
     array = as_native(array, dtype)
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    return array if array.flags.c_contiguous else _copied(array)
+
+
+def _copied(array: Array) -> Array:
+    copy = allocate(array.shape, array.dtype)
+    if copy.size != 0:
+        core.copy(array, copy, native_run())
+    return copy
 
 
 def vector(value: object, length: int, dtype: np.dtype[Any], name: str) -> Array | None:

@@ -1,0 +1,53 @@
+"""The order of axes in which pools walk: that of the input in memory, whatever the caller's layout is.
+
+A channels-last image seen channels first is pooled channels last, and what comes out, which is smaller, is
+turned. An input in neither order is copied first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastconv._native import core
+from fastconv.functional.checks import arrays
+from fastconv.functional.checks.annotations import Array
+from fastconv.runtime import native_run
+
+
+def walk(
+    kernel: Callable[..., None],
+    x: Array,
+    outputs: tuple[Array | None, ...],
+    layout: tuple[int, bool],
+    *options: object,
+) -> None:
+    """Call ``kernel(x, *outputs, *options, run)`` with arrays as ``(N, C, *spatial)`` in one order of axes.
+
+    `layout`: how many axes are spatial, and whether channels are last, in `x` and the contiguous `outputs`.
+    """
+    rank, last = layout
+    run = native_run()
+    view = arrays.channels_first(x, rank, last, "input")
+    wanted = [None if out is None else arrays.channels_first(out, rank, last, "out") for out in outputs]
+    if not arrays.has_rows(x):
+        if arrays.has_rows(view if last else _channels_last(view)):
+            written = [None if out is None else _in_other_order(out, last) for out in wanted]
+            kernel(view, *written, *options, run)
+            for given, out in zip(written, outputs, strict=True):
+                if given is not None and out is not None:
+                    core.copy(_channels_last(given) if last else given, out, run)
+            return
+        view = arrays.channels_first(arrays.in_rows(x, x.dtype), rank, last, "input")
+    kernel(view, *wanted, *options, run)
+
+
+def _channels_last(view: Array) -> Array:
+    return view.transpose(0, *range(2, view.ndim), 1)
+
+
+def _in_other_order(view: Array, last: bool) -> Array:
+    """Return a new array like `view`, ``(N, C, *spatial)``, its channels in memory last if not `last`."""
+    if last:
+        return arrays.allocate(view.shape, view.dtype)
+    fresh = arrays.allocate(_channels_last(view).shape, view.dtype)
+    return arrays.channels_first(fresh, view.ndim - 2, True, "out")
