@@ -156,13 +156,14 @@ typedef struct {
  *                      tiles together the first `rows` <= m rows of `cols` pixels are written
  *   filter transform   9 taps, a block each, to (m + 2)^2 values, `step` bytes apart; computed in double
  *
- * scratch: as many vectors as there are products.
+ * scratch: as many vectors as there are products. streamed: the pixels come from, or go to, beyond the nearest caches.
  */
 typedef struct {
     const void *input;
     ptrdiff_t row, step;
     void *output, *scratch;
     int64_t tiles, rows, cols;
+    int streamed;
     const void *bias, *residual; /* of the output transform: one block; NULL or like the output */
     fc_activation activation;
 } fc_winograd;

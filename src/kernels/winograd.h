@@ -22,7 +22,7 @@
 #define SQUARE_A (POINT_A * POINT_A)
 #define SQUARE_B (POINT_B * POINT_B)
 
-enum { TILE_TAPS = 3, MOST_OUT = 4, MOST_POINTS = MOST_OUT + TILE_TAPS - 1 };
+enum { TILES_AHEAD = 2, TILE_TAPS = 3, MOST_OUT = 4, MOST_POINTS = MOST_OUT + TILE_TAPS - 1 };
 
 /* v = B' d. */
 ALWAYS_INLINE void input_at_points(int out, const vreal *d, vreal *v)
@@ -82,13 +82,22 @@ ALWAYS_INLINE void taps_at_points(int out, const vdouble g[TILE_TAPS], vdouble *
     u[5] = g[2];
 }
 
+/* The columns that a tile two further on adds: the hardware loses a stream at the end of a page, and rows are hardly longer. */
+ALWAYS_INLINE void fetch_tile(const char *first, ptrdiff_t row, int rows, int cols)
+{
+    first += TILES_AHEAD * cols * BLOCK_BYTES;
+    for (int i = 0; i < rows; i++)
+        UNROLLED for (int col = 0; col < cols; col++) fetch_near(first + i * row + col * BLOCK_BYTES);
+}
+
 /* Columns first, into scratch, then rows: the vectors of one of either stay in registers. */
 ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
 {
     const int points = out + TILE_TAPS - 1;
     const char *in = t->input;
     char *scratch = t->scratch, *to = t->output;
-    for (int64_t tile = 0; tile < t->tiles; tile++, in += out * BLOCK_BYTES, to += BLOCK_BYTES)
+    for (int64_t tile = 0; tile < t->tiles; tile++, in += out * BLOCK_BYTES, to += BLOCK_BYTES) {
+        if (t->streamed) fetch_tile(in + (TILE_TAPS - 1) * BLOCK_BYTES, t->row, points, out);
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
             vreal d[MOST_POINTS], v[MOST_POINTS];
             for (int col = 0; col < points; col++) {
@@ -102,6 +111,7 @@ ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
                 UNROLLED for (int i = 0; i < points; i++) store(to + (row * points + i) * t->step + vector, v[i]);
             }
         }
+    }
 }
 
 /* Residual and activation of the `cols` wanted columns of a tile, still in the nearest cache. */
@@ -121,6 +131,7 @@ ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
     for (int64_t tile = 0; tile < t->tiles; tile++, in += BLOCK_BYTES) {
         const ptrdiff_t at = tile * out * BLOCK_BYTES;
         const int64_t left = t->cols - tile * out, cols = left < out ? left : out;
+        if (t->streamed) fetch_tile((const char *)t->output + at, t->row, out, out);
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
             const vreal bias = load((const char *)t->bias + vector);
             vreal m[MOST_POINTS], y[MOST_OUT];

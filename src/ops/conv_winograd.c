@@ -71,7 +71,7 @@ static const char *block_input(const fc_conv_job *job, const fc_stage *s, const 
 static void transform_input(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t block)
 {
     const fc_winograd_kernels *k = job->plan->winograd;
-    fc_winograd t = {.step = s->in_step, .scratch = s->registers, .tiles = tiles->cols};
+    fc_winograd t = {.step = s->in_step, .scratch = s->registers, .tiles = tiles->cols, .streamed = job->maps != NULL};
     const char *input = block_input(job, s, &tiles->piece, block, &t.row);
     for (int64_t row = 0; row < tiles->rows; row++) {
         t.input = input + row * k->tile_out * t.row;
@@ -148,7 +148,7 @@ static void transform_output(const fc_conv_job *job, const fc_stage *s, const fc
     const fc_winograd_kernels *k = job->plan->winograd;
     const int64_t *count = tiles->piece.range.count;
     fc_piece piece = tiles->piece;
-    fc_winograd t = {.step = s->out_step, .scratch = s->registers, .tiles = tiles->cols, .cols = count[2],
+    fc_winograd t = {.step = s->out_step, .scratch = s->registers, .tiles = tiles->cols, .cols = count[2], .streamed = job->maps != NULL,
                      .bias = (const char *)fc_panel_bias(job, piece.group, 0) + block * FC_BLOCK_BYTES};
     for (int64_t row = 0; row < tiles->rows; row++, piece.range.first[1] += k->tile_out) {
         t.input = sums + (tiles->first + row * tiles->cols) * FC_BLOCK_BYTES;
