@@ -156,7 +156,7 @@ typedef struct {
  *                      tiles together the first `rows` <= m rows of `cols` pixels are written
  *   filter transform   9 taps, a block each, to (m + 2)^2 values, `step` bytes apart; computed in double
  *
- * scratch: as many vectors as there are products. streamed: the pixels come from, or go to, beyond the nearest caches.
+ * scratch: as many vectors as there are products. streamed: the pixels are those of a whole map, beyond the nearest caches.
  */
 typedef struct {
     const void *input;
@@ -374,7 +374,8 @@ typedef struct {
     /* dst[i * step] = src[i], 0 <= i < count; dst_stride in bytes. */
     void (*scatter)(void *dst, ptrdiff_t dst_stride, const void *src, int64_t count);
 
-    /* rows[r][p] = pixels[p][r], 0 <= r < count, 0 <= p < px; `row_bytes` between rows, `px_bytes` between pixels. */
+    /* rows[r][p] = pixels[p][r], 0 <= r < count, 0 <= p < px; `row_bytes` between rows, `px_bytes` between pixels.
+     * Between pixels less than a page apart anything may be read. */
     void (*turn)(void *rows, ptrdiff_t row_bytes, const void *pixels, ptrdiff_t px_bytes, int64_t count, int64_t px);
     void (*copy_rows)(const fc_rows *);
     void (*add_rows)(const fc_row_sum *);

@@ -1,9 +1,10 @@
-/* Sizes of 64 signed bits: their arithmetic, with positive divisors, and from which one on an output goes past the caches. */
+/* Arithmetic of sizes: signed 64 bits, positive divisors. */
 #ifndef FASTCONV_SIZES_H
 #define FASTCONV_SIZES_H
 
 #include <stdint.h>
 
+/* Outputs of so many bytes are stored past the caches, which they would only empty. */
 enum { FC_PAST_CACHE_BYTES = 4 << 20 };
 
 static inline int64_t fc_min(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -298,6 +298,7 @@ def guard_rearranging(dtype: Any) -> None:
             call = bind(fc.max_unpool2d, kernel_size=2, layout=layout)
             check(f"{shape} unpooled {layout}", call, arrays, call(*arrays))
     guard_copies(dtype)
+    guard_gaps(dtype)
     guard_large_outputs(dtype)
 
 
@@ -311,6 +312,24 @@ def guard_copies(dtype: Any) -> None:
             for step in (1, 2, -1):
                 seen = x[:, :, ::step].transpose(0, 3, 1, 2)
                 check(f"{x.shape} step {step}", bind(copied, step=step), [x], np.zeros(seen.shape, dtype))
+
+
+def guard_gaps(dtype: Any) -> None:
+    """Pixels that end where pages without access begin."""
+    size, count, channels = mmap.PAGESIZE, 40, 9
+    pages = mmap.mmap(-1, 2 * size * count)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    every = np.frombuffer(pages, dtype).reshape(count, -1)
+    pixels = every[:, : size // dtype.itemsize][:, -channels:]
+    pixels[...] = random_array("x", pixels.shape, dtype)
+    expected = pixels.T.tobytes()
+    for page in range(1, 2 * count, 2):
+        ctypes.CDLL(None).mprotect(ctypes.c_void_p(address + page * size), ctypes.c_size_t(size), NO_ACCESS)
+    print("ends of every second page", flush=True)
+    out = np.empty((channels, count), dtype)
+    core.copy(pixels.T, out, native_run())
+    if out.tobytes() != expected:
+        raise AssertionError("other bits from pixels between gaps")
 
 
 def copied(x: Array, step: int, out: Array | None = None) -> Array:

@@ -121,3 +121,11 @@ def test_unpooling_of_any_order(order: str, dtype: Any, isa: str) -> None:
     assert_same_bits(fc.max_unpool2d(ORDERS[order](y), ORDERS[order](places), 2), expected)
     y, places = (np.moveaxis(ORDERS[order](array), 1, -1) for array in (y, places))
     assert_same_bits(np.moveaxis(fc.max_unpool2d(y, places, 2, layout="NHWC"), -1, 1), expected)
+
+
+def test_copies_of_other_items_are_refused() -> None:
+    for dtype, size in ((np.uint8, 4), (np.float16, 4), (np.float32, 5)):
+        out = np.zeros(size, dtype)
+        with pytest.raises(ValueError, match="4 or 8 bytes"):
+            core.copy(np.ones(8, dtype)[::2], out, native_run())
+        assert (out == 0).all()

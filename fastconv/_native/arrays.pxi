@@ -29,7 +29,7 @@ cdef int describe(object array, Map *map) except -1:
     for i in range(axes):
         map.size[3 - axes + i] = buffer.shape[2 + i]
         map.view.stride[5 - axes + i] = buffer.strides[2 + i]
-    # The stride of an axis of one item may be anything: rows of one pixel become columns.
+    # The stride of an axis of one item may be anything: it takes that of the nearest longer axis.
     if map.size[2] == 1 and map.size[0] * map.size[1] != 1:
         map.view.stride[4] = map.view.stride[3] if map.size[1] != 1 else map.view.stride[2]
     PyBuffer_Release(&buffer)

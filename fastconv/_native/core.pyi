@@ -216,7 +216,7 @@ def activation(input: Array, out: Array, epilogue: Epilogue, run: Run, /) -> Non
 PAD_MODES: Final[tuple[str, ...]]  # ("constant", "reflect", "replicate", "circular"): a code is an index
 
 def copy(input: Array, out: Array, run: Run, /) -> None:
-    """Copy items of 4 or 8 bytes; any rank, ``out`` C-contiguous and not empty."""
+    """Copy items of 4 or 8 bytes; any rank, ``out`` C-contiguous, of as many bytes and not empty."""
 
 def pad(input: Array, out: Array, before: tuple[int, ...], mode: int, value: float, run: Run, /) -> None:
     """Pad; any rank, ``out`` C-contiguous.

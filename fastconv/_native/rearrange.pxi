@@ -12,6 +12,9 @@ def copy(input, out, tuple run, /):
     PyObject_GetBuffer(input, &buffer, PyBUF_FULL_RO)
     cdef const void *x = buffer.buf
     array.axes, array.item_bytes = buffer.ndim, <int>buffer.itemsize
+    if array.item_bytes not in (4, 8) or input.nbytes != out.nbytes:
+        PyBuffer_Release(&buffer)
+        raise ValueError(f"expected equal arrays of 4 or 8 bytes an item, got {array.item_bytes} and {out.nbytes} in all")
     for i in range(buffer.ndim):
         array.size[i] = buffer.shape[i]
         array.stride[i] = buffer.strides[i]

@@ -10,6 +10,8 @@
 
 #include "activation.h"
 
+enum { PAGE_BYTES = 4096 }; /* the smallest there are */
+
 /* Lane l of the upper and of the lower result of round s, counted over the 2 * LANES lanes of both operands. */
 #define UPPER(l, s) (((l) & (s)) ? LANES + (l) - (s) : (l))
 #define LOWER(l, s) (((l) & (s)) ? LANES + (l) : (l) + (s))
@@ -86,10 +88,10 @@ static void copy_blocks(const fc_transpose *t, ptrdiff_t px_stride)
         }
 }
 
-/* Whole vectors reach into the pixels behind, and must not reach beyond the last one. */
+/* Whole vectors reach behind a pixel's items: not beyond the last one, and not into a gap that holds a page of its own. */
 static void turn(void *rows, ptrdiff_t row_bytes, const void *pixels, ptrdiff_t px_bytes, int64_t count, int64_t px)
 {
-    const ptrdiff_t end = px_bytes > 0 ? (px - 1) * px_bytes + count * REAL_BYTES : PTRDIFF_MIN;
+    const ptrdiff_t end = px_bytes > 0 && px_bytes <= PAGE_BYTES ? (px - 1) * px_bytes + count * REAL_BYTES : PTRDIFF_MIN;
     for (int64_t p = 0; p < px; p += LANES)
         for (int64_t first = 0; first < count; first += LANES) {
             const ptrdiff_t at = p * px_bytes + first * REAL_BYTES;

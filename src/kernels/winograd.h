@@ -82,7 +82,8 @@ ALWAYS_INLINE void taps_at_points(int out, const vdouble g[TILE_TAPS], vdouble *
     u[5] = g[2];
 }
 
-/* The columns that a tile two further on adds: the hardware loses a stream at the end of a page, and rows are hardly longer. */
+/* The columns that a tile further on adds to those from `first` on: the hardware loses a stream at the end of a page, and rows of a
+ * map are hardly longer. */
 ALWAYS_INLINE void fetch_tile(const char *first, ptrdiff_t row, int rows, int cols)
 {
     first += TILES_AHEAD * cols * BLOCK_BYTES;

@@ -10,7 +10,7 @@
 /* Items whose moments are summed at once; the sums of such pieces are added in their order. */
 enum { FC_PIECE_ITEMS = 32 * 1024 };
 
-/* Outputs of so many bytes are stored past the caches, runs of so many items too where they do not start at a vector. */
+/* Runs of so many items are stored past the caches even where they do not start at a vector. */
 enum { FC_LONG_RUN = 512 };
 
 typedef struct {

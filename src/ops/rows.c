@@ -7,6 +7,7 @@
 #include "rows.h"
 #include "../sizes.h"
 
+/* Staged are outputs of twice FC_PAST_CACHE_BYTES: the stage is written and read as well. */
 enum {
     STAGED_BYTES = 8 << 20, LONG_ROW = 512, PIECE_ITEMS = 32 * 1024, LEAST_PIECE_ITEMS = 2 * 1024, PIECES_A_THREAD = 8,
     STAGE_BYTES = 16 * 1024

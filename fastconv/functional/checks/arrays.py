@@ -2,7 +2,7 @@
 
 No check copies data, whatever the strides. `as_native` converts when the item type, the byte order or the
 alignment asks for it, `in_rows` and `contiguous` also when the strides do; they are called when every check
-has passed.
+has passed, but for indices, whose values are checked in order.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def in_rows(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def has_rows(array: Array) -> bool:
-    """Whether the items of the last axis, of those that have more than one, are side by side."""
+    """Whether the last axis of more than one item has its items side by side."""
     for size, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
         if size > 1:
             return bool(stride == array.itemsize)
@@ -102,6 +102,8 @@ def contiguous(array: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _copied(array: Array) -> Array:
+    if array.itemsize not in (4, 8):  # of images
+        return np.ascontiguousarray(array)
     copy = allocate(array.shape, array.dtype)
     if copy.size != 0:
         core.copy(array, copy, native_run())
