@@ -26,19 +26,32 @@ def walk(
     `layout`: how many axes are spatial, and whether channels are last, in `x` and the contiguous `outputs`.
     """
     rank, last = layout
-    run = native_run()
     view = arrays.channels_first(x, rank, last, "input")
-    wanted = [None if out is None else arrays.channels_first(out, rank, last, "out") for out in outputs]
     if not arrays.has_rows(x):
         if arrays.has_rows(view if last else _channels_last(view)):
-            written = [None if out is None else _in_other_order(out, last) for out in wanted]
-            kernel(view, *written, *options, run)
-            for given, out in zip(written, outputs, strict=True):
-                if given is not None and out is not None:
-                    core.copy(_channels_last(given) if last else given, out, run)
+            _walk_turned(kernel, view, outputs, layout, *options)
             return
         view = arrays.channels_first(arrays.in_rows(x, x.dtype), rank, last, "input")
-    kernel(view, *wanted, *options, run)
+    seen = [None if out is None else arrays.channels_first(out, rank, last, "out") for out in outputs]
+    kernel(view, *seen, *options, native_run())
+
+
+def _walk_turned(
+    kernel: Callable[..., None],
+    view: Array,
+    outputs: tuple[Array | None, ...],
+    layout: tuple[int, bool],
+    *options: object,
+) -> None:
+    """Do what `walk` does with new arrays in the other order for outputs, and copy these."""
+    rank, last = layout
+    run = native_run()
+    seen = [None if out is None else arrays.channels_first(out, rank, last, "out") for out in outputs]
+    turned = [None if out is None else _in_other_order(out, last) for out in seen]
+    kernel(view, *turned, *options, run)
+    for written, out in zip(turned, outputs, strict=True):
+        if written is not None and out is not None:
+            core.copy(_channels_last(written) if last else written, out, run)
 
 
 def _channels_last(view: Array) -> Array:
