@@ -167,8 +167,8 @@ typedef enum { FC_PAD_CONSTANT, FC_PAD_REFLECT, FC_PAD_REPLICATE, FC_PAD_CIRCULA
 const char *fc_pad_mode_name(fc_pad_mode mode);
 
 /* An array of any number of axes (none included). before: what stands in front of the input on each axis, negative where the
- * axis is cropped, from -in to out (FC_PAD_REFLECT: above -2 * in and below in); the rest of `out` stands behind it. Strides in bytes, of the input; the output is
- * contiguous. */
+ * axis is cropped, from -in to out (FC_PAD_REFLECT: above -2 * in and below in); the rest of `out` stands behind it. Strides in
+ * bytes, of the input; the output is contiguous. */
 typedef struct {
     int axes, item_bytes;
     int64_t in[FC_AXES], out[FC_AXES], before[FC_AXES];

@@ -261,10 +261,10 @@ def test_more_threads_than_processors_lose_no_task() -> None:
 
 def test_filters_of_large_networks_come_from_memory() -> None:
     """There the smaller of two transformed filters is read faster than the larger one saves products."""
-    weight = filters(512, 512, 3, 3)
+    weight = filters(256, 256, 3, 3)
 
     def algorithms(layers: int) -> set[str]:
-        graph = Graph((1, 512, 7, 7))
+        graph = Graph((1, 256, 7, 7))
         x = graph.input
         for _ in range(layers):
             x = graph.conv(x, weight, padding=1)

@@ -110,7 +110,16 @@ def test_outputs_larger_than_the_caches(shape: tuple[int, ...], dtype: Any, isa:
 
 @pytest.mark.parametrize("order", ["rising", "falling", "random", "one band", "one place"])
 @pytest.mark.parametrize(
-    "shape", [(1, 24, 60, 50), (2, 70, 33, 35), (1, 5, 1, 9000), (1, 9, 8, 20, 21)], ids=str
+    "shape",
+    [
+        (1, 24, 60, 50),
+        (2, 70, 33, 35),
+        (1, 5, 1, 9000),
+        (1, 9, 8, 20, 21),
+        (1, 21, 171, 171),  # a large output whose bands do not end with whole lines
+        (2, 4104, 8, 10),  # more channels than items of a unit, and bands too large for a stage
+    ],
+    ids=str,
 )
 def test_bands_take_from_every_pixel_that_meets_them(shape: tuple[int, ...], order: str, isa: str) -> None:
     """Channels last, in bands: indices that rise with the pixels and others, twice each in a row."""

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from fastconv._native import core as native
-from fastconv.functional.checks import arrays
 from fastconv.graph.chains import find_chains
 from fastconv.graph.ir import Array, Graph, Node, Value
 from fastconv.graph.maps import Map, Step, halo_of, three, three_axes, transposed_halo_of
 from fastconv.graph.passes.batch_norm import scaled_filter
+from fastconv.graph.shelf import Shelf
 from fastconv.graph.source import Source
 
 Run = tuple[int, int, bool]
 
-CACHED_BYTES = 16e6  # of all filters: what a shared last-level cache holds from one call to the next
+CACHED_BYTES = 4e6  # of all filters: what is left of a shared last-level cache from one call to the next
 PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
 DIRECT = native.ALGORITHMS.index("direct")
 
@@ -42,7 +42,7 @@ class Lowering:
         self.batch = graph.input.shape[0]
         weights = (node.arrays.get("weight") for node in graph.nodes)
         nbytes = dtype.itemsize * sum(0 if weight is None else weight.size for weight in weights)
-        self.filters = FETCHED if nbytes > CACHED_BYTES else PACKED
+        self.filters, self.shelf = FETCHED if nbytes > CACHED_BYTES else PACKED, Shelf(nbytes)
         for node in graph.nodes:
             if node.op == "concat":
                 self.find_homes(node)
@@ -192,7 +192,7 @@ class Lowering:
 
     def packed(self, weight: Array, plan: dict[str, Any], *, transposed: bool) -> Array:
         """Return a filter packed for its plan."""
-        packed = arrays.allocate((plan["filter_bytes"] // self.dtype.itemsize,), self.dtype)
+        packed = self.shelf.allocate(plan["filter_bytes"] // self.dtype.itemsize, self.dtype)
         code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
         native.pack_conv(
             weight.reshape(shapes[1]),
@@ -246,7 +246,7 @@ class Lowering:
         details = (*statistics, float(node.attributes["eps"]))
         packed = None
         if blocked:
-            packed = arrays.allocate((3 * self.lanes(y.channels),), self.dtype)
+            packed = self.shelf.allocate(3 * self.lanes(y.channels), self.dtype)
             native.pack_affine(details, y.channels, self.dtype.itemsize, packed)
         self.steps.append(
             Step("batch_norm", x, y, weight=packed, activation=node.activation, details=details)
@@ -334,14 +334,14 @@ class Lowering:
 
     def whole_blocks(self, vector: Array | None, channels: int, filling: int = 0) -> Array:
         """Fill a vector up to whole blocks, all of them where there is none."""
-        padded = arrays.allocate((self.lanes(channels),), self.dtype)
+        padded = self.shelf.allocate(self.lanes(channels), self.dtype)
         padded[:] = filling
         if vector is not None:
             padded[:channels] = vector
         return padded
 
     def depthwise_filter(self, weight: Array) -> Array:
-        packed = arrays.allocate((self.lanes(weight.shape[0]) * math.prod(weight.shape[1:]),), self.dtype)
+        packed = self.shelf.allocate(self.lanes(weight.shape[0]) * math.prod(weight.shape[1:]), self.dtype)
         native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), packed)
         return packed
 

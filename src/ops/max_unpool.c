@@ -7,7 +7,7 @@
 #include "max_unpool.h"
 #include "../sizes.h"
 
-enum { STAGE_BYTES = 64 * 1024, MOST_STAGE_BYTES = 256 * 1024, PIECE_ITEMS = 32 * 1024 };
+enum { STAGE_BYTES = 64 * 1024, PIECE_ITEMS = 32 * 1024 };
 
 typedef struct {
     int64_t count;

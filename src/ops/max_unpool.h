@@ -6,6 +6,9 @@
 
 #include "../fastconv.h"
 
+/* What is written on a stage first, to be moved past the caches from there, leaves room for the rest in the second-level cache. */
+enum { MOST_STAGE_BYTES = 256 * 1024 };
+
 typedef struct {
     const fc_map *map;
     const int64_t *size; /* of an output plane */

@@ -10,7 +10,7 @@
 #include "max_unpool.h"
 #include "../sizes.h"
 
-enum { UNIT_ITEMS = 4096, BAND_BYTES = 128 * 1024, MOST_STAGE_BYTES = 256 * 1024 };
+enum { UNIT_ITEMS = 4096, BAND_BYTES = 128 * 1024 };
 
 typedef struct {
     uint64_t least, greatest;

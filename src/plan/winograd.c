@@ -8,6 +8,7 @@ enum {
     MOST_BYTES = 1792 * 1024,       /* transformed input and sums of a thread */
     FEW_TILES = 128,                /* up to here the filter is transformed a panel at a time */
     TASKS_A_THREAD = 3,
+    MOST_READ_TWICE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
 };
 
 int fc_fits_winograd(const fc_window *window)
@@ -47,12 +48,19 @@ static void set_band(const fc_conv *conv, fc_conv_plan *plan, int64_t rows, int6
     plan->input_bytes = block_bytes(plan, rows, cols);
 }
 
+static int64_t all_tiles(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    return conv->batch * conv->window.out[0] * tiles_along(conv, plan, 1) * tiles_along(conv, plan, 2);
+}
+
+static int is_few(const fc_conv *conv, const fc_conv_plan *plan) { return all_tiles(conv, plan) <= FEW_TILES; }
+
 static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t down = tiles_along(conv, plan, 1), across = tiles_along(conv, plan, 2);
     plan->split = FC_BY_CHANNELS;
     set_band(conv, plan, down, across);
-    plan->together = down * across * conv->batch * conv->window.out[0];
+    plan->together = all_tiles(conv, plan);
     plan->panels = 1;
     plan->panel_bytes = fc_places_bytes(plan, FC_SLAB_BLOCKS * plan->kernels->block, plan->kernels->tile_blocks);
     plan->output_bytes = fc_places_bytes(plan, plan->kernels->tile_blocks, plan->together);
@@ -72,13 +80,14 @@ static int64_t tiles_together(const fc_conv_plan *plan)
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t across = tiles_along(conv, plan, 2), down = tiles_along(conv, plan, 1);
-    const int64_t planes = conv->batch * conv->groups * conv->window.out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
+    const int64_t planes = conv->batch * conv->groups * conv->window.out[0];
+    const int64_t tasks = (is_few(conv, plan) ? 1 : TASKS_A_THREAD) * plan->threads, wanted = fc_ceil_div(tasks, planes);
     const int64_t most = tiles_together(plan), cols = fc_even_piece(across, fc_min(across, most), 1, 1);
     const int64_t most_rows = fc_max(1, fc_min(most / cols, fc_ceil_div(down, fc_ceil_div(wanted, fc_ceil_div(across, cols)))));
     const int64_t least_bands = fc_ceil_div(down, most_rows), pieces = planes * fc_ceil_div(across, cols);
     /* Where bands are many, threads help each other; the filter should not come oftener than it must. */
-    const int64_t rows = least_bands * pieces >= TASKS_A_THREAD * plan->threads ? fc_ceil_div(down, least_bands)
-                                                                               : fc_even_piece(down, most_rows, pieces, plan->threads);
+    const int64_t rows = least_bands * pieces >= tasks ? fc_ceil_div(down, least_bands)
+                                                       : fc_even_piece(down, most_rows, pieces, plan->threads);
     plan->split = FC_BY_BANDS;
     set_band(conv, plan, rows, cols);
     plan->together = rows * cols;
@@ -90,13 +99,21 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     plan->thread_bytes = fc_aligned(plan->output_bytes + scratch_bytes(conv, plan, cols));
 }
 
+/* Panels are shared out where transforming the filter, or reading it, is most of the work. All threads read the input then that
+ * each transformed a part of: out of other cores' caches, which takes longer than a small filter's way. */
+static int by_channels(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    if (!is_few(conv, plan) || conv->groups * plan->tiles < plan->threads) return 0;
+    const size_t shared = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, all_tiles(conv, plan));
+    return !conv->prepacked || plan->filter_bytes > MOST_READ_TWICE * shared;
+}
+
 void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan)
 {
     plan->winograd = &plan->kernels->winograd[plan->algorithm == FC_WINOGRAD_2X2 ? FC_F2X2 : FC_F4X4];
-    const int64_t tiles = conv->batch * conv->window.out[0] * tiles_along(conv, plan, 1) * tiles_along(conv, plan, 2);
     plan->taps = 1; /* the panels of one product */
     plan->depth = plan->group_in;
     plan->filter_bytes = fc_places_bytes(plan, conv->groups * plan->depth, plan->out_blocks);
-    if (tiles <= FEW_TILES && conv->groups * plan->tiles >= plan->threads) plan_channels(conv, plan);
+    if (by_channels(conv, plan)) plan_channels(conv, plan);
     else plan_bands(conv, plan);
 }

@@ -76,7 +76,7 @@ def _padded_axes(shape: Shape, pad: Shape, mode: str) -> int:
 def _check_axis(axis: int, size: int, sides: tuple[int, int], mode: str) -> None:
     before, after = sides
     kept = size + min(before, 0) + min(after, 0)
-    where = f"on axis {axis} of {size}"
+    where = f"on axis {axis}, of size {size},"
     if mode in ("constant", "circular"):
         if kept < 0:
             raise ValueError(f"pad=({_short(sides)}) {where} crops more than there is")
