@@ -38,7 +38,7 @@ static void to_blocked(const fc_transpose *t)
         for (int64_t p = 0; p < t->pixels; p += LANES) {
             const int64_t left = t->pixels - p;
             vreal x[LANES];
-            if (t->ahead)
+            if (t->ahead && p * REAL_BYTES % BLOCK_BYTES == 0) /* once a line */
                 for (int i = 0; i < LANES && i < present; i++) fetch_near(rows + i * t->plane_stride + p * REAL_BYTES + t->ahead);
             if (left >= LANES && present >= LANES) {
                 UNROLLED for (int i = 0; i < LANES; i++) x[i] = load(rows + i * t->plane_stride + p * REAL_BYTES);

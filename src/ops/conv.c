@@ -157,7 +157,9 @@ int64_t fc_phase_count(const fc_conv_job *job, const fc_phase *phase, const fc_r
 
 fc_source fc_source_of(const fc_conv_job *job, int64_t sample, int64_t channel, void *row)
 {
+    const int64_t block = job->plan->kernels->block;
     fc_source source = {.kernels = job->plan->kernels, .input = job->input, .row = row};
+    if (channel + 2 * block <= job->conv->c_in) source.ahead = block * job->input.stride[1];
     source.input.data = (char *)job->input.data + sample * job->input.stride[0] + channel * job->input.stride[1];
     return source;
 }

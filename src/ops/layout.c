@@ -80,6 +80,8 @@ static void block_row(const fc_source *source, int item_bytes, const char *src, 
             source->kernels->gather((char *)source->row + c * pixels * item_bytes, src + c * src_channel, src_px, pixels);
         t.planar = source->row;
         t.plane_stride = pixels * item_bytes;
+    } else {
+        t.ahead = source->ahead;
     }
     source->kernels->to_blocked(&t);
 }
