@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels_moving.h"
 #include "kernels_pool.h"
 
 enum { FC_BLOCK_BYTES = 64, FC_MAX_TILE_PX = 14, FC_MAX_TILE_BLOCKS = 2, FC_MAX_TILE_ROWS = 2 };
@@ -100,15 +101,6 @@ typedef struct {
     fc_activation activation;
 } fc_transpose;
 
-/* Lanes [to, to + count) of `pixels` neighbouring blocks of y become lanes [from, from + count) of those of x; the others of y
- * keep their bits. */
-typedef struct {
-    const void *x;
-    void *y;
-    int from, to, count;
-    int64_t pixels;
-} fc_lanes;
-
 /* Rows of pixels in planes (no channel blocks), vectorised along the pixels:
  *
  *   out[oc][i] = act(bias[oc] + residual[oc][i] + sum over s of filter[oc][s] * in[offset[s] + i]),  0 <= i < count
@@ -128,6 +120,26 @@ typedef struct {
     ptrdiff_t out_stride; /* bytes between output channels, of residual too */
     fc_activation activation;
 } fc_planar;
+
+/* 3x3 windows, `stride` (1 or 2) apart both ways, over one plane whose rows are `in_row` bytes apart:
+ *
+ *   out[r][c] = act(bias + residual[r][c] + sum over i, j of filter[3 i + j] * in[stride * r + i - top][stride * c + j - left])
+ *
+ * for first <= r < end and 0 <= c < cols, with zeros outside the plane. filter: nine numbers; bias: NULL or one. zeros: as many of
+ * them as a row has items. output, residual (or NULL): the plane's, rows `out_row` bytes apart.
+ */
+typedef struct {
+    const void *input, *zeros;
+    int64_t in_rows, in_cols;
+    ptrdiff_t in_row;
+    int64_t stride, top, left;
+    const void *filter, *bias;
+    const void *residual;
+    void *output;
+    int64_t first, end, cols;
+    ptrdiff_t out_row;
+    fc_activation activation;
+} fc_sliding;
 
 /* Depthwise convolution of one channel block along `rows` rows of `px` pixels, `px_stride` apart:
  *   out[row][p] = act(bias + residual[row][p] + sum over s of in[row][offset[s] + p] * filter[s]), each a whole block.
@@ -221,59 +233,6 @@ typedef struct {
     double *sum, *square;
 } fc_moments;
 
-/* `count` pixels of an image as numbers, y = (x - mean) / std by channel:
- *   load_planes   from planes to planes, x_plane and y_plane bytes apart
- *   load_pixels   from pixels that hold their channels side by side, to planes
- *   load_blocks   the same to channel blocks, y_plane bytes apart; lanes beyond the channels are zeroed
- * x: items of y's type, or uint8 where `bytes`. mean, std: an entry a channel, in whole blocks filled up with 0 and 1.
- */
-typedef struct {
-    const void *x;
-    void *y;
-    int bytes;
-    int64_t count, channels;
-    ptrdiff_t x_plane, y_plane;
-    const void *mean, *std;
-} fc_load;
-
-/* `count` items of an output row: item i is at `offset` + i * `step` bytes of the source row, or it is the fill. */
-typedef struct {
-    int64_t count;
-    ptrdiff_t offset, step;
-    int filled;
-} fc_stretch;
-
-/* Rows of `cols` items, `out_row` bytes apart, each put together of the same stretches of its source row:
- *   row r is at `source` + row[r], or all fill where row[r] is FC_NO_ROW or `row` is NULL.
- * height: after so many rows row[] starts again, `plane` bytes further in the source.
- * end: NULL, or where rows follow each other and are written in their order, the first byte that must be left alone: a row
- * that ends a vector or more before it may be written beyond its end. Nothing but the stretches is read.
- * streamed: as in fc_pool_plane. past_cache: as in fc_affine, for long rows.
- */
-enum { FC_STRETCHES = 3 };
-#define FC_NO_ROW PTRDIFF_MIN
-typedef struct {
-    const void *source;
-    const ptrdiff_t *row;
-    int64_t rows, cols, height;
-    ptrdiff_t plane;
-    fc_stretch stretch[FC_STRETCHES];
-    double fill;
-    void *output;
-    ptrdiff_t out_row;
-    const void *end;
-    int streamed, past_cache;
-} fc_rows;
-
-/* sum[r][i] += in[r][i], 0 <= r < rows, 0 <= i < count; strides in bytes. The items of a vector from the last one of a row of
- * sums on are read and written too, unchanged if they are not -0.0. */
-typedef struct {
-    void *sum;
-    const void *input;
-    ptrdiff_t sum_row, in_row, in_px;
-    int64_t rows, count;
-} fc_row_sum;
-
 /* Rows of `items` contiguous items, one behind the other, each normalised by itself:
  *   y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual).
  * weight, bias: NULL, or such rows too, `cycle` of them, which are taken in turn from row `turn` on. moments: NULL, or mean and
@@ -344,6 +303,7 @@ typedef struct {
     void (*load_blocks)(const fc_load *);
     void (*move_lanes)(const fc_lanes *);
     void (*planar)(const fc_planar *);
+    void (*sliding)(const fc_sliding *);
     void (*depthwise)(const fc_depthwise *);
     void (*grouped)(const fc_few_lanes *);
     fc_winograd_kernels winograd[FC_WINOGRADS];

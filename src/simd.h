@@ -277,6 +277,53 @@ ALWAYS_INLINE void fence_past_cache(void)
 #endif
 }
 
+/* The lanes of the mask, as first_lanes() makes them, the others zero and not read. */
+#if VECTOR_BYTES == 64
+ALWAYS_INLINE vreal load_lanes(const void *p, vmask lanes)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_maskz_loadu_pd((__mmask8)lanes, p);
+    return (vreal)_mm512_maskz_loadu_ps((__mmask16)lanes, p);
+}
+#elif VECTOR_BYTES == 32
+ALWAYS_INLINE vreal load_lanes(const void *p, vmask lanes)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm256_maskload_pd(p, (__m256i)lanes);
+    return (vreal)_mm256_maskload_ps(p, (__m256i)lanes);
+}
+#else
+ALWAYS_INLINE vreal load_lanes(const void *p, vmask lanes)
+{
+    vreal x = {0};
+    UNROLLED for (int l = 0; l < LANES; l++) if (lanes[l]) x[l] = ((const REAL *)p)[l];
+    return x;
+}
+#endif
+
+/* Lanes 0, 2, 4 ..., or 1, 3, 5 ..., of two neighbouring vectors: in an order that unmixed() mends, which sums can leave to their
+ * end, or in theirs. */
+#if VECTOR_BYTES == 32
+ALWAYS_INLINE vreal mixed_even_lanes(vreal low, vreal high)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm256_unpacklo_pd((__m256d)low, (__m256d)high);
+    return (vreal)_mm256_shuffle_ps((__m256)low, (__m256)high, 0x88);
+}
+
+ALWAYS_INLINE vreal mixed_odd_lanes(vreal low, vreal high)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm256_unpackhi_pd((__m256d)low, (__m256d)high);
+    return (vreal)_mm256_shuffle_ps((__m256)low, (__m256)high, 0xdd);
+}
+
+ALWAYS_INLINE vreal unmixed(vreal x) { return (vreal)_mm256_permute4x64_pd((__m256d)x, 0xd8); }
+#else
+#define EVERY_SECOND(l, first) (2 * (l) + (first))
+ALWAYS_INLINE vreal mixed_even_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 0)}); }
+ALWAYS_INLINE vreal mixed_odd_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 1)}); }
+ALWAYS_INLINE vreal unmixed(vreal x) { return x; }
+#endif
+ALWAYS_INLINE vreal even_lanes(vreal low, vreal high) { return unmixed(mixed_even_lanes(low, high)); }
+ALWAYS_INLINE vreal odd_lanes(vreal low, vreal high) { return unmixed(mixed_odd_lanes(low, high)); }
+
 /* The first `count` lanes, the others zero; a count of LANES or more is a full vector. */
 ALWAYS_INLINE vreal load_up_to(const void *p, int64_t count)
 {

@@ -15,11 +15,6 @@
 
 enum { LINES = 4 };
 
-/* Lanes 0, 2, 4 ..., or 1, 3, 5 ..., of two neighbouring vectors. */
-#define EVERY_SECOND(l, first) (2 * (l) + (first))
-ALWAYS_INLINE vreal even_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 0)}); }
-ALWAYS_INLINE vreal odd_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 1)}); }
-
 ALWAYS_INLINE void fill_row(REAL *from, REAL *to, REAL value)
 {
     while (from < to) *from++ = value;

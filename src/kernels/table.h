@@ -15,6 +15,7 @@
 #include "pool_plane.h"
 #include "pool_whole.h"
 #include "rows.h"
+#include "sliding.h"
 #include "softmax.h"
 #include "softmax_part.h"
 #include "tile.h"
@@ -39,6 +40,7 @@ const fc_kernels FASTCONV_TABLE = {
     .load_blocks = load_blocks,
     .move_lanes = move_lanes,
     .planar = planar,
+    .sliding = sliding,
     .depthwise = depthwise,
     .grouped = grouped,
     .winograd = WINOGRAD_TABLE,

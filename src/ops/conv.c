@@ -31,7 +31,8 @@ static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_vi
     else same.window = fc_simplified(&conv->window);
     if (input) {
         same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
-        same.strided_rows = conv->window.in[2] > 1 && input->stride[4] != conv->item_bytes;
+        same.strided_rows = (conv->window.in[2] > 1 && input->stride[4] != conv->item_bytes)
+                         || (conv->window.out[2] > 1 && output->stride[4] != conv->item_bytes);
     }
     if (!conv->transposed) join_rows(&same, input, output);
     return same;
@@ -79,7 +80,7 @@ void fc_conv_prepare(fc_conv_job *job, char *memory)
     job->place = (fc_tap_place *)((char *)job->offset + offset_bytes(plan));
     job->bias = (char *)job->place + place_bytes(conv, plan);
     job->threads = job->bias + bias_bytes(conv, plan);
-    if (plan->method != FC_COLUMNS && plan->method != FC_TRANSFORMED) fc_conv_prepare_phases(job);
+    if (plan->method != FC_COLUMNS && plan->method != FC_TRANSFORMED && plan->method != FC_WINDOWS) fc_conv_prepare_phases(job);
     memset(job->bias, 0, bias_bytes(conv, plan));
     if (!job->epilogue.bias) return;
     const size_t a_group = (size_t)(plan->group_out * conv->item_bytes);
@@ -108,6 +109,7 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     case FC_TILES: status = fc_conv_direct(&job); break;
     case FC_COLUMNS: status = fc_conv_im2col(&job); break;
     case FC_ROWS: status = fc_conv_planar(&job); break;
+    case FC_WINDOWS: status = fc_conv_sliding(&job); break;
     case FC_CHANNELS: status = fc_conv_depthwise(&job); break;
     case FC_TRANSFORMED: status = fc_conv_winograd(&job); break;
     }

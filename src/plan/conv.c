@@ -11,11 +11,13 @@
 
 enum {
     FEW_CHANNELS = 4,             /* up to here a channel block would be mostly empty */
+    NARROW_ROW = 14,              /* up to where windows that slide along rows leave too many lanes empty */
     WIDE_ROW = 96,                /* from here on depthwise rows stay rows */
     BAND_BYTES = 256 * 1024,      /* input of a band: stays in the second-level cache beside a filter panel */
     BLOCK_BAND_BYTES = 64 * 1024, /* the same for one channel block of a depthwise convolution */
     OUTPUT_BYTES = 128 * 1024,    /* output of a band for one tile of channels */
     RESIDENT_BYTES = 1536 * 1024, /* input laid out whole, for the split by channels */
+    ROWS_TOGETHER = 4,            /* outputs of so many rows share what windows load */
     TASKS_A_THREAD = 3,           /* enough to even out a noisy machine */
     MOST_REPEATED = 3, /* times that bands may lay out the input altogether, where that takes a share of the products' time: */
     LAYOUT_FLOPS = 32, /* flops that take four times as long as laying out a byte */
@@ -93,6 +95,16 @@ static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
     return is_wide ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : FEW_CHANNELS;
 }
 
+/* Whether 3x3 windows can slide over the planes in place. */
+static int slides(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    const fc_window *w = &conv->window;
+    if (plan->group_in != 1 || plan->group_out > FEW_CHANNELS || conv->strided_rows || conv->channels_last) return 0;
+    if (w->kernel[0] != 1 || w->pad[0] || w->stride[1] != w->stride[2] || w->stride[2] > 2) return 0;
+    if (w->pad[2] > 2 || (w->out[2] - 1) * w->stride[2] + 3 - w->pad[2] - w->in[2] > 2) return 0;
+    return w->kernel[1] == 3 && w->kernel[2] == 3 && w->dilation[1] == 1 && w->dilation[2] == 1;
+}
+
 static fc_status set_transposed_method(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int depthwise = plan->group_in == 1 && plan->group_out == 1 && conv->groups > 1;
@@ -131,14 +143,20 @@ static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan
         return FC_OK;
     case FC_DEPTHWISE:
         if (plan->group_in != 1) return FC_UNSUPPORTED;
+        if (slides(conv, plan) && (plan->group_out > 1 || conv->groups <= FEW_CHANNELS || conv->window.out[2] >= NARROW_ROW)) {
+            plan->method = FC_WINDOWS;
+            plan->reason = "one channel a group, 3x3: windows slide over the planes where they stand";
+            return FC_OK;
+        }
         plan->method = plan->group_out > 1 || conv->groups <= FEW_CHANNELS || has_wide_rows(conv) ? FC_ROWS : FC_CHANNELS;
         plan->reason = plan->method == FC_CHANNELS ? "one channel a group: vectors along the channels"
                                                    : "one channel a group, with a multiplier, in few groups or in wide rows: "
                                                      "vectors along the rows";
         return FC_OK;
     default:
-        plan->method = few ? FC_ROWS : FC_TILES;
-        plan->reason = few                               ? "few channels a group: vectors along the rows"
+        plan->method = slides(conv, plan) ? FC_WINDOWS : few ? FC_ROWS : FC_TILES;
+        plan->reason = plan->method == FC_WINDOWS       ? "one channel a group, 3x3: windows slide over the planes where they stand"
+                     : few                               ? "few channels a group: vectors along the rows"
                      : plan->group_in <= FEW_CHANNELS ? "few input channels: tiles read plain rows"
                                                       : "tiles read channel blocks with a halo";
         return FC_OK;
@@ -275,6 +293,17 @@ static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
                        * FC_BLOCK_BYTES;
 }
 
+/* A few planes are cut into rows, by whole tiles of rows; a row of zeros is all that a thread needs. */
+static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
+{
+    const fc_window *w = &conv->window;
+    const int64_t planes = conv->batch * conv->groups * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
+    plan->band_rows = fc_ceil_div(fc_ceil_div(w->out[1], wanted), ROWS_TOGETHER) * ROWS_TOGETHER;
+    plan->band_cols = w->out[2];
+    plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
+    plan->thread_bytes = fc_aligned((size_t)(w->in[2] * conv->item_bytes));
+}
+
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
@@ -312,17 +341,17 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     plan->tiles = fc_ceil_div(plan->out_blocks, k->tile_blocks);
     plan->panel_bytes = (size_t)(plan->depth * k->tile_blocks) * FC_BLOCK_BYTES;
     plan->filter_bytes = (size_t)(conv->groups * plan->depth * plan->out_blocks) * FC_BLOCK_BYTES;
-    if (plan->method == FC_ROWS || plan->method == FC_CHANNELS) plan->filter_bytes = 0; /* read as it is */
+    if (plan->method == FC_ROWS || plan->method == FC_WINDOWS || plan->method == FC_CHANNELS) plan->filter_bytes = 0; /* read as it is */
     if (plan->method == FC_ROWS && conv->transposed) plan->filter_bytes = (size_t)(conv->c_out * plan->depth * conv->item_bytes);
     plan->walk = walk_of(conv, plan);
-    if (plan->method == FC_COLUMNS) plan_im2col(conv, plan);
-    else if (plan->method == FC_CHANNELS) plan_channel_blocks(conv, plan);
-    else if (plan->method != FC_TRANSFORMED) plan_bands(conv, plan);
-    if (plan->method == FC_TRANSFORMED) {
-        fc_plan_winograd(conv, plan);
+    if (plan->method == FC_TRANSFORMED || plan->method == FC_WINDOWS) {
+        if (plan->method == FC_WINDOWS) plan_windows(conv, plan);
+        else fc_plan_winograd(conv, plan);
         return FC_OK;
     }
-
+    if (plan->method == FC_COLUMNS) plan_im2col(conv, plan);
+    else if (plan->method == FC_CHANNELS) plan_channel_blocks(conv, plan);
+    else plan_bands(conv, plan);
     plan->thread_bytes = plan->output_bytes + fc_gathered_row_bytes(conv, k) + (plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes);
     if (plan->method == FC_CHANNELS) plan->thread_bytes += plan->panel_bytes + FC_BLOCK_BYTES;
     plan->shared_bytes = plan->split == FC_BY_CHANNELS

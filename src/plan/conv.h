@@ -15,10 +15,11 @@ typedef enum { FC_BLOCKED, FC_PLANES, FC_PHASES } fc_form;
  *   TILES     register tiles over scratch in either form
  *   COLUMNS   register tiles over im2col columns
  *   ROWS      vectors along the rows of planes, for a few channels in and out
+ *   WINDOWS   3x3 windows over rows of planes where they stand, for one channel a group
  *   CHANNELS  vectors along one channel block, for depthwise convolution
  *   TRANSFORMED  register tiles over Winograd's transformed input, one product after the other
  */
-typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_CHANNELS, FC_TRANSFORMED } fc_method;
+typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_WINDOWS, FC_CHANNELS, FC_TRANSFORMED } fc_method;
 
 /* What is cut along which axis.
  *   BY_BANDS      the filter is packed whole; each task lays out a band of input rows and computes all its channels

@@ -11,7 +11,7 @@ enum {
 const char *fc_amount_name(fc_amount amount)
 {
     static const char *const names[FC_AMOUNTS] = {
-        "products of tiles", "products of rows", "products of lanes", "sweeps", "laid out", "gathered",
+        "products of tiles", "products of rows", "products of windows", "products of lanes", "sweeps", "laid out", "gathered",
         "stored", "packed", "packed for Winograd", "transformed in", "transformed out", "streamed", "fetched",
     };
     return names[amount];
@@ -21,6 +21,7 @@ const char *fc_amount_name(fc_amount amount)
 static const double COST[FC_AMOUNTS] = {
     [FC_PRODUCTS_OF_TILES] = 0.0230,
     [FC_PRODUCTS_OF_ROWS] = 0.0794,
+    [FC_PRODUCTS_OF_WINDOWS] = 0.03,
     [FC_PRODUCTS_OF_LANES] = 0.0563,
     [FC_SWEEPS] = 44.8,
     [FC_LAID_OUT] = 0.0978,
@@ -110,6 +111,10 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
         work.amount[FC_PRODUCTS_OF_ROWS] = pixels * (double)conv->c_out * (double)plan->depth;
         work.amount[FC_LAID_OUT] = bands * (double)plan->input_bytes;
         work.amount[FC_STORED] = pixels * (double)conv->c_out * conv->item_bytes;
+        break;
+    case FC_WINDOWS:
+        work.amount[FC_PRODUCTS_OF_WINDOWS] = pixels * (double)conv->c_out * (double)plan->depth;
+        work.amount[FC_STORED] = 0;
         break;
     case FC_CHANNELS: {
         const double lanes = (double)(fc_ceil_div(conv->c_in, plan->kernels->block) * plan->kernels->block);

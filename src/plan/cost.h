@@ -12,6 +12,7 @@
 typedef enum {
     FC_PRODUCTS_OF_TILES, /* multiply-adds, those of missing pixels and lanes included */
     FC_PRODUCTS_OF_ROWS,  /* the same of vectors along rows, */
+    FC_PRODUCTS_OF_WINDOWS, /* of sliding windows, */
     FC_PRODUCTS_OF_LANES, /* and along one channel block */
     FC_SWEEPS,            /* of a panel over some pixels */
     FC_LAID_OUT,          /* bytes of input brought into blocks or planes, */

@@ -1,0 +1,34 @@
+/* Depthwise 3x3 convolution of plain planes, and others of one channel a group: windows slide over them where they stand, so that
+ * nothing is laid out, packed or turned. A task is some rows of one plane of outputs.
+ */
+#include <string.h>
+
+#include "conv.h"
+
+static void rows_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_window *w = &job->conv->window;
+    const fc_piece piece = fc_piece_of(job, task);
+    const int item = job->conv->item_bytes;
+    const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
+    const int64_t first = piece.range.first[1], slice = piece.range.first[0];
+    fc_sliding t = {
+        .input = (const char *)job->input.data + piece.sample * in[0] + piece.group * in[1] + slice * w->stride[0] * in[2],
+        .in_rows = w->in[1], .in_cols = w->in[2], .in_row = in[3], .zeros = fc_thread_scratch(job, thread),
+        .stride = w->stride[2], .top = w->pad[1], .left = w->pad[2], .first = first, .end = first + piece.range.count[1],
+        .cols = w->out[2], .out_row = out[3], .activation = job->epilogue.activation,
+    };
+    memset(fc_thread_scratch(job, thread), 0, (size_t)(w->in[2] * item));
+    for (int64_t channel = 0; channel < job->plan->group_out; channel++) {
+        const int64_t c = piece.group * job->plan->group_out + channel;
+        const ptrdiff_t at = piece.sample * out[0] + c * out[1] + slice * out[2];
+        t.filter = job->weight + c * job->plan->taps * item;
+        t.bias = job->epilogue.bias ? (const char *)job->epilogue.bias + c * item : NULL;
+        t.output = (char *)job->output.data + at;
+        t.residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;
+        job->plan->kernels->sliding(&t);
+    }
+}
+
+fc_status fc_conv_sliding(fc_conv_job *job) { return fc_parallel(&job->team, fc_pieces(job), rows_task, job); }
