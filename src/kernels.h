@@ -141,6 +141,23 @@ typedef struct {
     fc_activation activation;
 } fc_sliding;
 
+/* The same of a map whose pixels hold their channels side by side, each channel by itself; pixels are `in_px` and `out_px` bytes
+ * apart. filter: a row of the channels for each of the nine taps, `filter_row` bytes apart; bias: NULL or one for each channel.
+ * zeros: a pixel of them. */
+typedef struct {
+    const void *input, *zeros;
+    int64_t in_rows, in_cols;
+    ptrdiff_t in_row, in_px;
+    int64_t stride, top, left;
+    const void *filter;
+    ptrdiff_t filter_row;
+    const void *bias, *residual;
+    void *output;
+    int64_t first, end, cols, channels;
+    ptrdiff_t out_row, out_px;
+    fc_activation activation;
+} fc_sliding_pixels;
+
 /* Depthwise convolution of one channel block along `rows` rows of `px` pixels, `px_stride` apart:
  *   out[row][p] = act(bias + residual[row][p] + sum over s of in[row][offset[s] + p] * filter[s]), each a whole block.
  * filter: [step][BLOCK], aligned; bias: one block. `channels` lanes are stored, as many residual lanes read. residual: NULL, or
@@ -304,6 +321,7 @@ typedef struct {
     void (*move_lanes)(const fc_lanes *);
     void (*planar)(const fc_planar *);
     void (*sliding)(const fc_sliding *);
+    void (*sliding_pixels)(const fc_sliding_pixels *);
     void (*depthwise)(const fc_depthwise *);
     void (*grouped)(const fc_few_lanes *);
     fc_winograd_kernels winograd[FC_WINOGRADS];

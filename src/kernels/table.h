@@ -16,6 +16,7 @@
 #include "pool_whole.h"
 #include "rows.h"
 #include "sliding.h"
+#include "sliding_pixels.h"
 #include "softmax.h"
 #include "softmax_part.h"
 #include "tile.h"
@@ -41,6 +42,7 @@ const fc_kernels FASTCONV_TABLE = {
     .move_lanes = move_lanes,
     .planar = planar,
     .sliding = sliding,
+    .sliding_pixels = sliding_pixels,
     .depthwise = depthwise,
     .grouped = grouped,
     .winograd = WINOGRAD_TABLE,

@@ -1,9 +1,10 @@
-/* Depthwise 3x3 convolution of plain planes, and others of one channel a group: windows slide over them where they stand, so that
- * nothing is laid out, packed or turned. A task is some rows of one plane of outputs.
+/* Depthwise 3x3 convolution, and others of one channel a group: windows slide over the map where it stands, so that nothing is laid
+ * out. A task is some rows of one plane of outputs, or of all channels where pixels hold them side by side.
  */
 #include <string.h>
 
 #include "conv.h"
+#include "../sizes.h"
 
 static void rows_task(void *context, int64_t task, int thread)
 {
@@ -31,4 +32,32 @@ static void rows_task(void *context, int64_t task, int thread)
     }
 }
 
-fc_status fc_conv_sliding(fc_conv_job *job) { return fc_parallel(&job->team, fc_pieces(job), rows_task, job); }
+static void pixels_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_conv_plan *plan = job->plan;
+    const fc_window *w = &job->conv->window;
+    const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
+    const int64_t plane = task / plan->bands, sample = plane / w->out[0], slice = plane % w->out[0];
+    const int64_t first = task % plan->bands * plan->band_rows;
+    const ptrdiff_t at = sample * out[0] + slice * out[2];
+    const fc_sliding_pixels t = {
+        .input = (const char *)job->input.data + sample * in[0] + slice * w->stride[0] * in[2], .in_rows = w->in[1], .in_cols = w->in[2],
+        .in_row = in[3], .in_px = in[4], .zeros = fc_thread_scratch(job, thread), .stride = w->stride[2], .top = w->pad[1],
+        .left = w->pad[2], .filter = job->shared, .filter_row = job->conv->c_in * job->conv->item_bytes, .bias = job->epilogue.bias,
+        .output = (char *)job->output.data + at, .out_row = out[3], .out_px = out[4], .activation = job->epilogue.activation,
+        .residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL, .first = first,
+        .end = fc_min(first + plan->band_rows, w->out[1]), .cols = w->out[2], .channels = job->conv->c_in,
+    };
+    memset(fc_thread_scratch(job, thread), 0, (size_t)t.filter_row);
+    plan->kernels->sliding_pixels(&t);
+}
+
+fc_status fc_conv_sliding(fc_conv_job *job)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t channels = job->conv->c_in, item = job->conv->item_bytes;
+    if (!job->conv->channels_last) return fc_parallel(&job->team, fc_pieces(job), rows_task, job);
+    plan->kernels->turn(job->shared, channels * item, job->weight, plan->taps * item, plan->taps, channels);
+    return fc_parallel(&job->team, job->conv->batch * job->conv->window.out[0] * plan->bands, pixels_task, job);
+}

@@ -95,11 +95,11 @@ static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
     return is_wide ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : FEW_CHANNELS;
 }
 
-/* Whether 3x3 windows can slide over the planes in place. */
+/* Whether 3x3 windows can slide over the map in place. */
 static int slides(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
-    if (plan->group_in != 1 || plan->group_out > FEW_CHANNELS || conv->strided_rows || conv->channels_last) return 0;
+    if (plan->group_in != 1 || plan->group_out > FEW_CHANNELS || (conv->channels_last ? plan->group_out > 1 : conv->strided_rows)) return 0;
     if (w->kernel[0] != 1 || w->pad[0] || w->stride[1] != w->stride[2] || w->stride[2] > 2) return 0;
     if (w->pad[2] > 2 || (w->out[2] - 1) * w->stride[2] + 3 - w->pad[2] - w->in[2] > 2) return 0;
     return w->kernel[1] == 3 && w->kernel[2] == 3 && w->dilation[1] == 1 && w->dilation[2] == 1;
@@ -143,9 +143,9 @@ static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan
         return FC_OK;
     case FC_DEPTHWISE:
         if (plan->group_in != 1) return FC_UNSUPPORTED;
-        if (slides(conv, plan) && (plan->group_out > 1 || conv->groups <= FEW_CHANNELS || conv->window.out[2] >= NARROW_ROW)) {
+        if (slides(conv, plan) && (conv->channels_last || plan->group_out > 1 || conv->groups <= FEW_CHANNELS || conv->window.out[2] >= NARROW_ROW)) {
             plan->method = FC_WINDOWS;
-            plan->reason = "one channel a group, 3x3: windows slide over the planes where they stand";
+            plan->reason = "one channel a group, 3x3: windows slide over the map where it stands";
             return FC_OK;
         }
         plan->method = plan->group_out > 1 || conv->groups <= FEW_CHANNELS || has_wide_rows(conv) ? FC_ROWS : FC_CHANNELS;
@@ -155,7 +155,7 @@ static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan
         return FC_OK;
     default:
         plan->method = slides(conv, plan) ? FC_WINDOWS : few ? FC_ROWS : FC_TILES;
-        plan->reason = plan->method == FC_WINDOWS       ? "one channel a group, 3x3: windows slide over the planes where they stand"
+        plan->reason = plan->method == FC_WINDOWS       ? "one channel a group, 3x3: windows slide over the map where it stands"
                      : few                               ? "few channels a group: vectors along the rows"
                      : plan->group_in <= FEW_CHANNELS ? "few input channels: tiles read plain rows"
                                                       : "tiles read channel blocks with a halo";
@@ -293,15 +293,17 @@ static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
                        * FC_BLOCK_BYTES;
 }
 
-/* A few planes are cut into rows, by whole tiles of rows; a row of zeros is all that a thread needs. */
+/* A few planes are cut into rows, by whole tiles of rows; a row (or a pixel) of zeros is all that a thread needs. */
 static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
-    const int64_t planes = conv->batch * conv->groups * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
-    plan->band_rows = fc_ceil_div(fc_ceil_div(w->out[1], wanted), ROWS_TOGETHER) * ROWS_TOGETHER;
+    const int64_t planes = conv->batch * (conv->channels_last ? 1 : conv->groups) * w->out[0];
+    const int64_t wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes), together = conv->channels_last ? 1 : ROWS_TOGETHER;
+    plan->band_rows = fc_ceil_div(fc_ceil_div(w->out[1], wanted), together) * together;
     plan->band_cols = w->out[2];
     plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
-    plan->thread_bytes = fc_aligned((size_t)(w->in[2] * conv->item_bytes));
+    plan->thread_bytes = fc_aligned((size_t)((conv->channels_last ? conv->c_in : w->in[2]) * conv->item_bytes));
+    if (conv->channels_last) plan->shared_bytes = (size_t)(plan->taps * conv->c_in * conv->item_bytes);
 }
 
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)

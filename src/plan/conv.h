@@ -15,7 +15,7 @@ typedef enum { FC_BLOCKED, FC_PLANES, FC_PHASES } fc_form;
  *   TILES     register tiles over scratch in either form
  *   COLUMNS   register tiles over im2col columns
  *   ROWS      vectors along the rows of planes, for a few channels in and out
- *   WINDOWS   3x3 windows over rows of planes where they stand, for one channel a group
+ *   WINDOWS   3x3 windows over the map where it stands, for one channel a group
  *   CHANNELS  vectors along one channel block, for depthwise convolution
  *   TRANSFORMED  register tiles over Winograd's transformed input, one product after the other
  */
