@@ -125,8 +125,8 @@ typedef struct {
  *
  *   out[r][c] = act(bias + residual[r][c] + sum over i, j of filter[3 i + j] * in[stride * r + i - top][stride * c + j - left])
  *
- * for first <= r < end and 0 <= c < cols, with zeros outside the plane. filter: nine numbers; bias: NULL or one. zeros: as many of
- * them as a row has items. output, residual (or NULL): the plane's, rows `out_row` bytes apart.
+ * for first <= r < end and 0 <= c < cols, with zeros outside the plane: any rows, and at most two columns at either side. filter:
+ * nine numbers; bias: NULL or one. zeros: as many of them as a row has items. output, residual (or NULL): the plane's, rows `out_row` bytes apart.
  */
 typedef struct {
     const void *input, *zeros;

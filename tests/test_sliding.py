@@ -63,7 +63,7 @@ def test_every_height(height: int, stride: int, dtype: Any, isa: str) -> None:
     for threads in (1, 2, 5):
         with fc.config(num_threads=threads):
             y = fc.conv2d(x, w, stride=stride, padding=1, groups=8)
-    np.testing.assert_array_equal(y, expected)
+            np.testing.assert_array_equal(y, expected)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -94,6 +94,38 @@ def test_channels_last(padding: tuple[int, int], stride: int, dtype: Any, isa: s
                     channels_last(x), w, bias, residual=channels_last(residual), activation="relu", **options
                 )
                 np.testing.assert_array_equal(channels_first(y), np.maximum(expected + residual, 0))
+
+
+@pytest.mark.parametrize("depth", [(0, 0), (0, 1), (1, 0), (0, 3), (2, 2)], ids=str)
+@pytest.mark.parametrize("stride", [(1, 1, 1), (2, 1, 1), (2, 2, 2), (3, 1, 1)], ids=str)
+def test_slices(stride: tuple[int, ...], depth: tuple[int, int], dtype: Any, isa: str) -> None:
+    """Windows of one slice, of which padding in depth leaves some with none."""
+    whole = whole_numbers("x", (2, 3, 9, 6, 20), dtype)
+    x, w = whole[:, :, 1:6], whole_numbers("w", (3, 1, 1, 3, 3), dtype)
+    sides = (depth, (1, 1), (1, 2))
+    padded = np.pad(x, ((0, 0), (0, 0), *sides))
+    expected = oracle.conv(padded, w, stride=stride, padding=(0, 0, 0), groups=3)
+    np.testing.assert_array_equal(fc.conv3d(x, w, stride=stride, padding=sides, groups=3), expected)
+    y = fc.conv3d(channels_last(x), w, stride=stride, padding=sides, groups=3, layout="NHWC")
+    np.testing.assert_array_equal(channels_first(y), expected)
+
+
+@pytest.mark.parametrize(
+    "activation", ["silu", "sigmoid", "hardswish", ("leaky_relu", 0.25), ("clip", -1.0, 2.0)]
+)
+@pytest.mark.parametrize("shape", [(2, 3, 1, 1), (2, 3, 2, 2), (2, 9, 5, 14), (1, 3, 6, 30)], ids=str)
+def test_activations_of_small_maps(shape: tuple[int, ...], activation: Any, dtype: Any, isa: str) -> None:
+    x, w = random_array("x", shape, dtype), random_array("w", (shape[1], 1, 3, 3), dtype)
+    options: dict[str, Any] = {"padding": 2, "groups": shape[1]}
+    sums = oracle.conv(x, w, **options)
+    residual = random_array("r", sums.shape, dtype)
+    expected = oracle.activation(sums + residual, activation)
+    bound = 64 * eps_of(dtype) * (1 + oracle.conv(abs(x), abs(w), **options) + abs(residual))
+    out = np.full(sums.shape, np.nan, dtype)
+    assert fc.conv2d(x, w, residual=residual, activation=activation, out=out, **options) is out
+    assert_within(out, expected, bound)
+    last = {"residual": channels_last(residual), "layout": "NHWC", "activation": activation}
+    assert_within(channels_first(fc.conv2d(channels_last(x), w, **last, **options)), expected, bound)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -149,8 +181,8 @@ def test_numbers_that_are_not_finite_reach_their_windows(stride: int, value: flo
     [
         ((1, 32, 56, 56), (32, 1, 3, 3), {"padding": 1, "groups": 32}),
         ((1, 32, 56, 56), (64, 1, 3, 3), {"padding": 1, "groups": 32, "stride": 2}),
-        ((1, 1, 8, 8), (4, 1, 3, 3), {"padding": 1}),
-        ((8, 1, 5, 9), (2, 1, 3, 3), {}),
+        ((1, 1, 18, 18), (1, 1, 3, 3), {"padding": 1}),
+        ((8, 2, 5, 29), (2, 1, 3, 3), {"groups": 2}),
     ],
     ids=str,
 )

@@ -21,7 +21,7 @@ ALWAYS_INLINE vmask lanes_inside(int64_t col, int64_t cols)
     return first_lanes(inside < 0 ? 0 : inside < LANES ? (int)inside : LANES) & ~outside;
 }
 
-/* A vector of outputs takes VECTORS_READ vectors of each row: one a tap, or the halves of those whose every second lane it takes. */
+/* What a vector of outputs reads of each row: a vector a tap, or both halves of those whose every second lane it takes. */
 enum { MOST_READ = 4 };
 ALWAYS_INLINE int vectors_read(int stride) { return stride == 1 ? WINDOW : 4; }
 ALWAYS_INLINE int column_read(int vector, int stride) { return stride == 1 ? vector : vector / 2 * 2 + vector % 2 * LANES; }
@@ -54,8 +54,8 @@ typedef struct {
 } sliding_lines;
 
 /* A vector of outputs in each row of the tile, from `col` on. inside: NULL, or masks of what is read. */
-ALWAYS_INLINE void sliding_tile(const fc_sliding *t, sliding_shape is, const vreal w[WINDOW_TAPS], const sliding_lines *lines, int64_t col,
-                                const vmask *inside)
+ALWAYS_INLINE void sliding_tile(const fc_sliding *t, sliding_shape is, const vreal w[WINDOW_TAPS], const sliding_lines *lines,
+                                int64_t col, const vmask *inside)
 {
     const ptrdiff_t at = col * is.stride * REAL_BYTES;
     const int64_t left = t->cols - col;
@@ -70,7 +70,7 @@ ALWAYS_INLINE void sliding_tile(const fc_sliding *t, sliding_shape is, const vre
                 if (i >= 0 && i < WINDOW) ACCUMULATE(acc[r], x, w[i * WINDOW + j]);
             }
         }
-    /* What the tiles two tiles of rows further down read. */
+    /* What tiles further down read: of the highest kind of tile the next but one. */
     const ptrdiff_t ahead = at + 2 * SLIDING_ROWS * is.stride * t->in_row;
     UNROLLED for (int k = WINDOW - is.stride; k < rows_read(is); k++) fetch_near(lines->input[k] + ahead);
     const vreal bias = splat(t->bias ? *(const REAL *)t->bias : 0);
@@ -115,12 +115,14 @@ ALWAYS_INLINE void find_columns(const fc_sliding *t, int stride, sliding_columns
 }
 
 /* Rows of outputs from `row` on. */
-ALWAYS_INLINE void sliding_rows(const fc_sliding *t, sliding_shape is, const vreal w[WINDOW_TAPS], const sliding_columns *columns, int64_t row)
+ALWAYS_INLINE void sliding_rows(const fc_sliding *t, sliding_shape is, const vreal w[WINDOW_TAPS], const sliding_columns *columns,
+                                int64_t row)
 {
     sliding_lines lines = {.output = (char *)t->output + row * t->out_row};
     UNROLLED for (int k = 0; k < rows_read(is); k++) {
         const int64_t at = row * is.stride + k - t->top;
-        lines.input[k] = (at < 0 || at >= t->in_rows ? (const char *)t->zeros : (const char *)t->input + at * t->in_row) - t->left * REAL_BYTES;
+        const char *line = at < 0 || at >= t->in_rows ? (const char *)t->zeros : (const char *)t->input + at * t->in_row;
+        lines.input[k] = line - t->left * REAL_BYTES;
     }
     for (const sliding_edge *e = columns->edge; e < columns->edge + columns->edges; e++)
         sliding_tile(t, is, w, &lines, e->col, e->inside);

@@ -1,8 +1,8 @@
 /* 3x3 windows that slide over pixels which hold their channels side by side, each channel by itself: vectors of channels, some
  * neighbouring outputs at once.
  *
- * Of windows that lie inside, each input is loaded once for the (up to three) outputs whose windows it is in. Others are computed one
- * by one: what lies outside is a pixel of zeros. A sum takes its taps in their order either way.
+ * Of windows that lie inside, each input is loaded once for the (up to three) outputs whose windows it is in. Others are computed
+ * one by one: what lies outside is a pixel of zeros. A sum takes its taps in their order either way.
  */
 #ifndef FASTCONV_KERNELS_SLIDING_PIXELS_H
 #define FASTCONV_KERNELS_SLIDING_PIXELS_H
@@ -11,7 +11,7 @@
 
 enum { SLIDING_PX = 4 };
 
-/* What is a constant for the maps that matter: the pixels of a tile. whole: vectors are; plain: clipped at most, nothing added. */
+/* What is a constant for the maps that matter. px: of a tile; whole: vectors are; plain: clipped at most, nothing added. */
 typedef struct {
     int px, stride, whole, plain;
 } pixels_shape;
@@ -22,7 +22,8 @@ ALWAYS_INLINE vreal load_channels(const void *p, pixels_shape is, int64_t channe
 }
 
 /* The outputs from `at` bytes of a pixel on, of which `left` channels are left. */
-ALWAYS_INLINE void store_pixels(const fc_sliding_pixels *t, pixels_shape is, vreal acc[SLIDING_PX], ptrdiff_t at, int64_t left, char *out)
+ALWAYS_INLINE void store_pixels(const fc_sliding_pixels *t, pixels_shape is, vreal acc[SLIDING_PX], ptrdiff_t at, int64_t left,
+                                char *out)
 {
     const vreal bias = t->bias ? load_channels((const char *)t->bias + at, is, left) : (vreal){0};
     const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
@@ -93,10 +94,12 @@ ALWAYS_INLINE void sliding_pixel_rows(const fc_sliding_pixels *given, pixels_sha
         const int64_t from = inner_row ? (t.left + is.stride - 1) / is.stride : t.cols;
         int64_t col = 0;
         for (; col < from && col < t.cols; col++) edge_pixel(&t, one, row, col, out + col * t.out_px);
+        const char *input = (const char *)t.input + y * t.in_row - t.left * t.in_px;
+        const ptrdiff_t step = is.stride * t.in_px;
         for (; (col + is.px - 1) * is.stride - t.left + WINDOW <= t.in_cols && col + is.px <= t.cols; col += is.px)
-            inner_pixels(&t, is, (const char *)t.input + y * t.in_row + (col * is.stride - t.left) * t.in_px, out + col * t.out_px);
+            inner_pixels(&t, is, input + col * step, out + col * t.out_px);
         for (; col * is.stride - t.left + WINDOW <= t.in_cols && col < t.cols; col++)
-            inner_pixels(&t, one, (const char *)t.input + y * t.in_row + (col * is.stride - t.left) * t.in_px, out + col * t.out_px);
+            inner_pixels(&t, one, input + col * step, out + col * t.out_px);
         for (; col < t.cols; col++) edge_pixel(&t, one, row, col, out + col * t.out_px);
     }
 }

@@ -61,8 +61,10 @@ static size_t place_bytes(const fc_conv *conv, const fc_conv_plan *plan)
     return conv->transposed ? fc_aligned((size_t)plan->taps * sizeof(fc_tap_place)) : 0;
 }
 
+/* Bias in whole blocks; sliding windows read it as it is. */
 static size_t bias_bytes(const fc_conv *conv, const fc_conv_plan *plan)
 {
+    if (plan->method == FC_WINDOWS) return 0;
     return (size_t)(conv->groups * plan->out_blocks) * FC_BLOCK_BYTES;
 }
 
@@ -82,7 +84,7 @@ void fc_conv_prepare(fc_conv_job *job, char *memory)
     job->threads = job->bias + bias_bytes(conv, plan);
     if (plan->method != FC_COLUMNS && plan->method != FC_TRANSFORMED && plan->method != FC_WINDOWS) fc_conv_prepare_phases(job);
     memset(job->bias, 0, bias_bytes(conv, plan));
-    if (!job->epilogue.bias) return;
+    if (!job->epilogue.bias || plan->method == FC_WINDOWS) return;
     const size_t a_group = (size_t)(plan->group_out * conv->item_bytes);
     for (int64_t g = 0; g < conv->groups; g++)
         memcpy(job->bias + g * plan->out_blocks * FC_BLOCK_BYTES, (const char *)job->epilogue.bias + (size_t)g * a_group,

@@ -1,5 +1,5 @@
-/* Depthwise 3x3 convolution, and others of one channel a group: windows slide over the map where it stands, so that nothing is laid
- * out. A task is some rows of one plane of outputs, or of all channels where pixels hold them side by side.
+/* Depthwise 3x3 convolution, and others of one channel a group: windows slide over the map where it stands, so that nothing is
+ * laid out. A task is some rows of one plane of outputs, or of all channels where pixels hold them side by side.
  */
 #include <string.h>
 
@@ -42,9 +42,10 @@ static void pixels_task(void *context, int64_t task, int thread)
     const int64_t first = task % plan->bands * plan->band_rows;
     const ptrdiff_t at = sample * out[0] + slice * out[2];
     const fc_sliding_pixels t = {
-        .input = (const char *)job->input.data + sample * in[0] + slice * w->stride[0] * in[2], .in_rows = w->in[1], .in_cols = w->in[2],
-        .in_row = in[3], .in_px = in[4], .zeros = fc_thread_scratch(job, thread), .stride = w->stride[2], .top = w->pad[1],
-        .left = w->pad[2], .filter = job->shared, .filter_row = job->conv->c_in * job->conv->item_bytes, .bias = job->epilogue.bias,
+        .input = (const char *)job->input.data + sample * in[0] + slice * w->stride[0] * in[2],
+        .in_rows = w->in[1], .in_cols = w->in[2], .in_row = in[3], .in_px = in[4], .zeros = fc_thread_scratch(job, thread),
+        .stride = w->stride[2], .top = w->pad[1], .left = w->pad[2],
+        .filter = job->shared, .filter_row = job->conv->c_in * job->conv->item_bytes, .bias = job->epilogue.bias,
         .output = (char *)job->output.data + at, .out_row = out[3], .out_px = out[4], .activation = job->epilogue.activation,
         .residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL, .first = first,
         .end = fc_min(first + plan->band_rows, w->out[1]), .cols = w->out[2], .channels = job->conv->c_in,

@@ -38,7 +38,7 @@ typedef struct {
     const fc_kernels *kernels;
     fc_view input;
     void *row; /* scratch for one gathered row of a block: block * (in[2] + block) items */
-    ptrdiff_t ahead; /* where the block stands that is laid out next, fetched meanwhile; 0: nowhere */
+    ptrdiff_t ahead; /* of a channel block: how far behind it what is fetched meanwhile stands, as a rule the next one; 0: nothing */
 } fc_source;
 
 /* Fill one channel block (channels <= block; missing lanes are zero), or the planes of one channel. */

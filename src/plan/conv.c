@@ -11,7 +11,7 @@
 
 enum {
     FEW_CHANNELS = 4,             /* up to here a channel block would be mostly empty */
-    NARROW_ROW = 14,              /* up to where windows that slide along rows leave too many lanes empty */
+    NARROW_ROW = 14,              /* fewer outputs leave too many lanes empty where windows slide along rows */
     WIDE_ROW = 96,                /* from here on depthwise rows stay rows */
     BAND_BYTES = 256 * 1024,      /* input of a band: stays in the second-level cache beside a filter panel */
     BLOCK_BAND_BYTES = 64 * 1024, /* the same for one channel block of a depthwise convolution */
@@ -95,14 +95,21 @@ static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
     return is_wide ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : FEW_CHANNELS;
 }
 
-/* Whether 3x3 windows can slide over the map in place. */
+static const char *const SLIDING_REASON = "one channel a group, 3x3: windows slide over the map where it stands";
+
+/* Whether 3x3 windows slide over the map in place: they can, and of vectors along the rows of planes not too many lanes are empty. */
 static int slides(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
-    if (plan->group_in != 1 || plan->group_out > FEW_CHANNELS || (conv->channels_last ? plan->group_out > 1 : conv->strided_rows)) return 0;
-    if (w->kernel[0] != 1 || w->pad[0] || w->stride[1] != w->stride[2] || w->stride[2] > 2) return 0;
+    if (plan->group_in != 1 || w->kernel[0] != 1 || w->kernel[1] != 3 || w->kernel[2] != 3) return 0;
+    if (w->dilation[1] != 1 || w->dilation[2] != 1 || w->stride[1] != w->stride[2] || w->stride[2] > 2) return 0;
+    /* Slices of padding do not exist, and columns of it must be fewer than a window has. */
+    if (w->pad[0] || (w->out[0] - 1) * w->stride[0] >= w->in[0]) return 0;
     if (w->pad[2] > 2 || (w->out[2] - 1) * w->stride[2] + 3 - w->pad[2] - w->in[2] > 2) return 0;
-    return w->kernel[1] == 3 && w->kernel[2] == 3 && w->dilation[1] == 1 && w->dilation[2] == 1;
+    if (conv->channels_last) return plan->group_out == 1;
+    if (conv->strided_rows || w->out[1] == 1 || w->out[2] < NARROW_ROW) return 0;
+    /* Several filters of one plane load it once by rows, which narrow vectors do not make up for. */
+    return plan->group_out == 1 || (plan->group_out <= FEW_CHANNELS && plan->kernels->lanes * conv->item_bytes >= 32);
 }
 
 static fc_status set_transposed_method(const fc_conv *conv, fc_conv_plan *plan)
@@ -143,9 +150,9 @@ static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan
         return FC_OK;
     case FC_DEPTHWISE:
         if (plan->group_in != 1) return FC_UNSUPPORTED;
-        if (slides(conv, plan) && (conv->channels_last || plan->group_out > 1 || conv->groups <= FEW_CHANNELS || conv->window.out[2] >= NARROW_ROW)) {
+        if (slides(conv, plan)) {
             plan->method = FC_WINDOWS;
-            plan->reason = "one channel a group, 3x3: windows slide over the map where it stands";
+            plan->reason = SLIDING_REASON;
             return FC_OK;
         }
         plan->method = plan->group_out > 1 || conv->groups <= FEW_CHANNELS || has_wide_rows(conv) ? FC_ROWS : FC_CHANNELS;
@@ -155,7 +162,7 @@ static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan
         return FC_OK;
     default:
         plan->method = slides(conv, plan) ? FC_WINDOWS : few ? FC_ROWS : FC_TILES;
-        plan->reason = plan->method == FC_WINDOWS       ? "one channel a group, 3x3: windows slide over the map where it stands"
+        plan->reason = plan->method == FC_WINDOWS       ? SLIDING_REASON
                      : few                               ? "few channels a group: vectors along the rows"
                      : plan->group_in <= FEW_CHANNELS ? "few input channels: tiles read plain rows"
                                                       : "tiles read channel blocks with a halo";
@@ -298,7 +305,8 @@ static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
     const int64_t planes = conv->batch * (conv->channels_last ? 1 : conv->groups) * w->out[0];
-    const int64_t wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes), together = conv->channels_last ? 1 : ROWS_TOGETHER;
+    const int64_t wanted = plan->threads > 1 ? fc_ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
+    const int64_t together = conv->channels_last ? 1 : ROWS_TOGETHER;
     plan->band_rows = fc_ceil_div(fc_ceil_div(w->out[1], wanted), together) * together;
     plan->band_cols = w->out[2];
     plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
@@ -337,24 +345,30 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     const fc_status status = set_method(conv, run, plan);
     if (status != FC_OK) return status;
     plan->form = plan->method == FC_ROWS ? FC_PHASES
+               : plan->method == FC_WINDOWS && !conv->channels_last                              ? FC_PLANES
                : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS && !conv->transposed ? FC_PLANES : FC_BLOCKED;
     plan->in_blocks = fc_ceil_div(plan->group_in, k->block);
     plan->out_blocks = fc_ceil_div(plan->group_out, k->block);
     plan->tiles = fc_ceil_div(plan->out_blocks, k->tile_blocks);
     plan->panel_bytes = (size_t)(plan->depth * k->tile_blocks) * FC_BLOCK_BYTES;
     plan->filter_bytes = (size_t)(conv->groups * plan->depth * plan->out_blocks) * FC_BLOCK_BYTES;
-    if (plan->method == FC_ROWS || plan->method == FC_WINDOWS || plan->method == FC_CHANNELS) plan->filter_bytes = 0; /* read as it is */
+    const int reads_filter = plan->method == FC_ROWS || plan->method == FC_WINDOWS || plan->method == FC_CHANNELS;
+    if (reads_filter) plan->filter_bytes = 0; /* as it is */
     if (plan->method == FC_ROWS && conv->transposed) plan->filter_bytes = (size_t)(conv->c_out * plan->depth * conv->item_bytes);
     plan->walk = walk_of(conv, plan);
-    if (plan->method == FC_TRANSFORMED || plan->method == FC_WINDOWS) {
-        if (plan->method == FC_WINDOWS) plan_windows(conv, plan);
-        else fc_plan_winograd(conv, plan);
+    if (plan->method == FC_TRANSFORMED) {
+        fc_plan_winograd(conv, plan);
+        return FC_OK;
+    }
+    if (plan->method == FC_WINDOWS) {
+        plan_windows(conv, plan);
         return FC_OK;
     }
     if (plan->method == FC_COLUMNS) plan_im2col(conv, plan);
     else if (plan->method == FC_CHANNELS) plan_channel_blocks(conv, plan);
     else plan_bands(conv, plan);
-    plan->thread_bytes = plan->output_bytes + fc_gathered_row_bytes(conv, k) + (plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes);
+    plan->thread_bytes = plan->output_bytes + fc_gathered_row_bytes(conv, k);
+    plan->thread_bytes += plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes;
     if (plan->method == FC_CHANNELS) plan->thread_bytes += plan->panel_bytes + FC_BLOCK_BYTES;
     plan->shared_bytes = plan->split == FC_BY_CHANNELS
                            ? (size_t)(conv->batch * conv->groups * w->out[0]) * plan->input_bytes

@@ -8,7 +8,7 @@ enum {
     MOST_BYTES = 1792 * 1024,       /* transformed input and sums of a thread */
     FEW_TILES = 128,                /* up to here the filter is transformed a panel at a time */
     TASKS_A_THREAD = 3,
-    MOST_READ_TWICE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
+    READ_WHOLE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
 };
 
 int fc_fits_winograd(const fc_window *window)
@@ -105,7 +105,7 @@ static int by_channels(const fc_conv *conv, const fc_conv_plan *plan)
 {
     if (!is_few(conv, plan) || conv->groups * plan->tiles < plan->threads) return 0;
     const size_t shared = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, all_tiles(conv, plan));
-    return !conv->prepacked || plan->filter_bytes > MOST_READ_TWICE * shared;
+    return !conv->prepacked || plan->filter_bytes > READ_WHOLE * shared;
 }
 
 void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan)

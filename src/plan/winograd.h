@@ -1,7 +1,7 @@
 /* How a Winograd convolution is cut.
  *
- *   BY_BANDS      many tiles: the filter is transformed whole; each task takes a rectangle of tiles, multiplies them by some
- *                 panels of it and transforms their sums back before it takes the next
+ *   BY_BANDS      many tiles, or few by a small filter that is packed already: the filter is transformed whole; each task takes a
+ *                 rectangle of tiles, multiplies them by some panels of it and transforms their sums back before the next
  *   BY_CHANNELS   few tiles: the input is transformed whole; each task takes a panel of output channels, transforms some input
  *                 channels of its filter and multiplies them at once by all tiles, so the filter, four times as large as it was,
  *                 never leaves the second-level cache
