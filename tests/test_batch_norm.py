@@ -277,3 +277,28 @@ def test_fold_batch_norm(groups: int, dtype: Any) -> None:
             size = size + oracle.channel_vector(inner * scale + (0 if bn_bias is None else abs(bn_bias)), 4)
             c = CONVOLUTION["auto"](w[0].size) + 2
             assert_within(y, expected, c * eps_of(dtype) * size)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(
+    "values", [(np.inf,), (-np.inf,), (np.inf, np.inf), (np.inf, -np.inf), (np.nan, np.inf)], ids=str
+)
+def test_infinity_in_the_running_mean_wherever_it_stands(
+    values: tuple[float, ...], layout: str, dtype: Any, isa: str
+) -> None:
+    """The first item, which moments are taken about, is none but another; no warning either."""
+    with np.errstate(invalid="ignore"):
+        expected = np.sum(values)
+    for first in (0, 1, 20, 41 - len(values)):
+        x = np.ones((1, 2, 41), dtype)
+        x[0, 1, first : first + len(values)] = values
+        for norm in (fc.batch_norm, fc.instance_norm):
+            mean, var = np.zeros(2, dtype), np.ones(2, dtype)
+            given = channels_last(x) if layout == "NHWC" else x
+            training: dict[str, Any] = {"training": True} if norm is fc.batch_norm else {}
+            y = norm(given, mean, var, momentum=1.0, layout=layout, **training)
+            np.testing.assert_array_equal(mean, np.array([1, expected], dtype))
+            assert var[0] == 0 and np.isnan(var[1])
+            y = channels_first(y) if layout == "NHWC" else y
+            assert np.isnan(y[0, 1]).all() and np.isfinite(y[0, 0]).all()
+            norm(given, mean, var, momentum=0.0, layout=layout, **training)

@@ -145,7 +145,7 @@ fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, d
     job.center = block.data;
     job.sums = job.center + channels;
     for (int64_t c = 0; c < map->channels; c++)
-        job.center[c] = fc_item_at((const char *)input->data + c * input->stride[1], map->item_bytes);
+        job.center[c] = fc_center_at((const char *)input->data + c * input->stride[1], map->item_bytes);
     const fc_status status = fc_parallel(&team, norm_tasks(&job), moments_task, &job);
     if (status == FC_OK) combine(&job, mean, variance);
     fc_block_release(block);

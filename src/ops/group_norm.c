@@ -60,7 +60,7 @@ static void fill_centers(const fc_group_job *job, int64_t unit, double *centers)
     const int64_t each = job->width / job->groups;
     const char *first = unit_at(job, unit);
     for (int64_t g = 0; g < job->groups; g++, centers += each, first += each * job->map->item_bytes) {
-        const double center = fc_item_at(first, job->map->item_bytes);
+        const double center = fc_center_at(first, job->map->item_bytes);
         for (int64_t c = 0; c < each; c++) centers[c] = center;
     }
 }

@@ -79,7 +79,7 @@ static fc_status run_long_rows(fc_layer_job *job, const fc_team *team)
     job->sums = block.data;
     fc_status status = FC_OK;
     for (int64_t row = 0; row < layer->rows && status == FC_OK; row++) {
-        job->center = fc_item_at(job->x, layer->item_bytes);
+        job->center = fc_center_at(job->x, layer->item_bytes);
         status = fc_parallel(team, pieces, moments_task, job);
         if (status != FC_OK) break;
         double sum = 0, square = 0;

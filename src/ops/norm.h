@@ -29,6 +29,13 @@ static inline double fc_item_at(const void *p, int item_bytes)
     return item_bytes == 4 ? (double)*(const float *)p : *(const double *)p;
 }
 
+/* What moments are taken about: the item if it is finite, since differences from infinity say nothing of the mean. */
+static inline double fc_center_at(const void *item, int item_bytes)
+{
+    const double center = fc_item_at(item, item_bytes);
+    return isfinite(center) ? center : 0;
+}
+
 /* `bytes` further, or still NULL. */
 static inline const void *fc_offset(const void *data, ptrdiff_t bytes)
 {

@@ -55,4 +55,5 @@ def writeable(mean: object, var: object, channels: int) -> Running:
 def update(running: Array | None, batch: Array, share: float) -> None:
     """Set ``running = (1 - share) * running + share * batch``."""
     if running is not None:
-        running[...] = (1.0 - share) * running.astype(np.float64) + share * batch
+        with np.errstate(invalid="ignore", over="ignore"):  # as in the kernels, which raise no flags
+            running[...] = (1.0 - share) * running.astype(np.float64) + share * batch
