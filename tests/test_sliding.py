@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
-from bounds import CONVOLUTION, assert_same_bits, assert_within, eps_of
+from bounds import CONVOLUTION, after_activation, assert_same_bits, assert_within, eps_of
 from calls import channels_first, channels_last
 from cases import random_array
 
@@ -120,7 +120,8 @@ def test_activations_of_small_maps(shape: tuple[int, ...], activation: Any, dtyp
     sums = oracle.conv(x, w, **options)
     residual = random_array("r", sums.shape, dtype)
     expected = oracle.activation(sums + residual, activation)
-    bound = 64 * eps_of(dtype) * (1 + oracle.conv(abs(x), abs(w), **options) + abs(residual))
+    eps, size = eps_of(dtype), oracle.conv(abs(x), abs(w), **options) + abs(residual)
+    bound = after_activation(activation, CONVOLUTION["direct"](9) * eps * size, expected, eps)
     out = np.full(sums.shape, np.nan, dtype)
     assert fc.conv2d(x, w, residual=residual, activation=activation, out=out, **options) is out
     assert_within(out, expected, bound)

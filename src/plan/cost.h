@@ -1,8 +1,8 @@
 /* How long a planned convolution will take: amounts of work, each times what one of it costs.
  *
- * The costs are measured on one thread (bench/calibrate.py fits them, but that of
- * fetched filters, which bench/RESULTS.md derives) and recorded in cost.c. They order algorithms; other
- * machines are faster or slower at everything in nearly the same proportion.
+ * The costs are measured on one thread (bench/calibrate.py fits them, but those of fetched filters, which bench/RESULTS.md
+ * derives, and of sliding windows, a round figure that nothing is chosen by) and recorded in cost.c. They order algorithms;
+ * other machines are faster or slower at everything in nearly the same proportion.
  */
 #ifndef FASTCONV_PLAN_COST_H
 #define FASTCONV_PLAN_COST_H
