@@ -83,3 +83,43 @@ def test_float32_of_any_size_is_normalised(normalise: Normalise, size: float, is
         y = normalise(x, None, None, 1e-80)
         wide = normalise(x.astype(np.float64), None, None, 1e-80)
         np.testing.assert_allclose(y, wide, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalise", OWN_STATISTICS)
+def test_differences_from_the_mean_that_overflow_float32_are_normalised(
+    normalise: Normalise, isa: str
+) -> None:
+    for shape in SHAPES:
+        x = np.full(shape, 3e38, np.float32)
+        x[0, :, 0] = -3e38
+        weight, bias = 3 * np.arange(shape[1]) - 4.0, np.arange(shape[1]) * 1.0
+        for scale, shift in ((None, None), (weight, bias)):
+            y = normalise(x, scale, shift, 1e-5)
+            wide = normalise(x.astype(np.float64), scale, shift, 1e-5)
+            np.testing.assert_allclose(y, wide, rtol=1e-5, atol=1e-5 * np.abs(wide).max())
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_differences_from_a_running_mean_that_overflow(dtype: Any, layout: str, isa: str) -> None:
+    largest = float(np.finfo(dtype).max)
+    x = np.linspace(-0.9, 0.9, 37).astype(dtype)[:, None, None] * np.ones((1, 5, 3), dtype) * largest
+    channels = x.shape[-1 if layout == "NHWC" else 1]
+    for mean in (0.6 * largest, -0.9 * largest, 1e-6 * largest):
+        y = fc.batch_norm(x, [mean] * channels, [1e36] * channels, layout=layout)
+        np.testing.assert_allclose(y / largest, (x / largest - mean / largest) * 1e-18, rtol=1e-5, atol=1e-24)
+
+
+def test_a_large_running_mean_is_subtracted_where_the_scale_is_large(isa: str) -> None:
+    x = np.array([[3e38, 2e38, -3e38]], np.float32)
+    y = fc.batch_norm(x, x[0], np.zeros(3), [1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    np.testing.assert_array_equal(y, [[4, 5, 6]])
+    np.testing.assert_array_equal(fc.batch_norm(x, -x[0], np.ones(3)), [[np.inf, np.inf, -np.inf]])
+
+
+@pytest.mark.parametrize("normalise", EVERY)
+def test_the_largest_equal_values_become_the_bias(normalise: Normalise, isa: str) -> None:
+    for shape in SHAPES:
+        x = np.full(shape, np.finfo(np.float32).max)
+        bias = np.arange(shape[1]).astype(np.float32)
+        expected = np.broadcast_to(bias[:, None], shape)
+        np.testing.assert_array_equal(normalise(x, np.ones_like(bias), bias, 1e-5), expected)

@@ -122,7 +122,7 @@ COLUMN_ROWS = [
         ValueError,
         "dilation",
     ),
-    *of(COLUMNS, {"huge": {"padding": 2**50}, "more": {"padding": 2**62}}, TOO_LARGE, ""),
+    *of(COLUMNS, {"huge": {"padding": 2**50}, "more": {"padding": 2**62}}, TOO_LARGE, "padding"),
     *of(
         COLUMNS,
         {"unknown": {"padding": "full"}, "same": {"padding": "same", "stride": 2}},
@@ -157,7 +157,7 @@ COLUMN_ROWS = [
         "input",
     ),
     *of(COLUMNS[1:], {"none": {"output_size": None}}, TypeError, "output_size"),
-    *of(COLUMNS[1:], {"huge": {"output_size": 2**62}}, (*EITHER, MemoryError), ""),
+    *of(COLUMNS[1:], {"huge": {"output_size": 2**62}}, (*EITHER, MemoryError), "output_size"),
 ]
 
 
@@ -172,7 +172,16 @@ UNPOOL_ROWS = [
     *sizes(UNPOOLS, "padding", 0),
     *of(UNPOOLS, {"none": {"kernel_size": None}}, TypeError, "kernel_size"),
     *of(UNPOOLS, {"nothing_left": {"padding": 5}, "huge": {"padding": 2**62}}, ValueError, "padding"),
-    *of(UNPOOLS, {"huge": {"stride": 2**62}, "large": {"stride": 2**55}}, MemoryError, "output"),
+    *of(UNPOOLS, {"huge": {"stride": 2**62}, "large": {"stride": 2**55}}, MemoryError, "stride"),
+    *of(
+        UNPOOLS,
+        {
+            "nothing_left_of_a_size": lambda rank: {"padding": 5, "output_size": (7,) * rank},
+            "huge_for_a_size": lambda rank: {"padding": 2**62, "output_size": (7,) * rank},
+        },
+        ValueError,
+        "padding",
+    ),
     *of(
         UNPOOLS,
         {

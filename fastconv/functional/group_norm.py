@@ -179,7 +179,8 @@ def instance_norm(
     if pixels == 1:
         raise ValueError(f"input has shape {x.shape}: it needs more than one value a channel in each sample")
     running.statistics(*given, channels)
-    written = running.writeable(*given, channels)
+    reads = {"input": x, "weight": weight, "bias": bias, "residual": residual}
+    written = running.writeable(*given, channels, reads)
     shape = (batch, channels)
     moments = (None, None) if written[0] is None else (np.empty(shape), np.empty(shape))
     options = (activation, residual, last, out)

@@ -120,7 +120,8 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
     training, momentum, epsilon = _numbers(numbers)
     code = arguments.activation(activation)
     mean, var, scale, shift = _vectors(given, channels, training)
-    written = running.writeable(*given[:2], channels) if training else (None, None)
+    reads = {"input": x, "weight": given[2], "bias": given[3], "residual": residual}
+    written = running.writeable(*given[:2], channels, reads) if training else (None, None)
     count = x.size // channels
     if training and count == 1:
         raise ValueError(f"input has shape {x.shape}: training needs more than one value a channel")
@@ -128,10 +129,10 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
     weight = None if given[2] is None else arrays.as_array(given[2], "weight")
     dtype = arrays.promoted(x, weight)
     r = None if residual is None else arrays.like(residual, x.shape, "residual")
-    reads: tuple[Array | None, ...] = ()
+    apart: tuple[Array | None, ...] = ()
     if out is not None:
-        reads = (x, r, mean, var, scale, shift, *(array for array in given if isinstance(array, np.ndarray)))
-    result, plain = arrays.output(out, x.shape, dtype, reads)
+        apart = (x, r, mean, var, scale, shift, *(array for array in given if isinstance(array, np.ndarray)))
+    result, plain = arrays.output(out, x.shape, dtype, apart)
     if count == 0:
         return result
 

@@ -166,7 +166,7 @@ def fold(
             f"input has shape {x.shape}: its columns must be of C * {taps} elements for kernel_size={kernel}"
         )
     shape = (view.shape[0], view.shape[1] // taps, *sizes)
-    blocks, window = _blocks(shape, (kernel, dilation, padding, stride), "output")
+    blocks, window = _blocks(shape, (kernel, dilation, padding, stride), "output_size")
     if view.shape[2] != math.prod(blocks):
         raise ValueError(
             f"input has shape {x.shape}: images of output_size={sizes} have {blocks[0]} * {blocks[1]} windows"

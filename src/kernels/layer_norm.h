@@ -54,14 +54,16 @@ ALWAYS_INLINE void find_moments_of_rows(const REAL *x, int64_t items, int rows, 
 ALWAYS_INLINE void set_parameters_of_rows(double eps, layer_parameters *p)
 {
     const vdouble largest = (REAL_IS_DOUBLE ? __DBL_MAX__ : __FLT_MAX__) - (vdouble){0}; /* 0 times it is 0 */
+    const REAL limit = REAL_IS_DOUBLE ? __DBL_MAX__ * (__DBL_EPSILON__ / 4) : __FLT_MAX__ * (__FLT_EPSILON__ / 4);
     vdouble factor = p->variance + eps;
     UNROLLED for (int r = 0; r < ROWS_AT_ONCE; r++) factor[r] = __builtin_sqrt(factor[r]);
     factor = 1 / factor;
     const vlong beyond = factor > largest;
     const vdouble scale = (vdouble)((beyond & (vlong)largest) | (~beyond & (vlong)factor));
     const vnarrow mean = __builtin_convertvector(p->mean, vnarrow);
-    const vnarrow near = (vnarrow)((narrow_mask)mean & (mean - mean == 0)); /* 0 where it is not finite */
     const vnarrow narrow = __builtin_convertvector(scale, vnarrow);
+    const narrow_mask is_near = (mean < limit) & (mean > -limit), is_finite = mean - mean == 0;
+    const vnarrow near = (vnarrow)((narrow_mask)mean & (is_near | (is_finite & (narrow >= 1)))); /* as fc_center_of */
     const vnarrow shift = __builtin_convertvector((__builtin_convertvector(near, vdouble) - p->mean) * factor, vnarrow);
     memcpy(p->center, &near, sizeof near);
     memcpy(p->scale, &narrow, sizeof narrow);

@@ -48,20 +48,33 @@ typedef struct {
     int item_bytes;
 } fc_affine_vectors;
 
-/* y = (x - mean) * factor * weight + bias, with the digits of the mean that the item type cannot hold moved into the shift. A
- * scale that overflows because variance + eps is no normal number of the item type is the largest one, so that what equals the
- * mean becomes the bias. */
+/* Whether no difference of an item and the mean overflows. */
+static inline int fc_is_near(double mean, int item_bytes)
+{
+    return fabs(mean) < (item_bytes == 4 ? FLT_MAX * (FLT_EPSILON / 4) : DBL_MAX * (DBL_EPSILON / 4));
+}
+
+/* What is subtracted from items: the mean as the item type holds it, or 0 where a difference may overflow and its multiple not. */
+static inline double fc_center_of(double mean, double scale, int item_bytes)
+{
+    if (!fc_is_near(mean, item_bytes) && fabs(scale) < 1) return 0;
+    const double center = item_bytes == 4 ? (double)(float)mean : mean;
+    return isfinite(center) ? center : 0;
+}
+
+/* y = (x - mean) * factor * weight + bias, with what is not subtracted of the mean moved into the shift. A scale that overflows
+ * because variance + eps is no normal number of the item type is the largest one, so that what equals the mean becomes the
+ * bias. */
 static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double mean, double factor, double weight, double bias)
 {
     double scale = weight * factor;
+    const double near = fc_center_of(mean, scale, v->item_bytes);
     if (v->item_bytes == 4) {
         if (factor * factor * FLT_MIN > 1 && fabs(scale) > FLT_MAX) scale = copysign(FLT_MAX, scale);
-        const float near = isfinite((float)mean) ? (float)mean : 0;
-        ((float *)v->center)[c] = near;
+        ((float *)v->center)[c] = (float)near;
         ((float *)v->scale)[c] = (float)scale;
         ((float *)v->shift)[c] = (float)(bias - (mean - near) * scale);
     } else {
-        const double near = isfinite(mean) ? mean : 0;
         ((double *)v->center)[c] = near;
         ((double *)v->scale)[c] = scale;
         ((double *)v->shift)[c] = bias - (mean - near) * scale;
@@ -72,12 +85,12 @@ static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double m
 static inline void fc_set_affines(const fc_affine_vectors *v, int64_t count, double mean, double factor, const double *weight,
                                   const double *bias)
 {
-    if (v->item_bytes != 4 || !weight || !bias || !(factor * factor * FLT_MIN <= 1)) {
+    if (v->item_bytes != 4 || !weight || !bias || !(factor * factor * FLT_MIN <= 1) || !fc_is_near(mean, 4)) {
         for (int64_t c = 0; c < count; c++) fc_set_affine(v, c, mean, factor, weight ? weight[c] : 1, bias ? bias[c] : 0);
         return;
     }
     float *restrict center = v->center, *restrict scale = v->scale, *restrict shift = v->shift;
-    const float near = isfinite((float)mean) ? (float)mean : 0;
+    const float near = (float)mean;
     const double rest = mean - near;
     for (int64_t c = 0; c < count; c++) {
         const double product = weight[c] * factor;

@@ -40,7 +40,9 @@ def integer(value: object, name: str, minimum: int = -INT64_MAX) -> int:
             _reject_integer(value, name)
         try:
             value = int(operator.index(value))  # type: ignore[arg-type]
-        except TypeError:
+        except MemoryError:
+            raise
+        except Exception:  # of any kind, from an object's own __index__
             _reject_integer(value, name)
     if not minimum <= value <= INT64_MAX:
         rule = f"at least {minimum} and " if minimum != -INT64_MAX else "above -2**63 and "

@@ -43,17 +43,31 @@ def as_array(value: object, name: str) -> Array:
 
 def _converted(value: object, name: str) -> Array:
     refuse_masked(value, name)
-    kind = type(value).__name__
+    failure = f"{name} of type {type(value).__name__} cannot be read as an array"
     try:
         if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack__"):
-            return np.asarray(value)
-        return np.from_dlpack(value)
-    except RecursionError:
+            array = np.asarray(value)
+        else:
+            array = np.from_dlpack(value)
+    except (MemoryError, OSError):
         raise
-    except (AttributeError, BufferError, RuntimeError, TypeError) as error:
-        raise TypeError(f"{name} of type {kind} cannot be read as an array on the CPU: {error}") from error
     except ValueError as error:
-        raise ValueError(f"{name} of type {kind} cannot be read as an array: {error}") from error
+        raise ValueError(f"{failure}: {error}") from error
+    except Exception as error:  # of any kind, from an object's own conversion
+        if str(error).startswith(failure):  # the conversion asked for itself and has been told
+            raise
+        raise TypeError(f"{failure} on the CPU: {error}") from error
+    if isinstance(value, (list, tuple)):
+        _refuse_masked_items(value, array.ndim, name)
+    return array
+
+
+def _refuse_masked_items(value: list[object] | tuple[object, ...], depth: int, name: str) -> None:
+    if "numpy.ma" in sys.modules:
+        for item in value:
+            refuse_masked(item, name)
+            if depth > 1 and isinstance(item, (list, tuple)):
+                _refuse_masked_items(item, depth - 1, name)
 
 
 def refuse_masked(value: object, name: str) -> None:

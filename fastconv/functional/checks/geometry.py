@@ -59,7 +59,7 @@ def convolution(
             )
         out.append((padded - span) // stride[axis] + 1)
     shape = (batch, out_channels, *out)
-    _check_bounds(input_shape, sides, shape)
+    _check_bounds(input_shape, sides, shape, f"weight of shape {weight_shape} and padding={sides}")
     if math.prod(shape) * math.prod(weight_shape[1:]) > _MAX_MULTIPLICATIONS:
         raise ValueError(f"input {input_shape} and weight {weight_shape} need more than 2**61 products")
     return shape, _window(tuple(kernel), stride, sides, dilation, out)
@@ -111,7 +111,9 @@ def transposed(
             )
         out.append(full - before - after)
     shape = (input_shape[0], weight_shape[1] * groups, *out)
-    _check_bounds(input_shape, (0,) * (2 * rank), shape)
+    check_elements(
+        input_shape, shape, f"stride={stride}, dilation={dilation} and weight of shape {weight_shape}"
+    )
     if math.prod(input_shape) * math.prod(weight_shape[1:]) > _MAX_MULTIPLICATIONS:
         raise ValueError(f"input {input_shape} and weight {weight_shape} need more than 2**61 products")
     return shape, (kernel, stride, sides, dilation)
@@ -152,7 +154,7 @@ def pooling(
         # A single window of ceil_mode may reach far behind the padded input, where nothing counts.
         clipped.append(min(kernel[axis], (padded - 1) // dilation[axis] + 1))
     shape = (*input_shape[:2], *out)
-    _check_bounds(input_shape, sides, shape)
+    _check_bounds(input_shape, sides, shape, f"kernel_size={kernel} and padding={sides}")
     return shape, _window(tuple(clipped), stride, sides, dilation, out)
 
 
@@ -160,11 +162,11 @@ def pooling(
 def blocks(
     image_shape: Shape, kernel: Shape, stride: Shape, padding: Padding, dilation: Shape, name: str
 ) -> tuple[Shape, Window]:
-    """Check a window that slides over the images of `name`; return its places on each axis and the window."""
+    """Check a window that slides over images, whose sizes `name` gives; return its places and the window."""
     if min(image_shape[1:]) == 0:
         raise ValueError(f"{name} has shape {image_shape} (channels first): only the batch may be empty")
     if math.prod(image_shape) > _MAX_ELEMENTS:
-        raise ValueError(f"{name} has shape {image_shape}: it must have at most 2**55 elements")
+        raise ValueError(f"{name} of images of shape {image_shape} must have at most 2**55 elements")
     sides = _resolve(padding, image_shape[2:], kernel, stride, dilation)
     out: list[int] = []
     for axis, size in enumerate(image_shape[2:]):
@@ -173,10 +175,11 @@ def blocks(
         if span > padded:
             raise ValueError(
                 f"kernel_size={kernel[axis]} with dilation {dilation[axis]} spans {span} elements on spatial "
-                f"axis {axis}: it must fit into the padded {name}'s {padded}"
+                f"axis {axis}: it must fit into the {padded} of the padded {name}"
             )
         out.append((padded - span) // stride[axis] + 1)
-    _check_bounds(image_shape, sides, (*image_shape[:2], *kernel, *out))
+    made_by = f"kernel_size={kernel} and padding={sides}"
+    _check_bounds(image_shape, sides, (*image_shape[:2], *kernel, *out), made_by)
     return tuple(out), _window(kernel, stride, sides, dilation, out)
 
 
@@ -190,15 +193,20 @@ def unpooling(sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, wanted
     for axis, size in enumerate(sizes):
         default = (size - 1) * stride[axis] + kernel[axis] - 2 * padding[axis]
         chosen = default if wanted is None else wanted[axis]
+        if default < (1 if wanted is None else 2 - stride[axis]):
+            raise ValueError(
+                f"padding={padding[axis]} leaves {default} elements on spatial axis {axis}, {size} windows "
+                f"with stride {stride[axis]}: there must be at least one"
+            )
         if abs(chosen - default) >= stride[axis]:
             raise ValueError(
-                f"output_size has {chosen} elements on spatial axis {axis}: it must have more than "
-                f"{default - stride[axis]} and less than {default + stride[axis]}"
+                f"output_size has {chosen} elements on spatial axis {axis}: with stride={stride[axis]} and "
+                f"padding={padding[axis]} it must have more than {default - stride[axis]} and less than "
+                f"{default + stride[axis]}"
             )
         if chosen < 1:
             raise ValueError(
-                f"padding={padding[axis]} leaves an output of {chosen} elements on spatial axis {axis}: "
-                "it must have at least one"
+                f"output_size has {chosen} elements on spatial axis {axis}: it must have at least one"
             )
         result.append(chosen)
     return tuple(result)
@@ -210,19 +218,19 @@ def check_input(shape: Shape) -> None:
         raise ValueError(f"input has shape {shape} (channels first): only the batch may be empty")
 
 
-def _check_bounds(input_shape: Shape, sides: Shape, shape: Shape) -> None:
+def _check_bounds(input_shape: Shape, sides: Shape, shape: Shape, made_by: str) -> None:
     padded = [size + sum(sides[2 * axis : 2 * axis + 2]) for axis, size in enumerate(input_shape[2:])]
     if math.prod(input_shape) <= _MAX_ELEMENTS < math.prod(input_shape[:2]) * math.prod(padded):
         raise ValueError(f"padding={sides} pads an input of shape {input_shape} to more than 2**55 elements")
-    check_elements(input_shape, shape)
+    check_elements(input_shape, shape, made_by)
 
 
-def check_elements(input_shape: Shape, shape: Shape) -> None:
-    """Bound the elements of input and output."""
+def check_elements(input_shape: Shape, shape: Shape, made_by: str) -> None:
+    """Bound the elements of the input and of the output that the arguments `made_by` give."""
     if math.prod(input_shape) > _MAX_ELEMENTS:
         raise ValueError(f"input has shape {input_shape}: it must have at most 2**55 elements")
     if math.prod(shape) > _MAX_ELEMENTS:
-        raise MemoryError(f"the output's shape {shape} has more than 2**55 elements")
+        raise MemoryError(f"{made_by} give an output of shape {shape}: it must have at most 2**55 elements")
 
 
 def _resolve(padding: Padding, sizes: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> Shape:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from fastconv._native import core as native
@@ -30,8 +32,8 @@ def statistics(mean: object, var: object, channels: int) -> Running:
     return m, v
 
 
-def writeable(mean: object, var: object, channels: int) -> Running:
-    """Check the arrays to be updated in place; their lengths have been checked."""
+def writeable(mean: object, var: object, channels: int, reads: Mapping[str, object]) -> Running:
+    """Check the arrays to be updated in place; their lengths have been checked, `reads` has the others."""
     written: list[Array | None] = []
     for name, array in zip(NAMES, (mean, var), strict=True):
         if array is None:
@@ -45,7 +47,11 @@ def writeable(mean: object, var: object, channels: int) -> Running:
             raise ValueError(f"{name} is read-only: it must be writeable to be updated")
         if channels > 1 and abs(array.strides[0]) < array.itemsize:
             raise ValueError(f"{name} has entries that overlap in memory: it cannot be updated")
-        written.append(np.asarray(array))
+        plain = np.asarray(array)
+        written.append(plain)
+        for other, read in reads.items():
+            if isinstance(read, np.ndarray) and arrays.overlap(plain, read):
+                raise ValueError(f"{name} overlaps the memory of {other}: they must be apart")
     m, v = written
     if m is not None and v is not None and arrays.overlap(m, v):
         raise ValueError("running_mean overlaps the memory of running_var: they must be apart")

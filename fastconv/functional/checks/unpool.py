@@ -30,7 +30,10 @@ def unpooling(input_shape: Shape, given: Unpool, last: bool) -> Shape:
     wanted = None if output_size is None else _wanted(output_size, input_shape, last)
     shape = (*input_shape[:2], *geometry.unpooling(input_shape[2:], kernel, steps, sides, wanted))
     if math.prod(shape[1:]) * max(shape[0], 1) > _MAX_ELEMENTS:
-        raise MemoryError(f"the output's shape {shape} has more than 2**55 elements")
+        raise MemoryError(
+            f"kernel_size={kernel} and stride={steps} give an output of shape {shape}: it must have at most "
+            "2**55 elements"
+        )
     return shape
 
 
