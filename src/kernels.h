@@ -25,6 +25,9 @@ typedef struct {
     double alpha, beta;
 } fc_activation;
 
+/* Whether a kernel applies the activation within its store; the rest are called from it, or take a second pass over the hot output. */
+static inline int fc_is_clip(const fc_activation *activation) { return activation->kind <= FC_CLIP; }
+
 /* How a tile walks over its input: the distance between the pixels of a tile, and between the steps of k.
  *   BLOCKED_1, BLOCKED_2   channels in blocks; pixels one or two blocks apart; k walks through the block
  *   PLANAR_1, PLANAR_2     pixels one or two items apart; k walks by `k_stride`
@@ -105,7 +108,7 @@ typedef struct {
  *
  *   out[oc][i] = act(bias[oc] + residual[oc][i] + sum over s of filter[oc][s] * in[offset[s] + i]),  0 <= i < count
  *
- * for each of `channels` output channels oc. filter: `filter_stride` bytes between output channels,
+ * for each of `channels` output channels oc; act is a clip. filter: `filter_stride` bytes between output channels,
  * steps contiguous. Reads of `in` stay below offset[s] + count rounded up to the vector.
  */
 typedef struct {
@@ -225,16 +228,18 @@ typedef struct {
     fc_activation activation;
 } fc_plain_sum;
 
-/* y = act((x - center) * scale + shift + residual), one center, scale and shift a channel.
+/* y = act((x * unit - center) * scale + shift + residual). parameters: vectors of an entry a channel, `step` bytes apart, in the
+ * order below; unit is 1, or 1/2 where the difference might overflow otherwise.
  * planar: `channels` planes of `count` contiguous items, the strides between planes; channels last: `count` pixels of
  * `channels` contiguous items, the strides between pixels. Strides are in bytes; y overlaps neither x nor residual.
  * past_cache: y is large and will not be read again soon, so its stores go around the caches.
  */
+enum { FC_UNIT, FC_CENTER, FC_SCALE, FC_SHIFT, FC_AFFINE_VECTORS };
 typedef struct {
     const void *x;
     void *y;
-    const void *residual;
-    const void *center, *scale, *shift;
+    const void *residual, *parameters;
+    ptrdiff_t step;
     int64_t count, channels;
     ptrdiff_t x_stride, y_stride, residual_stride;
     fc_activation activation;

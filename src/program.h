@@ -88,7 +88,7 @@ typedef struct {
 fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
                          double *seconds);
 
-/* What BATCH_NORM between blocked maps takes as its weight: center, scale and shift of each channel block (fc_affine). */
+/* What BATCH_NORM between blocked maps takes as its weight: the parameters of each channel block (fc_affine). */
 void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_bytes, void *packed);
 
 /* Taps of each block of outputs: [block][tap][input of the group][lane]. */

@@ -109,17 +109,32 @@ def test_differences_from_a_running_mean_that_overflow(dtype: Any, layout: str, 
         np.testing.assert_allclose(y / largest, (x / largest - mean / largest) * 1e-18, rtol=1e-5, atol=1e-24)
 
 
-def test_a_large_running_mean_is_subtracted_where_the_scale_is_large(isa: str) -> None:
+def test_a_large_running_mean_is_subtracted(isa: str) -> None:
     x = np.array([[3e38, 2e38, -3e38]], np.float32)
     y = fc.batch_norm(x, x[0], np.zeros(3), [1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
     np.testing.assert_array_equal(y, [[4, 5, 6]])
     np.testing.assert_array_equal(fc.batch_norm(x, -x[0], np.ones(3)), [[np.inf, np.inf, -np.inf]])
 
 
+@pytest.mark.parametrize("eps", [1e-5, 100.0, 1e-45])
 @pytest.mark.parametrize("normalise", EVERY)
-def test_the_largest_equal_values_become_the_bias(normalise: Normalise, isa: str) -> None:
+def test_the_largest_equal_values_become_the_bias(normalise: Normalise, eps: float, isa: str) -> None:
     for shape in SHAPES:
         x = np.full(shape, np.finfo(np.float32).max)
         bias = np.arange(shape[1]).astype(np.float32)
         expected = np.broadcast_to(bias[:, None], shape)
-        np.testing.assert_array_equal(normalise(x, np.ones_like(bias), bias, 1e-5), expected)
+        np.testing.assert_array_equal(normalise(x, np.full_like(bias, 1e-3), bias, eps), expected)
+
+
+@pytest.mark.parametrize("spread", [1e26, 1e30, 1e35])
+@pytest.mark.parametrize("mean", [1e31, 3e32, -3e37])
+@pytest.mark.parametrize("normalise", EVERY)
+def test_a_small_spread_about_a_large_mean(
+    normalise: Normalise, mean: float, spread: float, isa: str
+) -> None:
+    for shape in SHAPES:
+        x = (mean + spread * random_array("x", shape, np.float64)).astype(np.float32)
+        weight = 3 * np.arange(shape[1]) - 4.5
+        y = normalise(x, weight, None, 1.0)
+        wide = normalise(x.astype(np.float64), weight, None, 1.0)
+        np.testing.assert_allclose(y, wide, rtol=1e-5, atol=1e-5 * np.abs(wide).max())

@@ -128,3 +128,73 @@ def test_output_larger_than_memory_is_a_memory_error(function: str) -> None:
     x = np.broadcast_to(arrays["input"][:1], (2**44, *arrays["input"].shape[1:]))
     with pytest.raises(MemoryError):
         call(**{**arrays, "input": x}, **options)
+
+
+class Liar(np.ndarray[Any, Any]):
+    """An array that says it is larger, of another type and writeable."""
+
+    @property  # type: ignore[misc]
+    def shape(self) -> Any:
+        return (1000, 1000)
+
+    @property
+    def dtype(self) -> Any:
+        return np.dtype(np.float32)
+
+    @property
+    def flags(self) -> Any:
+        return np.ones(1).flags
+
+
+def test_what_an_out_says_of_itself_is_not_believed() -> None:
+    x = np.ones((1000, 1000), np.float32)
+    with pytest.raises(ValueError, match=r"out has shape \(4,\)"):
+        fc.relu(x, out=np.zeros(4, np.float32).view(Liar))
+    with pytest.raises(TypeError, match="out has dtype float16"):
+        fc.relu(x, out=np.zeros((1000, 1000), np.float16).view(Liar))
+    with pytest.raises(ValueError, match="out is read-only"):
+        fc.relu(x, out=np.broadcast_to(np.float32(0), (1000, 1000)).view(Liar))
+    with pytest.raises(ValueError, match="running_mean is read-only"):
+        fc.batch_norm(x, np.broadcast_to(0.0, 1000).view(Liar), None, training=True)
+
+
+class Reshaping:
+    """An argument whose conversion changes the shape of another one."""
+
+    def __init__(self, other: Array, value: Any) -> None:
+        self.other, self.value, self.shape = other, value, other.shape[::-1]
+
+    def _change(self) -> None:
+        self.other.shape = self.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        self._change()
+        return np.asarray(self.value, np.float32)
+
+    def __index__(self) -> int:
+        self._change()
+        return int(self.value)
+
+
+def test_shapes_that_change_while_arguments_are_read() -> None:
+    x, w = integers(2, 4, 6, 16), integers(5, 4, 3, 3)
+    calls: list[Callable[[Any], Any]] = [
+        lambda x: fc.conv2d(x, w, Reshaping(x, np.ones(5))),
+        lambda x: fc.conv2d(x, w, residual=Reshaping(x, np.ones((2, 5, 4, 14)))),
+        lambda x: fc.conv2d(x, w, stride=Reshaping(x, 2)),
+        lambda x: fc.conv_transpose2d(x, w.transpose(1, 0, 2, 3), Reshaping(x, np.ones(5))),
+        lambda x: fc.max_pool2d(x, Reshaping(x, 2)),
+        lambda x: fc.adaptive_max_pool2d(x, Reshaping(x, 3)),
+        lambda x: fc.batch_norm(x, np.zeros(4), np.ones(4), Reshaping(x, np.ones(4))),
+        lambda x: fc.group_norm(x, 2, Reshaping(x, np.ones(4))),
+        lambda x: fc.softmax(x, Reshaping(x, 1)),  # type: ignore[arg-type]
+        lambda x: fc.unfold(x, Reshaping(x, 3)),
+        lambda x: fc.max_unpool2d(x, np.zeros(x.shape, int), Reshaping(x, 2)),
+    ]
+    for call in calls:
+        changed = x.copy()
+        y = call(changed)
+        assert changed.shape == x.shape[::-1]
+        changed.shape = x.shape
+        np.testing.assert_array_equal(changed, x)
+        assert y.shape[0] == 2

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -151,6 +152,27 @@ def test_large_problems_are_split(case: ConvCase) -> None:
 def test_tiny_problems_run_on_one_thread() -> None:
     case = next(case for case in CONV_CASES if case.name == "tiny_call")
     assert plan(case, 8)["threads"] == 1
+
+
+STARTED_THREADS = """
+import os, sys
+import numpy as np
+import fastconv as fc
+fc.set_num_threads(4)
+started = len(os.listdir("/proc/self/task"))
+batch = int(sys.argv[1])
+net = fc.compile(fc.models.lenet5(), (batch, 1, 28, 28))
+compiled = len(os.listdir("/proc/self/task"))
+net(np.ones((batch, 1, 28, 28)))
+print(compiled - started, len(os.listdir("/proc/self/task")) - compiled)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs the threads of a process as files")
+@pytest.mark.parametrize(("batch", "threads"), [(1, "0"), (64, "3")])
+def test_small_networks_run_on_one_thread(batch: int, threads: str, fresh_python: FreshPython) -> None:
+    run = fresh_python("-c", STARTED_THREADS, str(batch))
+    assert run.stdout.split() == ["0", threads], run.stderr
 
 
 def test_environment_sets_threads_and_instruction_set(fresh_python: FreshPython) -> None:

@@ -153,8 +153,8 @@ def calls_per_sample(call: Callable[[], Any]) -> int:
     """Warm up and choose how many calls last long enough for the clock."""
     call()
     seconds = sample(call, 1)
-    if seconds < SHORTEST_SAMPLE:
-        seconds = min(sample(call, 1) for _ in range(5))
+    if seconds < SHORTEST_SAMPLE:  # of a short call most is disturbance, unless there are several in a row
+        seconds = min(sample(call, 10) for _ in range(5))
     return int(min(max(SHORTEST_SAMPLE / max(seconds, 1e-9), 1), MOST_CALLS))
 
 
@@ -202,7 +202,10 @@ def interleave(
     Race
         The samples of the counted rounds.
     """
-    calls = {contender.name: calls_per_sample(contender.call) for contender in contenders}
+    calls = {}
+    for contender in contenders:
+        settle(SETTLE_SECONDS if quiet else 0)
+        calls[contender.name] = calls_per_sample(contender.call)
     seen: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     peaks: list[Peak] = []
     order = list(contenders)

@@ -179,12 +179,15 @@ def instance_norm(
     if pixels == 1:
         raise ValueError(f"input has shape {x.shape}: it needs more than one value a channel in each sample")
     running.statistics(*given, channels)
-    reads = {"input": x, "weight": weight, "bias": bias, "residual": residual}
-    written = running.writeable(*given, channels, reads)
+    read = {
+        name: arrays.optional(value, name)
+        for name, value in (("input", x), ("weight", weight), ("bias", bias), ("residual", residual))
+    }
+    written = running.writeable(*given, channels, read)
     shape = (batch, channels)
     moments = (None, None) if written[0] is None else (np.empty(shape), np.empty(shape))
-    options = (activation, residual, last, out)
-    y = _normalise(x, (*sizes, channels), (weight, bias, eps), options, moments, given)
+    options = (activation, read["residual"], last, out)
+    y = _normalise(x, (*sizes, channels), (read["weight"], read["bias"], eps), options, moments, given)
     mean, var = moments
     if batch and mean is not None and var is not None:
         # Last: an interrupted call leaves the running arrays as they were.

@@ -112,8 +112,8 @@ def max_unpool2d(
     padding : int or tuple of int, default 0
         Its padding.
     output_size : tuple of int, optional
-        ``(H_out, W_out)`` or the whole shape of the output, as a pooling takes several sizes to the same one.
-        Each differs by less than the stride from what is taken if it is not given.
+        ``(H_out, W_out)`` or, of a batch, the whole shape of the output, as a pooling takes several sizes to
+        the same one. Each differs by less than the stride from what is taken if it is not given.
     layout : {"NCHW", "NHWC"}, default "NCHW"
         Channels first or last in input, indices and output.
     out : numpy.ndarray, optional

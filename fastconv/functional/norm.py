@@ -119,20 +119,21 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
         raise ValueError(f"input has shape {x.shape}: only the batch may be empty")
     training, momentum, epsilon = _numbers(numbers)
     code = arguments.activation(activation)
-    mean, var, scale, shift = _vectors(given, channels, training)
-    reads = {"input": x, "weight": given[2], "bias": given[3], "residual": residual}
-    written = running.writeable(*given[:2], channels, reads) if training else (None, None)
+    weight, bias = arrays.optional(given[2], "weight"), arrays.optional(given[3], "bias")
+    mean, var, scale, shift = _vectors((*given[:2], weight, bias), channels, training)
+    r = None if residual is None else arrays.like(residual, x.shape, "residual")
+    read = {"input": x, "weight": weight, "bias": bias, "residual": r}
+    written = running.writeable(*given[:2], channels, read) if training else (None, None)
     count = x.size // channels
     if training and count == 1:
         raise ValueError(f"input has shape {x.shape}: training needs more than one value a channel")
 
-    weight = None if given[2] is None else arrays.as_array(given[2], "weight")
     dtype = arrays.promoted(x, weight)
-    r = None if residual is None else arrays.like(residual, x.shape, "residual")
-    apart: tuple[Array | None, ...] = ()
+    reads: tuple[Array | None, ...] = ()
     if out is not None:
-        apart = (x, r, mean, var, scale, shift, *(array for array in given if isinstance(array, np.ndarray)))
-    result, plain = arrays.output(out, x.shape, dtype, apart)
+        statistics = (array for array in given[:2] if isinstance(array, np.ndarray))
+        reads = (*read.values(), mean, var, scale, shift, *statistics)
+    result, plain = arrays.output(out, x.shape, dtype, reads)
     if count == 0:
         return result
 
@@ -247,12 +248,13 @@ def fold_batch_norm(
     before = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
     assert mean is not None and var is not None
 
-    factor = (1.0 if scale is None else scale) / np.sqrt(var + epsilon)
-    folded_bias = ((0.0 if before is None else before) - mean) * factor + (0.0 if shift is None else shift)
     dtype = arrays.promoted(w)
-    folded = arrays.allocate(w.shape, dtype)
-    column = factor.reshape(channels, *[1] * (w.ndim - 1))
-    np.multiply(w, column, out=folded, dtype=np.float64, casting="same_kind")
-    new_bias = arrays.allocate((channels,), dtype)
-    new_bias[...] = folded_bias
+    folded, new_bias = arrays.allocate(w.shape, dtype), arrays.allocate((channels,), dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # as in the kernels, which raise no flags
+        factor = (1.0 if scale is None else scale) / np.sqrt(var + epsilon)
+        column = factor.reshape(channels, *[1] * (w.ndim - 1))
+        np.multiply(w, column, out=folded, dtype=np.float64, casting="same_kind")
+        new_bias[...] = ((0.0 if before is None else before) - mean) * factor + (
+            0.0 if shift is None else shift
+        )
     return folded, new_bias

@@ -246,7 +246,7 @@ class Lowering:
         details = (*statistics, float(node.attributes["eps"]))
         packed = None
         if blocked:
-            packed = self.shelf.allocate(3 * self.lanes(y.channels), self.dtype)
+            packed = self.shelf.allocate(native.AFFINE_VECTORS * self.lanes(y.channels), self.dtype)
             native.pack_affine(details, y.channels, self.dtype.itemsize, packed)
         self.steps.append(
             Step("batch_norm", x, y, weight=packed, activation=node.activation, details=details)

@@ -104,9 +104,6 @@ ALWAYS_INLINE vreal activate(vreal x, const fc_activation *activation)
     }
 }
 
-/* Whether a kernel applies the activation within its store; the rest are called from it, or take a second pass over the hot output. */
-ALWAYS_INLINE int is_clip(const fc_activation *activation) { return activation->kind <= FC_CLIP; }
-
 /* The bounds of a clip; infinite ones where there is none, which changes no value. */
 ALWAYS_INLINE REAL lower_bound(const fc_activation *activation)
 {
@@ -127,7 +124,7 @@ static __attribute__((noinline)) vreal activate_out_of_line(vreal x, const fc_ac
 
 ALWAYS_INLINE vreal finish(vreal x, const fc_activation *activation)
 {
-    if (!is_clip(activation)) return activate_out_of_line(x, activation);
+    if (!fc_is_clip(activation)) return activate_out_of_line(x, activation);
     return at_most(splat(upper_bound(activation)), at_least(splat(lower_bound(activation)), x));
 }
 

@@ -1,4 +1,4 @@
-/* Batch norm: y = act((x - center) * scale + shift + residual), and the moments it is made from.
+/* Batch norm: y = act((x * unit - center) * scale + shift + residual), and the moments it is made from.
  *
  * Subtracting the centre first keeps the digits that x * scale would lose when the mean is large against the deviation.
  * The moments are summed in double precision about a value of the channel itself, four accumulators deep to hide the
@@ -13,49 +13,69 @@ typedef struct {
     vreal center, scale, shift, lower, upper;
 } affine_parameters;
 
-/* The vector at byte `at` of a plane, its first `left` lanes. */
-ALWAYS_INLINE vreal affine_vector(const fc_affine *t, const affine_parameters *p, ptrdiff_t at, int64_t left, int clips)
+/* What is a constant where this is inlined. halves: of some channels the unit is 1/2. */
+typedef struct {
+    int clips, past_cache, halves;
+} affine_form;
+
+/* The parameters of one kind from byte `at` on, `left` channels. */
+ALWAYS_INLINE vreal affine_parameter(const fc_affine *t, int kind, ptrdiff_t at, int64_t left)
 {
-    vreal y = (load_up_to((const char *)t->x + at, left) - p->center) * p->scale + p->shift;
+    return load_up_to((const char *)t->parameters + kind * t->step + at, left);
+}
+
+/* The vector at byte `at` of a plane, its first `left` lanes. */
+ALWAYS_INLINE vreal affine_vector(const fc_affine *t, const affine_parameters *p, ptrdiff_t at, int64_t left, affine_form is)
+{
+    const vreal x = load_up_to((const char *)t->x + at, left);
+    vreal y = ((is.halves ? x * (REAL)0.5 : x) - p->center) * p->scale + p->shift;
     if (t->residual) y += load_up_to((const char *)t->residual + at, left);
-    return clips ? at_most(p->upper, at_least(p->lower, y)) : activate_out_of_line(y, &t->activation);
+    return is.clips ? at_most(p->upper, at_least(p->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
 /* One plane. The last vector overlaps the one before it: a partial store costs more than computing some lanes twice. */
-ALWAYS_INLINE void affine_plane(const fc_affine *t, const affine_parameters *p, int clips, int past_cache)
+ALWAYS_INLINE void affine_plane(const fc_affine *t, const affine_parameters *p, affine_form is)
 {
     const int64_t bytes = t->count * REAL_BYTES;
     if (t->count < LANES) {
-        store_partial(t->y, affine_vector(t, p, 0, t->count, clips), (int)t->count);
+        store_partial(t->y, affine_vector(t, p, 0, t->count, is), (int)t->count);
         return;
     }
     ptrdiff_t at = 0;
-    if (past_cache) { /* those stores are aligned */
-        store(t->y, affine_vector(t, p, 0, LANES, clips));
+    if (is.past_cache) { /* those stores are aligned */
+        store(t->y, affine_vector(t, p, 0, LANES, is));
         at = (ptrdiff_t)((0 - (uintptr_t)t->y) % VECTOR_BYTES);
     }
     for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
-        const vreal y = affine_vector(t, p, at, LANES, clips);
+        const vreal y = affine_vector(t, p, at, LANES, is);
         fetch_near((const char *)t->x + at + AHEAD_BYTES);
-        if (past_cache) store_past_cache((char *)t->y + at, y);
+        if (is.past_cache) store_past_cache((char *)t->y + at, y);
         else store((char *)t->y + at, y);
     }
-    if (at < bytes) store((char *)t->y + bytes - VECTOR_BYTES, affine_vector(t, p, bytes - VECTOR_BYTES, LANES, clips));
+    if (at < bytes) store((char *)t->y + bytes - VECTOR_BYTES, affine_vector(t, p, bytes - VECTOR_BYTES, LANES, is));
+}
+
+/* Of copies: what a function that is not inlined may have the address of is read again after every store. */
+static __attribute__((noinline)) void affine_plane_in_halves(fc_affine t, affine_parameters p)
+{
+    affine_plane(&t, &p, (affine_form){.halves = 1});
 }
 
 static void affine_planar(const fc_affine *given)
 {
     fc_affine t = *given;
-    const REAL *center = t.center, *scale = t.scale, *shift = t.shift;
-    const int clips = is_clip(&t.activation), past_cache = t.past_cache && clips;
+    const int clips = fc_is_clip(&t.activation), past_cache = t.past_cache && clips;
+    const REAL *of_kind[FC_AFFINE_VECTORS];
+    UNROLLED for (int i = 0; i < FC_AFFINE_VECTORS; i++) of_kind[i] = (const REAL *)((const char *)t.parameters + i * t.step);
     affine_parameters p = {.lower = splat(lower_bound(&t.activation)), .upper = splat(upper_bound(&t.activation))};
     for (int64_t c = 0; c < t.channels; c++) {
-        p.center = splat(center[c]);
-        p.scale = splat(scale[c]);
-        p.shift = splat(shift[c]);
-        if (past_cache) affine_plane(&t, &p, 1, 1);
-        else if (clips) affine_plane(&t, &p, 1, 0);
-        else affine_plane(&t, &p, 0, 0);
+        p.center = splat(of_kind[FC_CENTER][c]);
+        p.scale = splat(of_kind[FC_SCALE][c]);
+        p.shift = splat(of_kind[FC_SHIFT][c]);
+        if (of_kind[FC_UNIT][c] != 1) affine_plane_in_halves(t, p);
+        else if (past_cache) affine_plane(&t, &p, (affine_form){.clips = 1, .past_cache = 1});
+        else if (clips) affine_plane(&t, &p, (affine_form){.clips = 1});
+        else affine_plane(&t, &p, (affine_form){0});
         t.x = (const char *)t.x + t.x_stride;
         t.y = (char *)t.y + t.y_stride;
         if (t.residual) t.residual = (const char *)t.residual + t.residual_stride;
@@ -70,41 +90,40 @@ typedef struct {
     const char *x, *residual;
     char *y;
     vreal lower, upper;
-    int clips, past_cache; /* constants, where this is inlined */
 } affine_run;
 
 /* The vector at byte `at` of each of `pixels` neighbours, its first `left` lanes. */
-ALWAYS_INLINE void affine_column(const fc_affine *t, const affine_run *run, int pixels, ptrdiff_t at, int64_t left)
+ALWAYS_INLINE void affine_column(const fc_affine *t, const affine_run *run, affine_form is, int pixels, ptrdiff_t at, int64_t left)
 {
-    const vreal center = load_up_to((const char *)t->center + at, left);
-    const vreal scale = load_up_to((const char *)t->scale + at, left), shift = load_up_to((const char *)t->shift + at, left);
+    const vreal unit = affine_parameter(t, FC_UNIT, at, left), center = affine_parameter(t, FC_CENTER, at, left);
+    const vreal scale = affine_parameter(t, FC_SCALE, at, left), shift = affine_parameter(t, FC_SHIFT, at, left);
     UNROLLED for (int i = 0; i < pixels; i++) {
         char *y = run->y + i * t->y_stride + at;
-        vreal v = (load_up_to(run->x + i * t->x_stride + at, left) - center) * scale + shift;
+        const vreal x = load_up_to(run->x + i * t->x_stride + at, left);
+        vreal v = ((is.halves ? x * unit : x) - center) * scale + shift;
         if (run->residual) v += load_up_to(run->residual + i * t->residual_stride + at, left);
-        v = run->clips ? at_most(run->upper, at_least(run->lower, v)) : activate_out_of_line(v, &t->activation);
-        if (run->past_cache) fetch_near(run->x + i * t->x_stride + at + AHEAD_BYTES);
-        if (run->past_cache && left >= LANES) store_past_cache(y, v);
+        v = is.clips ? at_most(run->upper, at_least(run->lower, v)) : activate_out_of_line(v, &t->activation);
+        if (is.past_cache) fetch_near(run->x + i * t->x_stride + at + AHEAD_BYTES);
+        if (is.past_cache && left >= LANES) store_past_cache(y, v);
         else store_up_to(y, v, left);
     }
 }
 
-ALWAYS_INLINE void affine_pixels(const fc_affine *t, affine_run run, int pixels)
+ALWAYS_INLINE void affine_pixels(const fc_affine *t, affine_run run, affine_form is, int pixels)
 {
     int64_t c = 0;
-    for (; c + LANES <= t->channels; c += LANES) affine_column(t, &run, pixels, c * REAL_BYTES, LANES);
-    if (c < t->channels) affine_column(t, &run, pixels, c * REAL_BYTES, t->channels - c);
+    for (; c + LANES <= t->channels; c += LANES) affine_column(t, &run, is, pixels, c * REAL_BYTES, LANES);
+    if (c < t->channels) affine_column(t, &run, is, pixels, c * REAL_BYTES, t->channels - c);
 }
 
-ALWAYS_INLINE void affine_every_pixel(const fc_affine *t, int clips, int past_cache)
+ALWAYS_INLINE void affine_every_pixel(const fc_affine *t, affine_form is)
 {
-    affine_run run = {t->x, t->residual, t->y, splat(lower_bound(&t->activation)), splat(upper_bound(&t->activation)),
-                      clips, past_cache};
+    affine_run run = {t->x, t->residual, t->y, splat(lower_bound(&t->activation)), splat(upper_bound(&t->activation))};
     for (int64_t left = t->count; left > 0;) {
         /* Stores past the cache want one row after the other. */
-        const int64_t pixels = past_cache || left < AFFINE_PIXELS ? 1 : AFFINE_PIXELS;
-        if (pixels == AFFINE_PIXELS) affine_pixels(t, run, AFFINE_PIXELS);
-        else affine_pixels(t, run, 1);
+        const int64_t pixels = is.past_cache || left < AFFINE_PIXELS ? 1 : AFFINE_PIXELS;
+        if (pixels == AFFINE_PIXELS) affine_pixels(t, run, is, AFFINE_PIXELS);
+        else affine_pixels(t, run, is, 1);
         run.x += pixels * t->x_stride;
         run.y += pixels * t->y_stride;
         if (run.residual) run.residual += pixels * t->residual_stride;
@@ -112,14 +131,25 @@ ALWAYS_INLINE void affine_every_pixel(const fc_affine *t, int clips, int past_ca
     }
 }
 
+ALWAYS_INLINE int has_halves(const fc_affine *t)
+{
+    const REAL *unit = (const REAL *)((const char *)t->parameters + FC_UNIT * t->step);
+    int halves = 0;
+    for (int64_t c = 0; c < t->channels; c++) halves |= unit[c] != 1;
+    return halves;
+}
+
+static __attribute__((noinline)) void affine_channels_in_halves(fc_affine t) { affine_every_pixel(&t, (affine_form){.halves = 1}); }
+
 static void affine_channels(const fc_affine *given)
 {
     const fc_affine t = *given; /* which no store can change, as it might the caller's */
-    const int clips = is_clip(&t.activation);
+    const int clips = fc_is_clip(&t.activation);
     const int past_cache = t.past_cache && clips && ((uintptr_t)t.y | (uintptr_t)t.y_stride) % VECTOR_BYTES == 0;
-    if (past_cache) affine_every_pixel(&t, 1, 1);
-    else if (clips) affine_every_pixel(&t, 1, 0);
-    else affine_every_pixel(&t, 0, 0);
+    if (has_halves(&t)) affine_channels_in_halves(t);
+    else if (past_cache) affine_every_pixel(&t, (affine_form){.clips = 1, .past_cache = 1});
+    else if (clips) affine_every_pixel(&t, (affine_form){.clips = 1});
+    else affine_every_pixel(&t, (affine_form){0});
     if (past_cache) fence_past_cache();
 }
 

@@ -40,7 +40,7 @@ ALWAYS_INLINE void depthwise_tile(const fc_depthwise *t, depthwise_shape is, int
         if (t->residual)
             UNROLLED for (int p = 0; p < px; p++)
                 acc[v][p] += load_up_to((const char *)t->residual + here + p * is.out_px, channels);
-        if (is_clip(&t->activation)) {
+        if (fc_is_clip(&t->activation)) {
             UNROLLED for (int p = 0; p < px; p++) acc[v][p] = at_most(upper, at_least(lower, acc[v][p]));
         } else {
             UNROLLED for (int p = 0; p < px; p++) acc[v][p] = activate_out_of_line(acc[v][p], &t->activation);

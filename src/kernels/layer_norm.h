@@ -16,9 +16,10 @@ typedef struct {
     vreal center, scale, shift, lower, upper;
 } layer_row;
 
-/* What is known of all rows where this is inlined: a weight and a bias; neither residual nor activation, or at most a clip. */
+/* What is known of all rows where this is inlined: a weight and a bias; neither residual nor activation, or at most a clip; or of one
+ * row that it is normalised in halves (fc_affine). */
 typedef struct {
-    int both, bare, clips, past_cache;
+    int both, bare, clips, past_cache, halves;
 } layer_form;
 
 /* A vector of rows at once where they are short, for the latency of quotients and roots is longer than a row. */
@@ -29,7 +30,7 @@ typedef __typeof__((vnarrow){0} == (vnarrow){0}) narrow_mask;
 
 typedef struct {
     vdouble mean, variance;
-    REAL center[ROWS_AT_ONCE], scale[ROWS_AT_ONCE], shift[ROWS_AT_ONCE];
+    REAL unit[ROWS_AT_ONCE], center[ROWS_AT_ONCE], scale[ROWS_AT_ONCE], shift[ROWS_AT_ONCE];
 } layer_parameters;
 
 /* As fc_moments_about; of one row in every lane. */
@@ -51,29 +52,34 @@ ALWAYS_INLINE void find_moments_of_rows(const REAL *x, int64_t items, int rows, 
     p->variance = (vdouble)((vlong)spread & ~(spread < 0)) + (square - square); /* 0, or NaN where it overflowed */
 }
 
+/* As fc_set_affine. */
 ALWAYS_INLINE void set_parameters_of_rows(double eps, layer_parameters *p)
 {
     const vdouble largest = (REAL_IS_DOUBLE ? __DBL_MAX__ : __FLT_MAX__) - (vdouble){0}; /* 0 times it is 0 */
-    const REAL limit = REAL_IS_DOUBLE ? __DBL_MAX__ * (__DBL_EPSILON__ / 4) : __FLT_MAX__ * (__FLT_EPSILON__ / 4);
+    const vdouble limit = largest * (REAL_IS_DOUBLE ? __DBL_EPSILON__ : __FLT_EPSILON__) / 4;
+    const vlong overflows = ~((p->mean < limit) & (p->mean > -limit));
+    const vdouble unit = 1 + (vdouble)(overflows & (vlong)(-0.5 - (vdouble){0}));
     vdouble factor = p->variance + eps;
     UNROLLED for (int r = 0; r < ROWS_AT_ONCE; r++) factor[r] = __builtin_sqrt(factor[r]);
-    factor = 1 / factor;
+    factor = 1 / factor / unit;
     const vlong beyond = factor > largest;
     const vdouble scale = (vdouble)((beyond & (vlong)largest) | (~beyond & (vlong)factor));
-    const vnarrow mean = __builtin_convertvector(p->mean, vnarrow);
-    const vnarrow narrow = __builtin_convertvector(scale, vnarrow);
-    const narrow_mask is_near = (mean < limit) & (mean > -limit), is_finite = mean - mean == 0;
-    const vnarrow near = (vnarrow)((narrow_mask)mean & (is_near | (is_finite & (narrow >= 1)))); /* as fc_center_of */
-    const vnarrow shift = __builtin_convertvector((__builtin_convertvector(near, vdouble) - p->mean) * factor, vnarrow);
-    memcpy(p->center, &near, sizeof near);
-    memcpy(p->scale, &narrow, sizeof narrow);
-    memcpy(p->shift, &shift, sizeof shift);
+    const vnarrow mean = __builtin_convertvector(p->mean * unit, vnarrow);
+    const vnarrow center = (vnarrow)((narrow_mask)mean & (mean - mean == 0)); /* 0 where it is not finite */
+    const vdouble rest = p->mean * unit - __builtin_convertvector(center, vdouble);
+    const vnarrow narrow[] = {__builtin_convertvector(unit, vnarrow), __builtin_convertvector(scale, vnarrow),
+                              __builtin_convertvector(-rest * factor, vnarrow)};
+    memcpy(p->unit, &narrow[0], sizeof center);
+    memcpy(p->center, &center, sizeof center);
+    memcpy(p->scale, &narrow[1], sizeof center);
+    memcpy(p->shift, &narrow[2], sizeof center);
 }
 
 /* The vector at byte `at`, its first `left` lanes. */
 ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const layer_row *row, ptrdiff_t at, int64_t left, layer_form form)
 {
-    vreal y = (load_up_to(row->x + at, left) - row->center) * row->scale + row->shift;
+    const vreal x = load_up_to(row->x + at, left);
+    vreal y = ((form.halves ? x * (REAL)0.5 : x) - row->center) * row->scale + row->shift;
     if (form.both || row->weight) y *= load_up_to(row->weight + at, left);
     if (form.both || row->bias) y += load_up_to(row->bias + at, left);
     if (form.bare) return y;
@@ -103,6 +109,12 @@ ALWAYS_INLINE void normalise_row(const fc_layer_rows *t, const layer_row *row, l
     if (at < bytes) store(y + bytes - VECTOR_BYTES, layer_vector(t, row, bytes - VECTOR_BYTES, LANES, form));
 }
 
+/* Of copies, as affine_plane_in_halves. */
+static __attribute__((noinline)) void normalise_row_in_halves(fc_layer_rows t, layer_row row)
+{
+    normalise_row(&t, &row, (layer_form){.halves = 1});
+}
+
 /* `rows`, a constant, from `first` on; `row` and `turn` move on. */
 ALWAYS_INLINE void normalise_some(const fc_layer_rows *t, int64_t first, int rows, layer_row *row, int64_t *turn, layer_form form)
 {
@@ -121,7 +133,8 @@ ALWAYS_INLINE void normalise_some(const fc_layer_rows *t, int64_t first, int row
         row->center = splat(p.center[r]);
         row->scale = splat(p.scale[r]);
         row->shift = splat(p.shift[r]);
-        normalise_row(t, row, form);
+        if (p.unit[r] != 1) normalise_row_in_halves(*t, *row);
+        else normalise_row(t, row, form);
         row->x += bytes;
         row->y += bytes;
         if (row->residual) row->residual += bytes;
@@ -144,12 +157,12 @@ static void layer_norm(const fc_layer_rows *given)
 {
     const fc_layer_rows t = *given; /* which no store can change */
     const int both = t.weight && t.bias, bare = !t.residual && t.activation.kind == FC_IDENTITY;
-    const int clips = is_clip(&t.activation);
-    if (both && bare && t.past_cache) normalise_rows(&t, (layer_form){1, 1, 1, 1});
-    else if (both && bare) normalise_rows(&t, (layer_form){1, 1, 1, 0});
-    else if (bare) normalise_rows(&t, (layer_form){0, 1, 1, t.past_cache});
-    else if (clips) normalise_rows(&t, (layer_form){0, 0, 1, t.past_cache});
-    else normalise_rows(&t, (layer_form){0, 0, 0, t.past_cache});
+    const int clips = fc_is_clip(&t.activation);
+    if (both && bare && t.past_cache) normalise_rows(&t, (layer_form){1, 1, 1, 1, 0});
+    else if (both && bare) normalise_rows(&t, (layer_form){1, 1, 1, 0, 0});
+    else if (bare) normalise_rows(&t, (layer_form){0, 1, 1, t.past_cache, 0});
+    else if (clips) normalise_rows(&t, (layer_form){0, 0, 1, t.past_cache, 0});
+    else normalise_rows(&t, (layer_form){0, 0, 0, t.past_cache, 0});
     if (t.past_cache) fence_past_cache();
 }
 

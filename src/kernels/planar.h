@@ -11,7 +11,7 @@
 /* The widest tile and its vectors along the row, within 32 or 16 registers; the vectors of a single channel. */
 enum { PLANAR_OC = VECTOR_BYTES == 32 ? 6 : 4, PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2, PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6 };
 
-/* Write oc x vectors outputs from pixel `at` on, of activations only clips; the last vector may be partial. */
+/* Write oc x vectors outputs from pixel `at` on; the last vector may be partial. */
 ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, int oc, int vectors)
 {
     vreal acc[PLANAR_OC][PLANAR_LONG];
@@ -58,11 +58,6 @@ static void planar(const fc_planar *t)
     for (; channel + 4 <= t->channels; channel += 4) planar_channels(t, channel, 4, PLANAR_WIDE);
     for (; channel + 2 <= t->channels; channel += 2) planar_channels(t, channel, 2, PLANAR_WIDE);
     for (; channel < t->channels; channel++) planar_channels(t, channel, 1, PLANAR_LONG);
-    if (is_clip(&t->activation)) return;
-    for (channel = 0; channel < t->channels; channel++) { /* the long ones, still in the nearest cache */
-        char *out = (char *)t->output + channel * t->out_stride;
-        activate_row(out, out, NULL, t->count, &t->activation, 0);
-    }
 }
 
 #endif

@@ -145,7 +145,7 @@ ALWAYS_INLINE void sliding_plane(const fc_sliding *given, sliding_shape is)
 
 static void sliding(const fc_sliding *t)
 {
-    const int plain = !t->residual && is_clip(&t->activation) && t->cols >= LANES;
+    const int plain = !t->residual && fc_is_clip(&t->activation) && t->cols >= LANES;
     if (t->stride == 1 && plain) sliding_plane(t, (sliding_shape){SLIDING_ROWS, 1, 1});
     else if (t->stride == 1) sliding_plane(t, (sliding_shape){SLIDING_ROWS, 1, 0});
     else if (plain) sliding_plane(t, (sliding_shape){SLIDING_ROWS, 2, 1});

@@ -106,7 +106,7 @@ ALWAYS_INLINE void sliding_pixel_rows(const fc_sliding_pixels *given, pixels_sha
 
 static void sliding_pixels(const fc_sliding_pixels *t)
 {
-    const int whole = t->channels >= LANES, plain = whole && !t->residual && is_clip(&t->activation);
+    const int whole = t->channels >= LANES, plain = whole && !t->residual && fc_is_clip(&t->activation);
     if (t->stride == 1 && plain) sliding_pixel_rows(t, (pixels_shape){SLIDING_PX, 1, 1, 1});
     else if (t->stride == 1 && whole) sliding_pixel_rows(t, (pixels_shape){SLIDING_PX, 1, 1, 0});
     else if (t->stride == 1) sliding_pixel_rows(t, (pixels_shape){SLIDING_PX, 1, 0, 0});

@@ -141,7 +141,7 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
         output += px * t->out_px;
         if (residual) residual += px * t->out_px;
     }
-    if (!is_clip(&t->activation) && !t->unfinished) tile_activate(t, scattered, rows, px, blocks);
+    if (!fc_is_clip(&t->activation) && !t->unfinished) tile_activate(t, scattered, rows, px, blocks);
 }
 
 /* A function for each (walk, rows, px, blocks) of the table. */

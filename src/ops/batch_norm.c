@@ -22,7 +22,7 @@ typedef struct {
     int64_t rows, cols, piece, pieces;
     int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
     double *center, *sums;
-    const void *scale, *shift, *item_center;
+    fc_affine_vectors parameters;
     const fc_epilogue *epilogue;
     int past_cache;
 } fc_norm_job;
@@ -162,9 +162,7 @@ static void affine_task(void *context, int64_t task, int thread)
         .x = (const char *)job->input.data + piece_at(job, &job->input, &p),
         .y = (char *)job->output.data + at,
         .residual = job->epilogue->residual ? (const char *)job->epilogue->residual + at : NULL,
-        .center = (const char *)job->item_center + parameter,
-        .scale = (const char *)job->scale + parameter,
-        .shift = (const char *)job->shift + parameter,
+        .parameters = job->parameters.first + parameter, .step = job->parameters.step,
         .count = p.count, .channels = p.channels,
         .x_stride = job->input.stride[4], .y_stride = job->output.stride[4], .residual_stride = job->output.stride[4],
         .activation = job->epilogue->activation, .past_cache = job->past_cache,
@@ -179,7 +177,7 @@ static void affine_task(void *context, int64_t task, int thread)
     }
 }
 
-static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm, const fc_affine_vectors *vectors)
+static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm)
 {
     double factors[PARAMETERS_AT_ONCE];
     const int64_t channels = job->map->channels;
@@ -188,7 +186,7 @@ static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *n
         for (int64_t i = 0; i < count; i++) factors[i] = 1 / sqrt(norm->variance[first + i] + norm->eps);
         for (int64_t i = 0; i < count; i++) {
             const int64_t c = first + i;
-            fc_set_affine(vectors, c, norm->mean[c], factors[i], norm->weight ? norm->weight[c] : 1,
+            fc_set_affine(&job->parameters, c, norm->mean[c], factors[i], norm->weight ? norm->weight[c] : 1,
                           norm->bias ? norm->bias[c] : 0);
         }
     }
@@ -202,14 +200,10 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
     prepare_walk(&job);
     const fc_team team = team_for(map, run);
     const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes));
-    fc_block block = fc_block_acquire(3 * parameter);
+    fc_block block = fc_block_acquire(FC_AFFINE_VECTORS * parameter);
     if (!block.data) return FC_NO_MEMORY;
-    char *parameters = block.data;
-    const fc_affine_vectors vectors = {parameters, parameters + parameter, parameters + 2 * parameter, map->item_bytes};
-    prepare_parameters(&job, norm, &vectors);
-    job.item_center = vectors.center;
-    job.scale = vectors.scale;
-    job.shift = vectors.shift;
+    job.parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
+    prepare_parameters(&job, norm);
     /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
     const int whole_vectors = job.channel_runs && map->channels % job.kernels->lanes == 0
                            && (uintptr_t)output->data % FC_ALIGNMENT == 0;

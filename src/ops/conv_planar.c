@@ -36,15 +36,30 @@ static ptrdiff_t output_at(const fc_conv_job *job, const fc_piece *piece, int64_
          + range->first[0] * stride[2] + (range->first[1] + row) * stride[3] + range->first[2] * stride[4];
 }
 
+/* Activations other than clips of rows that stand in the output and its near cache: all of a channel at once if they follow each
+ * other, since a row is short. */
+static void activate_rows(const fc_conv_job *job, const fc_piece *piece)
+{
+    const fc_range *range = &piece->range;
+    const int joined = job->output.stride[3] == range->count[2] * job->conv->item_bytes;
+    const int64_t rows = joined ? 1 : range->count[1], count = joined ? range->count[1] * range->count[2] : range->count[2];
+    for (int64_t channel = 0; channel < job->plan->group_out; channel++)
+        for (int64_t r = 0; r < rows; r++) {
+            char *out = (char *)job->output.data + output_at(job, piece, channel, r);
+            job->plan->kernels->activate(out, out, NULL, count, &job->epilogue.activation, 0);
+        }
+}
+
 /* Rows go straight into a channels-first output. */
 static void rows_in_place(const fc_conv_job *job, const fc_piece *piece, const char *input)
 {
     const fc_range *range = &piece->range;
+    const int clips = fc_is_clip(&job->epilogue.activation);
     fc_planar t = planar_of(job, piece, input, 0);
     t.channels = job->plan->group_out;
     t.count = range->count[2];
     t.out_stride = job->output.stride[1];
-    t.activation = job->epilogue.activation;
+    if (clips) t.activation = job->epilogue.activation;
     for (int64_t r = 0; r < range->count[1]; r++) {
         const ptrdiff_t at = output_at(job, piece, 0, r);
         t.input = input + r * fc_row_step(&job->scratch);
@@ -52,6 +67,7 @@ static void rows_in_place(const fc_conv_job *job, const fc_piece *piece, const c
         t.residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;
         job->plan->kernels->planar(&t);
     }
+    if (!clips) activate_rows(job, piece);
 }
 
 /* One row of one channel from scratch to the output: contiguous, or item by item into channels last. */

@@ -45,7 +45,7 @@ static fc_unit_scratch scratch_of(const fc_group_job *job, int64_t slot)
     char *at = job->scratch + slot * job->unit_bytes, *vectors = at + job->sums_bytes;
     return (fc_unit_scratch){
         (double *)at, (double *)at + 2 * job->width * job->pieces,
-        {vectors, vectors + job->vector_bytes, vectors + 2 * job->vector_bytes, job->map->item_bytes},
+        {vectors, (ptrdiff_t)job->vector_bytes, job->map->item_bytes},
     };
 }
 
@@ -109,9 +109,8 @@ static void finish_group(const fc_group_job *job, int64_t unit, int64_t group, c
     if (norm->variance) norm->variance[of_all] = moments.variance;
     const double factor = 1 / sqrt(moments.variance + norm->eps);
     const int64_t of_map = of_all % job->map->groups * channels;
-    const ptrdiff_t at = group * channels * job->map->item_bytes;
-    const fc_affine_vectors *all = &scratch->vectors;
-    const fc_affine_vectors vectors = {(char *)all->center + at, (char *)all->scale + at, (char *)all->shift + at, all->item_bytes};
+    fc_affine_vectors vectors = scratch->vectors;
+    vectors.first += group * channels * vectors.item_bytes;
     fc_set_affines(&vectors, channels, moments.mean, factor, norm->weight ? norm->weight + of_map : NULL,
                    norm->bias ? norm->bias + of_map : NULL);
 }
@@ -123,19 +122,17 @@ static void affine_of_range(const fc_group_job *job, int64_t unit, int64_t first
     const int64_t pixels = job->map->pixels;
     const ptrdiff_t start = unit * job->unit_items * item, line = (job->channels_last ? job->channels : pixels) * item;
     fc_affine t = {.activation = job->epilogue->activation, .past_cache = job->past_cache,
-                   .x_stride = line, .y_stride = line, .residual_stride = line};
+                   .x_stride = line, .y_stride = line, .residual_stride = line, .step = scratch->vectors.step};
     for (int64_t left = count; left > 0;) {
         const int64_t channel = job->channels_last ? 0 : first / pixels, pixel = job->channels_last ? 0 : first % pixels;
         const int64_t whole = pixel == 0 ? left / pixels : 0;
         t.channels = job->channels_last ? job->channels : fc_max(whole, 1);
         t.count = job->channels_last ? left : whole ? pixels : fc_min(pixels - pixel, left);
-        const ptrdiff_t at = start + first * (job->channels_last ? line : item), parameter = channel * item;
+        const ptrdiff_t at = start + first * (job->channels_last ? line : item);
         t.x = job->x + at;
         t.y = job->y + at;
         t.residual = fc_offset(job->epilogue->residual, at);
-        t.center = fc_offset(scratch->vectors.center, parameter);
-        t.scale = fc_offset(scratch->vectors.scale, parameter);
-        t.shift = fc_offset(scratch->vectors.shift, parameter);
+        t.parameters = scratch->vectors.first + channel * item;
         if (job->channels_last) {
             job->kernels->affine_channels(&t);
             return;
@@ -212,7 +209,7 @@ static void prepare(fc_group_job *job)
     job->together = fc_max(1, TASK_ITEMS / job->unit_items);
     job->sums_bytes = fc_aligned((size_t)job->width * (2 * (size_t)job->pieces + 1) * sizeof(double));
     job->vector_bytes = fc_aligned((size_t)job->channels * (size_t)item);
-    job->unit_bytes = job->sums_bytes + 3 * job->vector_bytes;
+    job->unit_bytes = job->sums_bytes + FC_AFFINE_VECTORS * job->vector_bytes;
     /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
     const int whole_lines = (uintptr_t)job->y % FC_ALIGNMENT == 0 && map->channels * item % FC_ALIGNMENT == 0;
     job->past_cache = (job->channels_last ? whole_lines : map->pixels >= FC_LONG_RUN)

@@ -42,42 +42,55 @@ static inline const void *fc_offset(const void *data, ptrdiff_t bytes)
     return data ? (const char *)data + bytes : NULL;
 }
 
-/* Vectors of fc_affine, an entry a channel. */
+/* Parameters of fc_affine. */
 typedef struct {
-    void *center, *scale, *shift;
+    char *first;
+    ptrdiff_t step;
     int item_bytes;
 } fc_affine_vectors;
 
 /* Whether no difference of an item and the mean overflows. */
-static inline int fc_is_near(double mean, int item_bytes)
+static inline int fc_differences_fit(double mean, int item_bytes)
 {
     return fabs(mean) < (item_bytes == 4 ? FLT_MAX * (FLT_EPSILON / 4) : DBL_MAX * (DBL_EPSILON / 4));
 }
 
-/* What is subtracted from items: the mean as the item type holds it, or 0 where a difference may overflow and its multiple not. */
-static inline double fc_center_of(double mean, double scale, int item_bytes)
+typedef struct {
+    double unit, center, scale, shift;
+} fc_affine_entry;
+
+/* y = (x - mean) * factor * weight + bias, in halves if need be, with the digits of the mean that the item type cannot hold moved
+ * into the shift. A scale that overflows for the halves, or because variance + eps is no normal number of the item type, is the
+ * largest one, so that what equals the mean becomes the bias. */
+static inline fc_affine_entry fc_affine_entry_of(double mean, double factor, double weight, double bias, int item_bytes)
 {
-    if (!fc_is_near(mean, item_bytes) && fabs(scale) < 1) return 0;
-    const double center = item_bytes == 4 ? (double)(float)mean : mean;
-    return isfinite(center) ? center : 0;
+    const int is_float = item_bytes == 4, whole = fc_differences_fit(mean, item_bytes);
+    const double unit = whole ? 1 : 0.5, largest = is_float ? FLT_MAX : DBL_MAX;
+    const double rounded = is_float ? (double)(float)(mean * unit) : mean * unit, center = isfinite(rounded) ? rounded : 0;
+    double scale = weight * factor * (whole ? 1 : 2);
+    if ((!whole || (is_float && factor * factor * FLT_MIN > 1)) && fabs(scale) > largest && isfinite(weight * factor))
+        scale = copysign(largest, scale);
+    return (fc_affine_entry){unit, center, scale, bias - (mean * unit - center) * scale};
 }
 
-/* y = (x - mean) * factor * weight + bias, with what is not subtracted of the mean moved into the shift. A scale that overflows
- * because variance + eps is no normal number of the item type is the largest one, so that what equals the mean becomes the
- * bias. */
 static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double mean, double factor, double weight, double bias)
 {
-    double scale = weight * factor;
-    const double near = fc_center_of(mean, scale, v->item_bytes);
     if (v->item_bytes == 4) {
-        if (factor * factor * FLT_MIN > 1 && fabs(scale) > FLT_MAX) scale = copysign(FLT_MAX, scale);
-        ((float *)v->center)[c] = (float)near;
-        ((float *)v->scale)[c] = (float)scale;
-        ((float *)v->shift)[c] = (float)(bias - (mean - near) * scale);
+        const fc_affine_entry e = fc_affine_entry_of(mean, factor, weight, bias, 4);
+        float *at = (float *)v->first + c;
+        const ptrdiff_t step = v->step / (ptrdiff_t)sizeof *at;
+        at[FC_UNIT * step] = (float)e.unit;
+        at[FC_CENTER * step] = (float)e.center;
+        at[FC_SCALE * step] = (float)e.scale;
+        at[FC_SHIFT * step] = (float)e.shift;
     } else {
-        ((double *)v->center)[c] = near;
-        ((double *)v->scale)[c] = scale;
-        ((double *)v->shift)[c] = bias - (mean - near) * scale;
+        const fc_affine_entry e = fc_affine_entry_of(mean, factor, weight, bias, 8);
+        double *at = (double *)v->first + c;
+        const ptrdiff_t step = v->step / (ptrdiff_t)sizeof *at;
+        at[FC_UNIT * step] = e.unit;
+        at[FC_CENTER * step] = e.center;
+        at[FC_SCALE * step] = e.scale;
+        at[FC_SHIFT * step] = e.shift;
     }
 }
 
@@ -85,15 +98,17 @@ static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double m
 static inline void fc_set_affines(const fc_affine_vectors *v, int64_t count, double mean, double factor, const double *weight,
                                   const double *bias)
 {
-    if (v->item_bytes != 4 || !weight || !bias || !(factor * factor * FLT_MIN <= 1) || !fc_is_near(mean, 4)) {
+    if (v->item_bytes != 4 || !weight || !bias || !(factor * factor * FLT_MIN <= 1) || !fc_differences_fit(mean, 4)) {
         for (int64_t c = 0; c < count; c++) fc_set_affine(v, c, mean, factor, weight ? weight[c] : 1, bias ? bias[c] : 0);
         return;
     }
-    float *restrict center = v->center, *restrict scale = v->scale, *restrict shift = v->shift;
+    float *restrict unit = (float *)v->first, *restrict center = (float *)(v->first + FC_CENTER * v->step);
+    float *restrict scale = (float *)(v->first + FC_SCALE * v->step), *restrict shift = (float *)(v->first + FC_SHIFT * v->step);
     const float near = (float)mean;
     const double rest = mean - near;
     for (int64_t c = 0; c < count; c++) {
         const double product = weight[c] * factor;
+        unit[c] = 1;
         center[c] = near;
         scale[c] = (float)product;
         shift[c] = (float)(bias[c] - rest * product);

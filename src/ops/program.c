@@ -8,8 +8,9 @@
 #include "../sizes.h"
 #include "clock.h"
 
-/* Products from which on the threads of a team are gathered once for all steps, not for those that need them. */
-static const double LARGE_WORK = 4e6;
+/* Products from which on the threads of a team are gathered for all steps; fewer take one thread less time than waking others. A step
+ * without products counts its items as so many. */
+static const double LARGE_WORK = 4e6, PRODUCTS_OF_ITEM = 16;
 
 static const double POLL_SECONDS = 0.05;
 
@@ -233,7 +234,7 @@ static int is_large(const fc_program *program, int64_t batch)
     for (int64_t s = 0; s < program->steps; s++) {
         const fc_step *step = &program->step[s];
         const fc_value *v = &program->value[step->conv.transposed ? step->input : step->output];
-        double taps = 1;
+        double taps = step->conv.groups ? 1 : PRODUCTS_OF_ITEM;
         for (int i = 0; i < FC_SPATIAL && step->conv.groups; i++) taps *= (double)step->conv.window.kernel[i];
         if (step->conv.groups) taps *= (double)(step->conv.transposed ? step->conv.c_out : step->conv.c_in) / (double)step->conv.groups;
         work += taps * (double)v->channels * (double)(v->size[0] * v->size[1] * v->size[2]);
@@ -248,8 +249,9 @@ fc_status fc_program_run(const fc_program *program, int64_t batch, const void *i
     if (!arena.data) return FC_NO_MEMORY;
     fc_walk_of_program all = {{.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output,
                                .run = run, .kernels = fc_kernels_for(run->isa, program->item_bytes)}, seconds, FC_OK};
-    if (is_large(program, batch)) fc_together(&run->team, walk, &all);
-    else walk(&all, &run->team);
+    fc_team team = run->team;
+    if (!is_large(program, batch)) team.threads = 1;
+    fc_together(&team, walk, &all);
     fc_block_release(arena);
     return all.status;
 }

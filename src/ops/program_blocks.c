@@ -145,12 +145,13 @@ void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_byt
 {
     const int64_t block = FC_BLOCK_BYTES / item_bytes;
     char *at = packed;
-    memset(packed, 0, (size_t)(fc_ceil_div(channels, block) * 3 * FC_BLOCK_BYTES));
-    for (int64_t first = 0; first < channels; first += block, at += 3 * FC_BLOCK_BYTES) {
-        const fc_affine_vectors vectors = {at, at + FC_BLOCK_BYTES, at + 2 * FC_BLOCK_BYTES, item_bytes};
-        for (int64_t c = first; c < fc_min(first + block, channels); c++)
-            fc_set_affine(&vectors, c - first, norm->mean[c], 1 / sqrt(norm->variance[c] + norm->eps),
-                          norm->weight ? norm->weight[c] : 1, norm->bias ? norm->bias[c] : 0);
+    for (int64_t first = 0; first < channels; first += block, at += FC_AFFINE_VECTORS * FC_BLOCK_BYTES) {
+        const fc_affine_vectors vectors = {at, FC_BLOCK_BYTES, item_bytes};
+        for (int64_t c = first; c < first + block; c++)
+            if (c < channels)
+                fc_set_affine(&vectors, c - first, norm->mean[c], 1 / sqrt(norm->variance[c] + norm->eps),
+                              norm->weight ? norm->weight[c] : 1, norm->bias ? norm->bias[c] : 0);
+            else fc_set_affine(&vectors, c - first, 0, 0, 0, 0);
     }
 }
 
@@ -162,10 +163,9 @@ static void norm_task(void *context, int64_t task, int thread)
     const int64_t plane = task / job->pieces, d = plane % v->size[0], blocks = fc_blocks_of(w, v), first = task % job->pieces * job->rows;
     const int64_t n = plane / v->size[0] / blocks, b = plane / v->size[0] % blocks;
     const fc_blocked x = fc_blocked_of(w, w->step->input), y = fc_blocked_of(w, w->step->output);
-    const char *parameters = (const char *)w->step->weight + b * 3 * FC_BLOCK_BYTES;
     int64_t rows = fc_min(job->rows, v->size[1] - first);
     fc_affine t = {.x = block_at(&x, n, b) + d * x.slice + first * x.row, .y = block_at(&y, n, b) + d * y.slice + first * y.row,
-                   .center = parameters, .scale = parameters + FC_BLOCK_BYTES, .shift = parameters + 2 * FC_BLOCK_BYTES,
+                   .parameters = (const char *)w->step->weight + b * FC_AFFINE_VECTORS * FC_BLOCK_BYTES, .step = FC_BLOCK_BYTES,
                    .count = v->size[2], .channels = w->kernels->block,
                    .x_stride = FC_BLOCK_BYTES, .y_stride = FC_BLOCK_BYTES, .activation = w->step->activation};
     (void)thread;

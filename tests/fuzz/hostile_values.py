@@ -31,8 +31,34 @@ class BadIndex:
 class BadArray:
     """An array that cannot be made."""
 
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
     def __array__(self, *arguments: object, **options: object) -> Any:
-        raise ValueError("no array here")
+        raise self.error
+
+
+class Silent(Exception):
+    """An error that fails to say what is wrong."""
+
+    def __str__(self) -> str:
+        raise KeyError(0)
+
+
+class BadFloat(float):
+    """A number that is none."""
+
+    def __float__(self) -> float:
+        raise KeyError(0)
+
+    __repr__ = __str__ = __float__  # type: ignore[assignment]
+
+
+class BadList(list[Any]):
+    """A list that is longer than it says."""
+
+    def __len__(self) -> int:
+        return 2
 
 
 class BadCapsule:
@@ -71,14 +97,17 @@ ANYTHING: tuple[Any, ...] = (
     *(object(), object, len, Ellipsis, NotImplemented, np.dtype("f4")),
     *(np.datetime64("2024-02-29"), np.timedelta64(3), np.ones(3, np.longdouble)),
     *(np.array(2), np.array([2, 2]), np.array([]), np.array("x"), np.array([None]), np.ma.ones(3)),
-    *(np.array([2j]), np.array([(1, 2.0)], "i4,f4"), np.array([b"ab"]), BadArray(), BadCapsule()),
+    *(np.array([2j]), np.array([(1, 2.0)], "i4,f4"), np.array([b"ab"]), BadCapsule()),
     *(
         BadIndex("2"),
         BadIndex(2.0),
         BadIndex(TypeError("argument")),
         BadIndex(ValueError("argument")),
+        BadIndex(KeyError("argument")),
         BadIndex(-7),
     ),
+    *(BadArray(ValueError("no array here")), BadArray(KeyError(0)), BadArray(Silent())),
+    *(BadFloat(2.0), (1, BadFloat(1.0)), BadList(), BadList([1]), BadList([1, 1, 1])),
 )
 # Sizes that only make outputs smaller, or none; sizes that make them larger.
 ENDS = (2**62, 2**63 - 1, 2**63, 2**64, 10**400, np.int64(2**62), np.uint64(2**63), 7)

@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(photographs)} photographs of {photographs.shape[2]} x {photographs.shape[3]} pixels\n")
     for stage in stages:
         print(stage)
-    print(f"\n{comparison_table(comparisons.made)}\n")
+    print("\nms: medians over the rounds; faster: the median of each round's ratio\n")
+    print(f"{comparison_table(comparisons.made)}\n")
     args.output.mkdir(parents=True, exist_ok=True)
     for path in (
         pictures.save_filters(args.output / "filters.png", photographs, filtered),

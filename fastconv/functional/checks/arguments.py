@@ -40,7 +40,7 @@ def integer(value: object, name: str, minimum: int = -INT64_MAX) -> int:
             _reject_integer(value, name)
         try:
             value = int(operator.index(value))  # type: ignore[arg-type]
-        except MemoryError:
+        except (MemoryError, OSError):
             raise
         except Exception:  # of any kind, from an object's own __index__
             _reject_integer(value, name)
@@ -56,11 +56,12 @@ def per_axis(value: object, rank: int, name: str, minimum: int) -> tuple[int, ..
         return (value,) * rank
     if not isinstance(value, (tuple, list)):
         return (integer(value, name, minimum),) * rank
-    if len(value) not in (1, rank):
+    given = tuple(value)
+    if len(given) not in (1, rank):
         raise ValueError(
-            f"{name}={_short(value)} has {len(value)} entries: it must be an integer or have {rank}"
+            f"{name}={_short(value)} has {len(given)} entries: it must be an integer or have {rank}"
         )
-    entries = tuple(integer(entry, name, minimum) for entry in value)
+    entries = tuple(integer(entry, name, minimum) for entry in given)
     return entries * (rank // len(entries))
 
 
@@ -70,8 +71,9 @@ def kept_sizes(value: object, sizes: tuple[int, ...], name: str) -> tuple[int, .
         raise TypeError(f"{name} must be an integer, or a tuple of integers and None, got None")
     if not isinstance(value, (tuple, list)):
         return per_axis(value, len(sizes), name, 0)
-    entries = per_axis([0 if entry is None else entry for entry in value], len(sizes), name, 0)
-    kept = [entry is None for entry in value] * (len(sizes) // len(value))
+    given = tuple(value)
+    entries = per_axis([0 if entry is None else entry for entry in given], len(sizes), name, 0)
+    kept = [entry is None for entry in given] * (len(sizes) // len(given))
     return tuple(size if keep else entry for size, keep, entry in zip(sizes, kept, entries, strict=True))
 
 
@@ -98,12 +100,14 @@ def padding(value: object, rank: int) -> str | tuple[int, ...]:
 def _pairs(value: tuple[object, ...] | list[object], rank: int) -> tuple[int, ...]:
     sides: list[int] = []
     for pair in value:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        both = tuple(pair) if isinstance(pair, (tuple, list)) else ()
+        if len(both) != 2:
             raise ValueError(f"padding={_short(value)} must have a pair (before, after) for every axis")
-        sides.extend(integer(side, "padding", 0) for side in pair)
-    if len(value) not in (1, rank):
-        raise ValueError(f"padding={_short(value)} has {len(value)} pairs: it must have {rank}")
-    return tuple(sides) * (rank // len(value))
+        sides.extend(integer(side, "padding", 0) for side in both)
+    pairs = len(sides) // 2
+    if pairs not in (1, rank):
+        raise ValueError(f"padding={_short(value)} has {pairs} pairs: it must have {rank}")
+    return tuple(sides) * (rank // pairs)
 
 
 def flag(value: object, name: str) -> bool:
@@ -123,6 +127,8 @@ def floating(value: object, name: str) -> float:
         return float(value)
     except OverflowError:
         raise ValueError(f"{name}={_short(value)} is too large for a float") from None
+    except Exception:  # of any kind, from a subclass's own __float__
+        raise TypeError(f"{name} must be a real number, got a value of type {type(value).__name__}") from None
 
 
 def real(value: object, name: str) -> float:
@@ -179,14 +185,15 @@ def activation(value: object) -> ActivationCode:
         if value in _NAMED_ACTIVATION:
             return _NAMED_ACTIVATION[value]
     elif isinstance(value, (tuple, list)):
-        name = value[0] if value and isinstance(value[0], str) else None
-        if len(value) == 3 and name == "clip":
-            low, high = real(value[1], "activation"), real(value[2], "activation")
+        given = tuple(value)
+        name = given[0] if given and isinstance(given[0], str) else None
+        if len(given) == 3 and name == "clip":
+            low, high = real(given[1], "activation"), real(given[2], "activation")
             if low > high:
                 raise ValueError(f"activation={_short(value)} must have its lower bound first")
             return (_CODE["clip"], low, high)
-        if len(value) == 2 and name == "leaky_relu":
-            return (_CODE["leaky_relu"], finite(value[1], "activation"), 0.0)
+        if len(given) == 2 and name == "leaky_relu":
+            return (_CODE["leaky_relu"], finite(given[1], "activation"), 0.0)
     else:
         raise TypeError(f"activation must be None, a name or a tuple, got {_short(value)}")
     names = ", ".join(repr(name) for name in _NAMED_ACTIVATION)
@@ -249,6 +256,14 @@ def channels_last(layout: object) -> bool:
     return layout == "NHWC"
 
 
+def message(error: BaseException) -> str:
+    """Return what an error says of itself."""
+    try:
+        return str(error)
+    except Exception:  # of any kind, from its own __str__
+        return type(error).__name__
+
+
 def _reject_integer(value: object, name: str) -> NoReturn:
     raise TypeError(f"{name} must be an integer, got {_short(value)}")
 
@@ -257,10 +272,12 @@ def _short(value: object) -> str:
     """Return a description of bounded length; the repr of an array or a huge integer has none."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of {value.bit_length()} bits"
-    if value is None or isinstance(value, (int, float, np.generic)):
-        return repr(value)
     try:
-        text = repr(value) if isinstance(value, (str, tuple, list)) else ""
-    except (ValueError, RecursionError):  # more digits than Python prints, or entries in entries in entries
+        text = (
+            repr(value)
+            if value is None or isinstance(value, (int, float, np.generic, str, tuple, list))
+            else ""
+        )
+    except Exception:  # more digits than Python prints, entries in entries in entries, an entry's own error
         text = ""
     return text if 0 < len(text) <= 60 else f"a value of type {type(value).__name__}"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._native import core
+from fastconv.functional.checks import arguments
 from fastconv.functional.checks.annotations import Array
 from fastconv.runtime import native_run
 
@@ -29,8 +30,11 @@ _ndarray = np.ndarray
 
 
 def as_array(value: object, name: str) -> Array:
-    """Return an array of real numbers, of class ndarray itself, on the memory of `value` if it has any."""
-    array = value if type(value) is _ndarray else _converted(value, name)
+    """Return a new array of real numbers, of class ndarray itself, on the memory of `value` if it has any.
+
+    It is never `value` itself, whose shape another thread or the conversion of another argument may change.
+    """
+    array = (value if type(value) is _ndarray else _converted(value, name)).view()
     dtype = array.dtype
     if dtype is FLOAT32 or dtype is FLOAT64:
         return array
@@ -39,6 +43,11 @@ def as_array(value: object, name: str) -> Array:
     if dtype.itemsize > 8:
         raise TypeError(f"{name} has dtype {dtype}: the widest type is float64, convert it first")
     return array
+
+
+def optional(value: object, name: str) -> Array | None:
+    """Do what `as_array` does, and keep None."""
+    return None if value is None else as_array(value, name)
 
 
 def _converted(value: object, name: str) -> Array:
@@ -51,12 +60,13 @@ def _converted(value: object, name: str) -> Array:
             array = np.from_dlpack(value)
     except (MemoryError, OSError):
         raise
-    except ValueError as error:
-        raise ValueError(f"{failure}: {error}") from error
     except Exception as error:  # of any kind, from an object's own conversion
-        if str(error).startswith(failure):  # the conversion asked for itself and has been told
+        told = arguments.message(error)
+        if told.startswith(failure):  # the conversion asked for itself and has been told
             raise
-        raise TypeError(f"{failure} on the CPU: {error}") from error
+        if isinstance(error, ValueError):
+            raise ValueError(f"{failure}: {told}") from error
+        raise TypeError(f"{failure} on the CPU: {told}") from error
     if isinstance(value, (list, tuple)):
         _refuse_masked_items(value, array.ndim, name)
     return array
@@ -92,7 +102,11 @@ def as_native(array: Array, dtype: np.dtype[Any]) -> Array:
     have = array.dtype
     if (have is dtype or have == dtype) and array.flags.aligned:
         return array
-    return array.astype(dtype)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # as in the kernels, which raise no flags
+            return array.astype(dtype)
+    except MemoryError:
+        raise MemoryError(f"cannot allocate a copy in {dtype} of an array of shape {array.shape}") from None
 
 
 def in_rows(array: Array, dtype: np.dtype[Any]) -> Array:
@@ -118,7 +132,7 @@ def contiguous(array: Array, dtype: np.dtype[Any]) -> Array:
 def _copied(array: Array) -> Array:
     if array.itemsize not in (4, 8):  # of images
         return np.ascontiguousarray(array)
-    copy = allocate(array.shape, array.dtype)
+    copy = allocate(array.shape, array.dtype, "a copy")
     if copy.size != 0:
         core.copy(array, copy, native_run())
     return copy
@@ -167,20 +181,20 @@ def in_layout(shape: tuple[int, ...], ndim: int, last: bool) -> tuple[int, ...]:
     return shape if len(shape) == ndim else shape[1:]
 
 
-def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], what: str = "an output") -> Array:
     """Return a new C-contiguous array, aligned to 64 bytes, of undefined contents."""
     nbytes = math.prod(shape) * dtype.itemsize
     if nbytes == 0:
         try:
             return np.empty(shape, dtype)
         except ValueError as error:
-            raise ValueError(f"cannot make an output of shape {shape}: {error}") from None
+            raise ValueError(f"cannot make {what} of shape {shape}: {error}") from None
     try:
         if nbytes > _MAX_BYTES:
             raise MemoryError
         block: Any = core.Block(nbytes)
     except MemoryError:
-        raise MemoryError(f"cannot allocate an output of shape {shape}, {nbytes} bytes") from None
+        raise MemoryError(f"cannot allocate {what} of shape {shape}, {nbytes} bytes") from None
     return np.ndarray(shape, dtype, block)
 
 
@@ -198,16 +212,16 @@ def output(
     refuse_masked(out, "out")
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, got {type(out).__name__}")
-    if out.dtype != dtype:
-        raise TypeError(f"out has dtype {out.dtype}: the result has {dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}: the result has {shape}")
-    flags = out.flags
+    plain = np.asarray(out)[...]  # what a subclass says of itself need not be so
+    if plain.dtype != dtype:
+        raise TypeError(f"out has dtype {plain.dtype}: the result has {dtype}")
+    if plain.shape != shape:
+        raise ValueError(f"out has shape {plain.shape}: the result has {shape}")
+    flags = plain.flags
     if not flags.writeable:
         raise ValueError("out is read-only: it must be writeable")
     if not (flags.c_contiguous and flags.aligned):
         raise ValueError("out must be C-contiguous and aligned")
-    plain = np.asarray(out)
     for array in reads:
         if array is not None and overlap(plain, array):
             raise ValueError("out overlaps the memory of an input: it must be apart from all of them")

@@ -20,7 +20,7 @@ Window = tuple[Shape, Shape, Shape, Shape]
 Padding = str | tuple[int, ...]
 
 # 2**55 float64 elements, with channels rounded up from 1 to a block of 8, are 2**61 bytes.
-_MAX_ELEMENTS = 2**55
+MAX_ELEMENTS = 2**55
 _MAX_MULTIPLICATIONS = 2**61
 
 
@@ -99,7 +99,7 @@ def transposed(
                 f"or dilation {dilation[axis]}"
             )
         full = (size - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1 + extra[axis]
-        if full > _MAX_ELEMENTS:
+        if full > MAX_ELEMENTS:
             raise ValueError(
                 f"stride={stride[axis]} and dilation={dilation[axis]} spread spatial axis {axis} over {full} "
                 f"elements: it must be at most 2**55"
@@ -162,11 +162,11 @@ def pooling(
 def blocks(
     image_shape: Shape, kernel: Shape, stride: Shape, padding: Padding, dilation: Shape, name: str
 ) -> tuple[Shape, Window]:
-    """Check a window that slides over images, whose sizes `name` gives; return its places and the window."""
+    """Check a window that slides over images of the sizes of `name`; return its places and the window."""
     if min(image_shape[1:]) == 0:
         raise ValueError(f"{name} has shape {image_shape} (channels first): only the batch may be empty")
-    if math.prod(image_shape) > _MAX_ELEMENTS:
-        raise ValueError(f"{name} of images of shape {image_shape} must have at most 2**55 elements")
+    if math.prod(image_shape) > MAX_ELEMENTS:
+        raise ValueError(f"{name}: images of shape {image_shape} must have at most 2**55 elements")
     sides = _resolve(padding, image_shape[2:], kernel, stride, dilation)
     out: list[int] = []
     for axis, size in enumerate(image_shape[2:]):
@@ -175,7 +175,7 @@ def blocks(
         if span > padded:
             raise ValueError(
                 f"kernel_size={kernel[axis]} with dilation {dilation[axis]} spans {span} elements on spatial "
-                f"axis {axis}: it must fit into the {padded} of the padded {name}"
+                f"axis {axis}: it must fit into the padded {name}'s {padded}"
             )
         out.append((padded - span) // stride[axis] + 1)
     made_by = f"kernel_size={kernel} and padding={sides}"
@@ -220,17 +220,24 @@ def check_input(shape: Shape) -> None:
 
 def _check_bounds(input_shape: Shape, sides: Shape, shape: Shape, made_by: str) -> None:
     padded = [size + sum(sides[2 * axis : 2 * axis + 2]) for axis, size in enumerate(input_shape[2:])]
-    if math.prod(input_shape) <= _MAX_ELEMENTS < math.prod(input_shape[:2]) * math.prod(padded):
-        raise ValueError(f"padding={sides} pads an input of shape {input_shape} to more than 2**55 elements")
+    if math.prod(input_shape) <= MAX_ELEMENTS < math.prod(input_shape[:2]) * math.prod(padded):
+        raise ValueError(
+            f"padding={sides} pads an input of shape {input_shape} (channels first) to more than 2**55 "
+            "elements"
+        )
     check_elements(input_shape, shape, made_by)
 
 
 def check_elements(input_shape: Shape, shape: Shape, made_by: str) -> None:
     """Bound the elements of the input and of the output that the arguments `made_by` give."""
-    if math.prod(input_shape) > _MAX_ELEMENTS:
-        raise ValueError(f"input has shape {input_shape}: it must have at most 2**55 elements")
-    if math.prod(shape) > _MAX_ELEMENTS:
-        raise MemoryError(f"{made_by} give an output of shape {shape}: it must have at most 2**55 elements")
+    if math.prod(input_shape) > MAX_ELEMENTS:
+        raise ValueError(
+            f"input has shape {input_shape} (channels first): it must have at most 2**55 elements"
+        )
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise MemoryError(
+            f"{made_by} give an output of shape {shape} (channels first): it must have at most 2**55 elements"
+        )
 
 
 def _resolve(padding: Padding, sizes: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> Shape:

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from fastconv._native import core as native
-from fastconv.functional.checks import arguments
+from fastconv.functional.checks import arguments, geometry
 
 Shape = tuple[int, ...]
 
 _CODE = {name: code for code, name in enumerate(native.PAD_MODES)}
-_MAX_ELEMENTS = 2**55
 
 
 def padded(shape: Shape, pad: object, mode: object) -> tuple[Shape, Shape, int]:
@@ -47,17 +46,17 @@ def _padded(shape: Shape, pad: Shape, mode: str) -> tuple[Shape, Shape, int]:
         before[axis] = sides[0]
         if mode != "reflect":  # what is cropped or added beyond this makes no difference
             before[axis] = min(max(sides[0], -shape[axis]), out[axis])
-    if math.prod(shape) > _MAX_ELEMENTS:
+    if math.prod(shape) > geometry.MAX_ELEMENTS:
         raise ValueError(f"input has shape {shape}: it must have at most 2**55 elements")
-    if max(out, default=0) > _MAX_ELEMENTS or math.prod(out) > _MAX_ELEMENTS:
-        raise MemoryError(f"pad makes an array of shape {shape} one of more than 2**55 elements")
+    if max(out, default=0) > geometry.MAX_ELEMENTS or math.prod(out) > geometry.MAX_ELEMENTS:
+        raise MemoryError(f"pad={pad} makes an array of shape {shape} one of more than 2**55 elements")
     return tuple(out), tuple(before), _CODE[mode]
 
 
 def _padded_axes(shape: Shape, pad: Shape, mode: str) -> int:
     ndim = len(shape)
     if len(pad) % 2:
-        raise ValueError(f"pad has {len(pad)} entries: it must have two for every padded axis")
+        raise ValueError(f"pad={pad} has {len(pad)} entries: it must have two for every padded axis")
     axes = len(pad) // 2
     if axes > ndim:
         raise ValueError(f"pad has entries for {axes} axes: input has shape {shape}")

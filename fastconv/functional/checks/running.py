@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fastconv._native import core as native
@@ -32,7 +30,7 @@ def statistics(mean: object, var: object, channels: int) -> Running:
     return m, v
 
 
-def writeable(mean: object, var: object, channels: int, reads: Mapping[str, object]) -> Running:
+def writeable(mean: object, var: object, channels: int, reads: dict[str, Array | None]) -> Running:
     """Check the arrays to be updated in place; their lengths have been checked, `reads` has the others."""
     written: list[Array | None] = []
     for name, array in zip(NAMES, (mean, var), strict=True):
@@ -41,16 +39,16 @@ def writeable(mean: object, var: object, channels: int, reads: Mapping[str, obje
             continue
         if not isinstance(array, np.ndarray):
             raise TypeError(f"{name} must be a numpy.ndarray to be updated, got {type(array).__name__}")
-        if array.dtype.kind != "f":
-            raise TypeError(f"{name} has dtype {array.dtype}: it must be floating-point to be updated")
-        if not array.flags.writeable:
+        plain = np.asarray(array)[...]  # what a subclass says of itself need not be so
+        if plain.dtype.kind != "f":
+            raise TypeError(f"{name} has dtype {plain.dtype}: it must be floating-point to be updated")
+        if not plain.flags.writeable:
             raise ValueError(f"{name} is read-only: it must be writeable to be updated")
-        if channels > 1 and abs(array.strides[0]) < array.itemsize:
+        if channels > 1 and abs(plain.strides[0]) < plain.itemsize:
             raise ValueError(f"{name} has entries that overlap in memory: it cannot be updated")
-        plain = np.asarray(array)
         written.append(plain)
         for other, read in reads.items():
-            if isinstance(read, np.ndarray) and arrays.overlap(plain, read):
+            if read is not None and arrays.overlap(plain, read):
                 raise ValueError(f"{name} overlaps the memory of {other}: they must be apart")
     m, v = written
     if m is not None and v is not None and arrays.overlap(m, v):

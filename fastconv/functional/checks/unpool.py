@@ -12,8 +12,6 @@ from fastconv.functional.checks import arguments, arrays, geometry
 from fastconv.functional.checks.annotations import Array
 from fastconv.functional.checks.geometry import Shape
 
-_MAX_ELEMENTS = 2**55
-
 # kernel_size, stride, padding, output_size.
 Unpool = tuple[object, object, object, object]
 
@@ -29,10 +27,10 @@ def unpooling(input_shape: Shape, given: Unpool, last: bool) -> Shape:
     sides = arguments.per_axis(padding, rank, "padding", 0)
     wanted = None if output_size is None else _wanted(output_size, input_shape, last)
     shape = (*input_shape[:2], *geometry.unpooling(input_shape[2:], kernel, steps, sides, wanted))
-    if math.prod(shape[1:]) * max(shape[0], 1) > _MAX_ELEMENTS:
+    if math.prod(shape[1:]) * max(shape[0], 1) > geometry.MAX_ELEMENTS:
         raise MemoryError(
-            f"kernel_size={kernel} and stride={steps} give an output of shape {shape}: it must have at most "
-            "2**55 elements"
+            f"kernel_size={kernel} and stride={steps} give an output of shape {shape} (channels first): it "
+            "must have at most 2**55 elements"
         )
     return shape
 
