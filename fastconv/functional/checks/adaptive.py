@@ -27,9 +27,7 @@ def _pooling(input_shape: Shape, output_size: object) -> Shape:
     sizes = input_shape[2:]
     out = arguments.kept_sizes(output_size, sizes, "output_size")
     shape = (*input_shape[:2], *out)
-    geometry.check_elements(
-        input_shape, shape, f"batch and channels {input_shape[:2]} and output_size={out}"
-    )
+    geometry.check_elements(input_shape, shape, f"batch and channels {input_shape[:2]} and output_size={out}")
     for axis, (size, count) in enumerate(zip(sizes, out, strict=True)):
         if count and size % count * count > arguments.INT64_MAX:
             raise ValueError(
