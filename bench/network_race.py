@@ -89,8 +89,9 @@ def run(
     x, failures = network.images(setting.batch), {}
     differences: dict[str, float] = {}
     with fc.config(num_threads=setting.threads), peers_ready(setting.threads):
+        model = network.model()
         start = time.perf_counter()
-        net = fc.compile(model := network.model(), network.shape(setting.batch))
+        net = fc.compile(model, network.shape(setting.batch))
         compile_seconds = time.perf_counter() - start
         del model
         contenders = [Contender(SUBJECT, fastconv.bound(net)(x))]
