@@ -109,6 +109,16 @@ def test_differences_from_a_running_mean_that_overflow(dtype: Any, layout: str, 
         np.testing.assert_allclose(y / largest, (x / largest - mean / largest) * 1e-18, rtol=1e-5, atol=1e-24)
 
 
+@pytest.mark.parametrize("normalise", EVERY)
+def test_a_scale_that_overflows_leaves_the_bias(normalise: Normalise, isa: str) -> None:
+    for value in (3.0, 1e31, 1.02e31):
+        for shape in SHAPES:
+            x = np.full(shape, value, np.float32)
+            weight, bias = np.full(shape[1], 1e37, np.float32), np.arange(shape[1]).astype(np.float32)
+            expected = np.broadcast_to(bias[:, None], shape)
+            np.testing.assert_array_equal(normalise(x, weight, bias, 1e-5), expected)
+
+
 def test_a_large_running_mean_is_subtracted(isa: str) -> None:
     x = np.array([[3e38, 2e38, -3e38]], np.float32)
     y = fc.batch_norm(x, x[0], np.zeros(3), [1.0, 2.0, 3.0], [4.0, 5.0, 6.0])

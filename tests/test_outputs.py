@@ -177,24 +177,63 @@ class Reshaping:
 
 
 def test_shapes_that_change_while_arguments_are_read() -> None:
-    x, w = integers(2, 4, 6, 16), integers(5, 4, 3, 3)
-    calls: list[Callable[[Any], Any]] = [
-        lambda x: fc.conv2d(x, w, Reshaping(x, np.ones(5))),
-        lambda x: fc.conv2d(x, w, residual=Reshaping(x, np.ones((2, 5, 4, 14)))),
-        lambda x: fc.conv2d(x, w, stride=Reshaping(x, 2)),
-        lambda x: fc.conv_transpose2d(x, w.transpose(1, 0, 2, 3), Reshaping(x, np.ones(5))),
-        lambda x: fc.max_pool2d(x, Reshaping(x, 2)),
-        lambda x: fc.adaptive_max_pool2d(x, Reshaping(x, 3)),
-        lambda x: fc.batch_norm(x, np.zeros(4), np.ones(4), Reshaping(x, np.ones(4))),
-        lambda x: fc.group_norm(x, 2, Reshaping(x, np.ones(4))),
-        lambda x: fc.softmax(x, Reshaping(x, 1)),  # type: ignore[arg-type]
-        lambda x: fc.unfold(x, Reshaping(x, 3)),
-        lambda x: fc.max_unpool2d(x, np.zeros(x.shape, int), Reshaping(x, 2)),
+    x, w, f = integers(2, 4, 6, 16), integers(5, 4, 3, 3), np.float32
+    # `a` makes an argument of a value.
+    calls: list[Callable[[Any, Any], Any]] = [
+        lambda x, a: fc.conv2d(x, w, a(np.ones(5, f))),
+        lambda x, a: fc.conv2d(x, w, residual=a(np.ones((2, 5, 4, 14), f))),
+        lambda x, a: fc.conv2d(x, w, stride=a(2)),
+        lambda x, a: fc.conv_transpose2d(x, w.transpose(1, 0, 2, 3), a(np.ones(5, f))),
+        lambda x, a: fc.max_pool2d(x, a(2)),
+        lambda x, a: fc.adaptive_max_pool2d(x, a(3)),
+        lambda x, a: fc.batch_norm(x, np.zeros(4), np.ones(4), a(np.ones(4, f))),
+        lambda x, a: fc.group_norm(x, 2, a(np.ones(4, f))),
+        lambda x, a: fc.softmax(x, a(1)),
+        lambda x, a: fc.unfold(x, a(3)),
+        lambda x, a: fc.max_unpool2d(x, np.zeros(x.shape, int), a(2)),
     ]
     for call in calls:
         changed = x.copy()
-        y = call(changed)
+        y = call(changed, lambda value, changed=changed: Reshaping(changed, value))
         assert changed.shape == x.shape[::-1]
-        changed.shape = x.shape
-        np.testing.assert_array_equal(changed, x)
-        assert y.shape[0] == 2
+        np.testing.assert_array_equal(y, call(x, lambda value: value))
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+@pytest.mark.parametrize("function", ["batch_norm", "instance_norm"])
+def test_running_arrays_whose_shape_changes_are_refused_before_anything_is_written(
+    function: str, name: str
+) -> None:
+    x, out = integers(3, 4, 5), np.full((3, 4, 5), 77, np.float32)
+    running = {"running_mean": np.zeros(4), "running_var": np.ones(4)}
+    residual = Reshaping(running[name], x)
+    residual.shape = (2, 2)
+    options: dict[str, Any] = {"training": True} if function == "batch_norm" else {}
+    with pytest.raises(ValueError, match=f"{name} has shape .2, 2."):
+        getattr(fc, function)(x, **running, residual=residual, out=out, **options)
+    assert (out == 77).all()
+    np.testing.assert_array_equal(running["running_mean"].ravel(), 0)
+    np.testing.assert_array_equal(running["running_var"].ravel(), 1)
+
+
+class Apart(np.ndarray[Any, Any]):
+    """An array that says to NumPy's functions that it shares memory with none."""
+
+    def __array_function__(self, *arguments: Any, **options: Any) -> Any:
+        return False
+
+
+def test_what_an_input_says_of_its_memory_is_not_believed() -> None:
+    out = np.zeros((2, 4, 8))
+    inside = out[0, 0, :4].view(Apart)
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: fc.batch_norm(np.ones_like(out), inside, None, training=True, out=out),
+        lambda: fc.instance_norm(np.ones_like(out), inside, np.ones(4), out=out),
+        lambda: fc.group_norm(np.ones_like(out), 2, inside, out=out),
+        lambda: fc.group_norm(np.ones_like(out), 2, None, inside, out=out),
+        lambda: fc.conv1d(np.ones((2, 4, 8)), np.ones((4, 4, 1)), inside, out=out),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="overlaps"):
+            call()
+    assert not out.any()

@@ -153,6 +153,8 @@ def calls_per_sample(call: Callable[[], Any]) -> int:
     """Warm up and choose how many calls last long enough for the clock."""
     call()
     seconds = sample(call, 1)
+    if seconds < LONG_CALL:
+        seconds = min(seconds, sample(call, 1), sample(call, 1))
     if seconds < SHORTEST_SAMPLE:  # of a short call most is disturbance, unless there are several in a row
         seconds = min(sample(call, 10) for _ in range(5))
     return int(min(max(SHORTEST_SAMPLE / max(seconds, 1e-9), 1), MOST_CALLS))
@@ -202,9 +204,9 @@ def interleave(
     Race
         The samples of the counted rounds.
     """
-    calls = {}
+    calls, pause = {}, SETTLE_SECONDS if quiet else 0
     for contender in contenders:
-        settle(SETTLE_SECONDS if quiet else 0)
+        settle(pause)
         calls[contender.name] = calls_per_sample(contender.call)
     seen: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     peaks: list[Peak] = []
@@ -217,11 +219,11 @@ def interleave(
             if finished >= MIN_ROUNDS and time.perf_counter() > deadline:
                 break
             if probe is not None:
-                settle(SETTLE_SECONDS if quiet else 0)
+                settle(pause)
                 peaks.append(probe())
             shuffle(order)
             for contender in order:
-                settle(SETTLE_SECONDS if quiet else 0)
+                settle(pause)
                 samples = seen[contender.name]
                 if not samples or samples[-1] < LONG_CALL:
                     contender.call()  # wakes its threads and brings its data back into the cache

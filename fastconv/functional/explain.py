@@ -86,8 +86,10 @@ def explain(
     """
     if not isinstance(function, str):
         raise TypeError(f"function must be a name, got {type(function).__name__}")
+    function = arguments.text(function)
     if function not in _RANKS:
-        raise ValueError(f"function={function!r} is unknown: it must be one of {', '.join(_RANKS)}")
+        given = arguments.short(function)
+        raise ValueError(f"function={given} is unknown: it must be one of {', '.join(_RANKS)}")
     rank = _RANKS[function]
     last = arguments.channels_last(layout)
     itemsize = arguments.itemsize(dtype, "dtype")

@@ -8,6 +8,7 @@ with mean and biased variance over a group of channels, over one channel, or ove
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -187,7 +188,8 @@ def instance_norm(
     shape = (batch, channels)
     moments = (None, None) if written[0] is None else (np.empty(shape), np.empty(shape))
     options = (activation, read["residual"], last, out)
-    y = _normalise(x, (*sizes, channels), (read["weight"], read["bias"], eps), options, moments, given)
+    views = [arrays.optional(value, name) for value, name in zip(given, running.NAMES, strict=True)]
+    y = _normalise(x, (*sizes, channels), (read["weight"], read["bias"], eps), options, moments, views)
     mean, var = moments
     if batch and mean is not None and var is not None:
         # Last: an interrupted call leaves the running arrays as they were.
@@ -212,20 +214,19 @@ def _normalise(
     scaling: Scaling,
     options: Options,
     moments: Moments,
-    reads: tuple[object, ...] = (),
+    reads: Sequence[Array | None] = (),
 ) -> Array:
     """Check the rest, normalise, and fill the moments; ``sizes = (batch, channels, pixels, groups)``."""
     batch, channels, pixels, groups = sizes
-    weight, bias, eps = scaling
+    weight, bias = arrays.optional(scaling[0], "weight"), arrays.optional(scaling[1], "bias")
     activation, residual, last, out = options
-    epsilon = arguments.positive(eps, "eps")
+    epsilon = arguments.positive(scaling[2], "eps")
     code = arguments.activation(activation)
     scale = arrays.vector(weight, channels, arrays.FLOAT64, "weight")
     shift = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
-    dtype = arrays.promoted(x, None if weight is None else arrays.as_array(weight, "weight"))
+    dtype = arrays.promoted(x, weight)
     r = None if residual is None else arrays.like(residual, x.shape, "residual")
-    given = (array for array in (weight, bias, *reads) if isinstance(array, np.ndarray))
-    result, plain = arrays.output(out, x.shape, dtype, (x, r, scale, shift, *given))
+    result, plain = arrays.output(out, x.shape, dtype, (x, r, weight, bias, *reads))
     if batch:
         native.group_norm(
             arrays.contiguous(x, dtype),

@@ -8,6 +8,8 @@ Statistics and parameters are float64 vectors whatever the input's type is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fastconv._native import core as native
@@ -119,21 +121,18 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
         raise ValueError(f"input has shape {x.shape}: only the batch may be empty")
     training, momentum, epsilon = _numbers(numbers)
     code = arguments.activation(activation)
-    weight, bias = arrays.optional(given[2], "weight"), arrays.optional(given[3], "bias")
-    mean, var, scale, shift = _vectors((*given[:2], weight, bias), channels, training)
+    names = (*running.NAMES, "weight", "bias")
+    views = [arrays.optional(value, name) for value, name in zip(given, names, strict=True)]
+    mean, var, scale, shift = _vectors(views, channels, training)
     r = None if residual is None else arrays.like(residual, x.shape, "residual")
-    read = {"input": x, "weight": weight, "bias": bias, "residual": r}
+    read = {"input": x, "weight": views[2], "bias": views[3], "residual": r}
     written = running.writeable(*given[:2], channels, read) if training else (None, None)
     count = x.size // channels
     if training and count == 1:
         raise ValueError(f"input has shape {x.shape}: training needs more than one value a channel")
 
-    dtype = arrays.promoted(x, weight)
-    reads: tuple[Array | None, ...] = ()
-    if out is not None:
-        statistics = (array for array in given[:2] if isinstance(array, np.ndarray))
-        reads = (*read.values(), mean, var, scale, shift, *statistics)
-    result, plain = arrays.output(out, x.shape, dtype, reads)
+    dtype = arrays.promoted(x, views[2])
+    result, plain = arrays.output(out, x.shape, dtype, (x, r, *views))
     if count == 0:
         return result
 
@@ -171,7 +170,7 @@ def _numbers(numbers: Numbers) -> tuple[bool, float, float]:
     return arguments.flag(training, "training"), share, arguments.positive(eps, "eps")
 
 
-def _vectors(given: Vectors, channels: int, training: bool) -> tuple[Array | None, ...]:
+def _vectors(given: Sequence[object], channels: int, training: bool) -> tuple[Array | None, ...]:
     """Return mean, variance, scale and shift as float64; the first two are None if training finds them."""
     mean, var, weight, bias = given
     statistics = running.statistics(mean, var, channels)

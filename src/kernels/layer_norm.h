@@ -52,7 +52,7 @@ ALWAYS_INLINE void find_moments_of_rows(const REAL *x, int64_t items, int rows, 
     p->variance = (vdouble)((vlong)spread & ~(spread < 0)) + (square - square); /* 0, or NaN where it overflowed */
 }
 
-/* As fc_set_affine. */
+/* As fc_affine_entry_of, but for weight and bias, which come later. */
 ALWAYS_INLINE void set_parameters_of_rows(double eps, layer_parameters *p)
 {
     const vdouble largest = (REAL_IS_DOUBLE ? __DBL_MAX__ : __FLT_MAX__) - (vdouble){0}; /* 0 times it is 0 */

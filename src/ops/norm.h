@@ -60,16 +60,15 @@ typedef struct {
 } fc_affine_entry;
 
 /* y = (x - mean) * factor * weight + bias, in halves if need be, with the digits of the mean that the item type cannot hold moved
- * into the shift. A scale that overflows for the halves, or because variance + eps is no normal number of the item type, is the
- * largest one, so that what equals the mean becomes the bias. */
+ * into the shift. A finite scale that the item type cannot hold is the largest one, so that what equals the mean becomes the
+ * bias. */
 static inline fc_affine_entry fc_affine_entry_of(double mean, double factor, double weight, double bias, int item_bytes)
 {
     const int is_float = item_bytes == 4, whole = fc_differences_fit(mean, item_bytes);
     const double unit = whole ? 1 : 0.5, largest = is_float ? FLT_MAX : DBL_MAX;
     const double rounded = is_float ? (double)(float)(mean * unit) : mean * unit, center = isfinite(rounded) ? rounded : 0;
     double scale = weight * factor * (whole ? 1 : 2);
-    if ((!whole || (is_float && factor * factor * FLT_MIN > 1)) && fabs(scale) > largest && isfinite(weight * factor))
-        scale = copysign(largest, scale);
+    if (fabs(scale) > largest && isfinite(weight * factor)) scale = copysign(largest, scale);
     return (fc_affine_entry){unit, center, scale, bias - (mean * unit - center) * scale};
 }
 
@@ -98,18 +97,19 @@ static inline void fc_set_affine(const fc_affine_vectors *v, int64_t c, double m
 static inline void fc_set_affines(const fc_affine_vectors *v, int64_t count, double mean, double factor, const double *weight,
                                   const double *bias)
 {
-    if (v->item_bytes != 4 || !weight || !bias || !(factor * factor * FLT_MIN <= 1) || !fc_differences_fit(mean, 4)) {
+    if (v->item_bytes != 4 || !weight || !bias || !fc_differences_fit(mean, 4)) {
         for (int64_t c = 0; c < count; c++) fc_set_affine(v, c, mean, factor, weight ? weight[c] : 1, bias ? bias[c] : 0);
         return;
     }
     float *restrict unit = (float *)v->first, *restrict center = (float *)(v->first + FC_CENTER * v->step);
     float *restrict scale = (float *)(v->first + FC_SCALE * v->step), *restrict shift = (float *)(v->first + FC_SHIFT * v->step);
-    const float near = (float)mean;
-    const double rest = mean - near;
+    const float rounded = (float)mean;
+    const double rest = mean - rounded;
     for (int64_t c = 0; c < count; c++) {
-        const double product = weight[c] * factor;
+        double product = weight[c] * factor;
+        if (fabs(product) > FLT_MAX && fabs(product) <= DBL_MAX) product = copysign(FLT_MAX, product);
         unit[c] = 1;
-        center[c] = near;
+        center[c] = rounded;
         scale[c] = (float)product;
         shift[c] = (float)(bias[c] - rest * product);
     }

@@ -8,8 +8,8 @@
 #include "../sizes.h"
 #include "clock.h"
 
-/* Products from which on the threads of a team are gathered for all steps; fewer take one thread less time than waking others. A step
- * without products counts its items as so many. */
+/* Products from which on the threads of a team are gathered for all steps; fewer take one thread less time than waking others
+ * (measured). A step without products counts its items, which come from caches and go there, as so many (not measured). */
 static const double LARGE_WORK = 4e6, PRODUCTS_OF_ITEM = 16;
 
 static const double POLL_SECONDS = 0.05;

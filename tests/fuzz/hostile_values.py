@@ -61,6 +61,30 @@ class BadList(list[Any]):
         return 2
 
 
+class BadItems(list[Any]):
+    """A list that fails to say what it holds."""
+
+    def __iter__(self) -> Any:
+        raise KeyError(0)
+
+    __len__ = __repr__ = __iter__
+
+
+class BadName(str):
+    """A name that fails to say what it is."""
+
+    def __eq__(self, other: object) -> bool:
+        raise KeyError(0)
+
+    def __hash__(self) -> int:
+        raise KeyError(0)
+
+    def __str__(self) -> str:
+        raise KeyError(0)
+
+    __repr__ = __str__
+
+
 class BadCapsule:
     """An array of another device."""
 
@@ -108,6 +132,8 @@ ANYTHING: tuple[Any, ...] = (
     ),
     *(BadArray(ValueError("no array here")), BadArray(KeyError(0)), BadArray(Silent())),
     *(BadFloat(2.0), (1, BadFloat(1.0)), BadList(), BadList([1]), BadList([1, 1, 1])),
+    *(BadItems(), BadItems([1]), BadItems([1, 1]), BadItems([[1, 1]]), [BadItems([1, 1])] * 2),
+    *(BadName("same"), BadName("NHWC"), BadName("relu"), BadName("reflect"), BadName("")),
 )
 # Sizes that only make outputs smaller, or none; sizes that make them larger.
 ENDS = (2**62, 2**63 - 1, 2**63, 2**64, 10**400, np.int64(2**62), np.uint64(2**63), 7)

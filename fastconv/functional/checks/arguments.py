@@ -46,7 +46,7 @@ def integer(value: object, name: str, minimum: int = -INT64_MAX) -> int:
             _reject_integer(value, name)
     if not minimum <= value <= INT64_MAX:
         rule = f"at least {minimum} and " if minimum != -INT64_MAX else "above -2**63 and "
-        raise ValueError(f"{name}={_short(value)} is out of range: it must be {rule}below 2**63")
+        raise ValueError(f"{name}={short(value)} is out of range: it must be {rule}below 2**63")
     return value
 
 
@@ -56,10 +56,10 @@ def per_axis(value: object, rank: int, name: str, minimum: int) -> tuple[int, ..
         return (value,) * rank
     if not isinstance(value, (tuple, list)):
         return (integer(value, name, minimum),) * rank
-    given = tuple(value)
+    given = items(value)
     if len(given) not in (1, rank):
         raise ValueError(
-            f"{name}={_short(value)} has {len(given)} entries: it must be an integer or have {rank}"
+            f"{name}={short(value)} has {len(given)} entries: it must be an integer or have {rank}"
         )
     entries = tuple(integer(entry, name, minimum) for entry in given)
     return entries * (rank // len(entries))
@@ -71,7 +71,7 @@ def kept_sizes(value: object, sizes: tuple[int, ...], name: str) -> tuple[int, .
         raise TypeError(f"{name} must be an integer, or a tuple of integers and None, got None")
     if not isinstance(value, (tuple, list)):
         return per_axis(value, len(sizes), name, 0)
-    given = tuple(value)
+    given = items(value)
     entries = per_axis([0 if entry is None else entry for entry in given], len(sizes), name, 0)
     kept = [entry is None for entry in given] * (len(sizes) // len(given))
     return tuple(size if keep else entry for size, keep, entry in zip(sizes, kept, entries, strict=True))
@@ -80,8 +80,8 @@ def kept_sizes(value: object, sizes: tuple[int, ...], name: str) -> tuple[int, .
 def shape(value: object, name: str) -> tuple[int, ...]:
     """Return a shape of a tuple or list of integers."""
     if not isinstance(value, (tuple, list)):
-        raise TypeError(f"{name} must be a tuple of integers, got {_short(value)}")
-    return tuple(integer(entry, name, 0) for entry in value)
+        raise TypeError(f"{name} must be a tuple of integers, got {short(value)}")
+    return tuple(integer(entry, name, 0) for entry in items(value))
 
 
 def padding(value: object, rank: int) -> str | tuple[int, ...]:
@@ -89,31 +89,32 @@ def padding(value: object, rank: int) -> str | tuple[int, ...]:
     if type(value) is int and 0 <= value <= INT64_MAX:
         return (value,) * (2 * rank)
     if isinstance(value, str):
-        if value not in PADDING_NAMES:
-            raise ValueError(f"padding={_short(value)} is unknown: names are {', '.join(PADDING_NAMES)}")
-        return str(value)
-    if isinstance(value, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in value):
+        name = text(value)
+        if name not in PADDING_NAMES:
+            raise ValueError(f"padding={short(name)} is unknown: names are {', '.join(PADDING_NAMES)}")
+        return name
+    if isinstance(value, (tuple, list)) and any(isinstance(entry, (tuple, list)) for entry in items(value)):
         return _pairs(value, rank)
     return tuple(side for entry in per_axis(value, rank, "padding", 0) for side in (entry, entry))
 
 
 def _pairs(value: tuple[object, ...] | list[object], rank: int) -> tuple[int, ...]:
     sides: list[int] = []
-    for pair in value:
-        both = tuple(pair) if isinstance(pair, (tuple, list)) else ()
+    for pair in items(value):
+        both = items(pair) if isinstance(pair, (tuple, list)) else ()
         if len(both) != 2:
-            raise ValueError(f"padding={_short(value)} must have a pair (before, after) for every axis")
+            raise ValueError(f"padding={short(value)} must have a pair (before, after) for every axis")
         sides.extend(integer(side, "padding", 0) for side in both)
     pairs = len(sides) // 2
     if pairs not in (1, rank):
-        raise ValueError(f"padding={_short(value)} has {pairs} pairs: it must have {rank}")
+        raise ValueError(f"padding={short(value)} has {pairs} pairs: it must have {rank}")
     return tuple(sides) * (rank // pairs)
 
 
 def flag(value: object, name: str) -> bool:
     """Return a bool; nothing else stands for one."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {_short(value)}")
+        raise TypeError(f"{name} must be True or False, got {short(value)}")
     return bool(value)
 
 
@@ -122,11 +123,11 @@ def floating(value: object, name: str) -> float:
     if type(value) is float:
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a real number, got {_short(value)}")
+        raise TypeError(f"{name} must be a real number, got {short(value)}")
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"{name}={_short(value)} is too large for a float") from None
+        raise ValueError(f"{name}={short(value)} is too large for a float") from None
     except Exception:  # of any kind, from a subclass's own __float__
         raise TypeError(f"{name} must be a real number, got a value of type {type(value).__name__}") from None
 
@@ -159,9 +160,9 @@ def path(value: object, name: str) -> str:
     """Return the name of a file."""
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(text, str):
-        raise TypeError(f"{name} must be a str or an os.PathLike of one, got {_short(value)}")
+        raise TypeError(f"{name} must be a str or an os.PathLike of one, got {short(value)}")
     if not text or "\0" in text:
-        raise ValueError(f"{name}={_short(value)} must not be empty and not have null characters")
+        raise ValueError(f"{name}={short(value)} must not be empty and not have null characters")
     return text
 
 
@@ -170,10 +171,10 @@ def itemsize(dtype: DTypeLike, name: str) -> int:
     try:
         # None is NumPy's word for float64, here it is a mistake.
         kind = np.dtype(np.void if dtype is None else dtype)
-    except (RecursionError, SyntaxError, TypeError, ValueError):  # NumPy parses some names as Python
+    except Exception:  # of many kinds: NumPy parses some names as Python
         kind = np.dtype(np.void)
     if kind not in (np.float32, np.float64):
-        raise TypeError(f"{name}={_short(dtype)} must be float32 or float64")
+        raise TypeError(f"{name}={short(dtype)} must be float32 or float64")
     return kind.itemsize
 
 
@@ -182,23 +183,23 @@ def activation(value: object) -> ActivationCode:
     if value is None:
         return NO_ACTIVATION
     if isinstance(value, str):
-        if value in _NAMED_ACTIVATION:
-            return _NAMED_ACTIVATION[value]
+        if text(value) in _NAMED_ACTIVATION:
+            return _NAMED_ACTIVATION[text(value)]
     elif isinstance(value, (tuple, list)):
-        given = tuple(value)
-        name = given[0] if given and isinstance(given[0], str) else None
+        given = items(value)
+        name = text(given[0]) if given and isinstance(given[0], str) else None
         if len(given) == 3 and name == "clip":
             low, high = real(given[1], "activation"), real(given[2], "activation")
             if low > high:
-                raise ValueError(f"activation={_short(value)} must have its lower bound first")
+                raise ValueError(f"activation={short(value)} must have its lower bound first")
             return (_CODE["clip"], low, high)
         if len(given) == 2 and name == "leaky_relu":
             return (_CODE["leaky_relu"], finite(given[1], "activation"), 0.0)
     else:
-        raise TypeError(f"activation must be None, a name or a tuple, got {_short(value)}")
+        raise TypeError(f"activation must be None, a name or a tuple, got {short(value)}")
     names = ", ".join(repr(name) for name in _NAMED_ACTIVATION)
     raise ValueError(
-        f"activation={_short(value)} is unknown: it must be None, {names}, ('clip', low, high) "
+        f"activation={short(value)} is unknown: it must be None, {names}, ('clip', low, high) "
         "or ('leaky_relu', slope)"
     )
 
@@ -206,11 +207,12 @@ def activation(value: object) -> ActivationCode:
 def algorithm(value: object, group_channels: int) -> int:
     """Return the native code of an algorithm, or AUTOTUNE, for a weight of so many channels a group."""
     if not isinstance(value, str):
-        raise TypeError(f"algorithm must be a name, got {_short(value)}")
+        raise TypeError(f"algorithm must be a name, got {short(value)}")
+    value = text(value)
     code = _ALGORITHM_CODE.get(value)
     if code is None:
         raise ValueError(
-            f"algorithm={_short(value)} is not available in this version, "
+            f"algorithm={short(value)} is not available in this version, "
             f"which has {', '.join(_ALGORITHM_CODE)}"
         )
     if value == "depthwise" and group_channels != 1:
@@ -235,9 +237,11 @@ def check_winograd(code: int, window: tuple[tuple[int, ...], ...]) -> None:
 def transposed_algorithm(value: object, group_channels: tuple[int, int]) -> int:
     """Return the native code of an algorithm for a transposed convolution, by channels a group in and out."""
     code = algorithm(value, 1)
-    if value == "im2col" or code in _WINOGRAD:
-        raise ValueError(f"algorithm={value!r} does no transposed convolution: it must be 'auto' or 'direct'")
-    if value == "depthwise" and group_channels != (1, 1):
+    assert isinstance(value, str)
+    name = text(value)
+    if name == "im2col" or code in _WINOGRAD:
+        raise ValueError(f"algorithm={name!r} does no transposed convolution: it must be 'auto' or 'direct'")
+    if name == "depthwise" and group_channels != (1, 1):
         raise ValueError(
             f"algorithm='depthwise' needs one channel a group, but groups have {group_channels[0]} input and "
             f"{group_channels[1]} output channels"
@@ -250,10 +254,21 @@ def channels_last(layout: object) -> bool:
     if type(layout) is str and layout == "NCHW":
         return False
     if not isinstance(layout, str):
-        raise TypeError(f"layout must be a name, got {_short(layout)}")
+        raise TypeError(f"layout must be a name, got {short(layout)}")
+    layout = text(layout)
     if layout not in ("NCHW", "NHWC"):
-        raise ValueError(f"layout={_short(layout)} is unknown: it must be 'NCHW' or 'NHWC'")
+        raise ValueError(f"layout={short(layout)} is unknown: it must be 'NCHW' or 'NHWC'")
     return layout == "NHWC"
+
+
+def items(value: tuple[object, ...] | list[object]) -> tuple[object, ...]:
+    """Return what a tuple or a list holds, whatever a subclass says of its length and items."""
+    return tuple(list.__iter__(value) if isinstance(value, list) else tuple.__iter__(value))
+
+
+def text(value: str) -> str:
+    """Return a plain string of the same characters."""
+    return str.__str__(value)
 
 
 def message(error: BaseException) -> str:
@@ -265,19 +280,16 @@ def message(error: BaseException) -> str:
 
 
 def _reject_integer(value: object, name: str) -> NoReturn:
-    raise TypeError(f"{name} must be an integer, got {_short(value)}")
+    raise TypeError(f"{name} must be an integer, got {short(value)}")
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """Return a description of bounded length; the repr of an array or a huge integer has none."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of {value.bit_length()} bits"
     try:
-        text = (
-            repr(value)
-            if value is None or isinstance(value, (int, float, np.generic, str, tuple, list))
-            else ""
-        )
+        described = isinstance(value, (type(None), int, float, np.generic, str, tuple, list))
+        told = repr(value) if described else ""
     except Exception:  # more digits than Python prints, entries in entries in entries, an entry's own error
-        text = ""
-    return text if 0 < len(text) <= 60 else f"a value of type {type(value).__name__}"
+        told = ""
+    return told if 0 < len(told) <= 60 else f"a value of type {type(value).__name__}"

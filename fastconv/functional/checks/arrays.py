@@ -74,7 +74,7 @@ def _converted(value: object, name: str) -> Array:
 
 def _refuse_masked_items(value: list[object] | tuple[object, ...], depth: int, name: str) -> None:
     if "numpy.ma" in sys.modules:
-        for item in value:
+        for item in arguments.items(value):
             refuse_masked(item, name)
             if depth > 1 and isinstance(item, (list, tuple)):
                 _refuse_masked_items(item, depth - 1, name)

@@ -18,7 +18,7 @@ def input_dtype(value: DTypeLike | None, computed: np.dtype[Any]) -> np.dtype[An
         return computed
     try:
         kind = np.dtype(value)
-    except (RecursionError, SyntaxError, TypeError, ValueError):  # NumPy parses some names as Python
+    except Exception:  # of many kinds: NumPy parses some names as Python
         kind = np.dtype(np.void)
     if kind != UINT8:
         given = repr(value) if isinstance(value, (str, type, np.dtype)) else type(value).__name__

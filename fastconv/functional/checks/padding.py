@@ -26,11 +26,16 @@ def padded(shape: Shape, pad: object, mode: object) -> tuple[Shape, Shape, int]:
     """Return the output's shape, what stands before the input on every axis, and the mode's native code."""
     if not isinstance(mode, str):
         raise TypeError(f"mode must be a name, got a value of type {type(mode).__name__}")
+    mode = arguments.text(mode)
     if mode not in _CODE:
-        raise ValueError(f"mode={mode!r} is unknown: it must be one of {', '.join(native.PAD_MODES)}")
+        raise ValueError(
+            f"mode={arguments.short(mode)} is unknown: it must be one of {', '.join(native.PAD_MODES)}"
+        )
     if not isinstance(pad, (tuple, list)):
         raise TypeError(f"pad must be a tuple of integers, got a value of type {type(pad).__name__}")
-    return _padded(shape, tuple(arguments.integer(side, "an entry of pad") for side in pad), str(mode))
+    return _padded(
+        shape, tuple(arguments.integer(side, "an entry of pad") for side in arguments.items(pad)), mode
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -49,14 +54,18 @@ def _padded(shape: Shape, pad: Shape, mode: str) -> tuple[Shape, Shape, int]:
     if math.prod(shape) > geometry.MAX_ELEMENTS:
         raise ValueError(f"input has shape {shape}: it must have at most 2**55 elements")
     if max(out, default=0) > geometry.MAX_ELEMENTS or math.prod(out) > geometry.MAX_ELEMENTS:
-        raise MemoryError(f"pad={pad} makes an array of shape {shape} one of more than 2**55 elements")
+        raise MemoryError(
+            f"pad={arguments.short(pad)} makes an array of shape {shape} one of more than 2**55 elements"
+        )
     return tuple(out), tuple(before), _CODE[mode]
 
 
 def _padded_axes(shape: Shape, pad: Shape, mode: str) -> int:
     ndim = len(shape)
     if len(pad) % 2:
-        raise ValueError(f"pad={pad} has {len(pad)} entries: it must have two for every padded axis")
+        raise ValueError(
+            f"pad={arguments.short(pad)} has {len(pad)} entries: it must have two for every padded axis"
+        )
     axes = len(pad) // 2
     if axes > ndim:
         raise ValueError(f"pad has entries for {axes} axes: input has shape {shape}")
@@ -91,10 +100,10 @@ def _short(sides: tuple[int, int]) -> str:
     return f"{sides[0]}, {sides[1]}"
 
 
-def fill(value: object, mode: object, dtype: np.dtype[Any]) -> float:
+def fill(value: object, mode: str, dtype: np.dtype[Any]) -> float:
     """Return the value outside, a number that `dtype` holds."""
     number = arguments.floating(0.0 if value is None else value, "value")
-    if mode != "constant" and number != 0.0:
+    if arguments.text(mode) != "constant" and number != 0.0:
         raise ValueError(f"value={number} must be 0 or None unless mode is 'constant'")
     if math.isfinite(number) and abs(number) > float(np.finfo(dtype).max):
         raise ValueError(f"value={number} is out of range: {dtype} does not hold it")

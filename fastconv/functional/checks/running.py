@@ -31,7 +31,7 @@ def statistics(mean: object, var: object, channels: int) -> Running:
 
 
 def writeable(mean: object, var: object, channels: int, reads: dict[str, Array | None]) -> Running:
-    """Check the arrays to be updated in place; their lengths have been checked, `reads` has the others."""
+    """Check the arrays to be updated in place, and that they are apart from all of `reads`."""
     written: list[Array | None] = []
     for name, array in zip(NAMES, (mean, var), strict=True):
         if array is None:
@@ -40,6 +40,8 @@ def writeable(mean: object, var: object, channels: int, reads: dict[str, Array |
         if not isinstance(array, np.ndarray):
             raise TypeError(f"{name} must be a numpy.ndarray to be updated, got {type(array).__name__}")
         plain = np.asarray(array)[...]  # what a subclass says of itself need not be so
+        if plain.shape != (channels,):
+            raise ValueError(f"{name} has shape {plain.shape}: it must be ({channels},), an entry a channel")
         if plain.dtype.kind != "f":
             raise TypeError(f"{name} has dtype {plain.dtype}: it must be floating-point to be updated")
         if not plain.flags.writeable:

@@ -55,7 +55,8 @@ def _transposed(input_shape: Shape, weight_shape: Shape, given: Transposed) -> t
     rank = len(input_shape) - 2
     count = arguments.integer(groups, "groups", 1)
     if isinstance(padding, str):
-        raise ValueError(f"padding={padding!r} is no padding of a transposed convolution: it must be numbers")
+        name = arguments.short(padding)
+        raise ValueError(f"padding={name} is no padding of a transposed convolution: it must be numbers")
     sides = arguments.padding(padding, rank)
     assert not isinstance(sides, str)
     shape, window = geometry.transposed(
