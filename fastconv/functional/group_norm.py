@@ -179,17 +179,16 @@ def instance_norm(
     batch, channels, pixels = sizes = _sizes(x, last)
     if pixels == 1:
         raise ValueError(f"input has shape {x.shape}: it needs more than one value a channel in each sample")
-    running.statistics(*given, channels)
-    read = {
-        name: arrays.optional(value, name)
-        for name, value in (("input", x), ("weight", weight), ("bias", bias), ("residual", residual))
-    }
+    views = [arrays.optional(value, name) for value, name in zip(given, running.NAMES, strict=True)]
+    running.statistics(views[0], views[1], channels)
+    scale, shift = arrays.optional(weight, "weight"), arrays.optional(bias, "bias")
+    added = arrays.optional(residual, "residual")
+    read = {"input": x, "weight": scale, "bias": shift, "residual": added}
     written = running.writeable(*given, channels, read)
     shape = (batch, channels)
     moments = (None, None) if written[0] is None else (np.empty(shape), np.empty(shape))
-    options = (activation, read["residual"], last, out)
-    views = [arrays.optional(value, name) for value, name in zip(given, running.NAMES, strict=True)]
-    y = _normalise(x, (*sizes, channels), (read["weight"], read["bias"], eps), options, moments, views)
+    options = (activation, added, last, out)
+    y = _normalise(x, (*sizes, channels), (scale, shift, eps), options, moments, views)
     mean, var = moments
     if batch and mean is not None and var is not None:
         # Last: an interrupted call leaves the running arrays as they were.
