@@ -21,6 +21,13 @@ settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs under every instruction set as it is."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "isa" in item.fixturenames:
+            item.add_marker("every_isa")
+
+
 @pytest.fixture(params=ISAS)
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Run the test once under every instruction set."""

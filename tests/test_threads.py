@@ -210,7 +210,7 @@ elif sys.argv[2] == "network":
 elif sys.argv[2] == "many steps":
     # Each of them is over before it would ask.
     layers = [layer for _ in range(1500) for layer in (fc.nn.Conv2d(32, 32, 3, padding=1), fc.nn.Tanh())]
-    x = np.ones((1, 32, 56, 56), np.float32)
+    x = np.ones((1, 32, 144, 144), np.float32)
     net = fc.compile(fc.nn.Sequential(*layers), x.shape)
     out = np.full_like(x, np.nan)
     call = lambda: net(x, out=out)

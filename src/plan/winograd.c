@@ -55,6 +55,17 @@ static int64_t all_tiles(const fc_conv *conv, const fc_conv_plan *plan)
 
 static int is_few(const fc_conv *conv, const fc_conv_plan *plan) { return all_tiles(conv, plan) <= FEW_TILES; }
 
+/* What a thread holds of the filter, and of sums, when panels are shared out. */
+static size_t channels_panel_bytes(const fc_conv_plan *plan)
+{
+    return fc_places_bytes(plan, FC_SLAB_BLOCKS * plan->kernels->block, plan->kernels->tile_blocks);
+}
+
+static size_t channels_sums_bytes(const fc_conv_plan *plan, int64_t tiles)
+{
+    return fc_places_bytes(plan, plan->kernels->tile_blocks, tiles);
+}
+
 static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t down = tiles_along(conv, plan, 1), across = tiles_along(conv, plan, 2);
@@ -62,8 +73,8 @@ static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
     set_band(conv, plan, down, across);
     plan->together = all_tiles(conv, plan);
     plan->panels = 1;
-    plan->panel_bytes = fc_places_bytes(plan, FC_SLAB_BLOCKS * plan->kernels->block, plan->kernels->tile_blocks);
-    plan->output_bytes = fc_places_bytes(plan, plan->kernels->tile_blocks, plan->together);
+    plan->panel_bytes = channels_panel_bytes(plan);
+    plan->output_bytes = channels_sums_bytes(plan, plan->together);
     plan->shared_bytes = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, plan->together);
     plan->thread_bytes = fc_aligned(plan->panel_bytes + plan->output_bytes + scratch_bytes(conv, plan, across));
 }
@@ -103,8 +114,11 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
  * each transformed a part of: out of other cores' caches, which takes longer than a small filter's way. */
 static int by_channels(const fc_conv *conv, const fc_conv_plan *plan)
 {
+    const int64_t all = all_tiles(conv, plan);
     if (!is_few(conv, plan) || conv->groups * plan->tiles < plan->threads) return 0;
-    const size_t shared = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, all_tiles(conv, plan));
+    const size_t shared = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, all);
+    const size_t a_thread = channels_panel_bytes(plan) + channels_sums_bytes(plan, all);
+    if (shared + a_thread * (size_t)plan->threads > plan->filter_bytes + (size_t)plan->threads * MOST_BYTES) return 0;
     return !conv->prepacked || plan->filter_bytes > READ_WHOLE * shared;
 }
 
