@@ -19,6 +19,9 @@
 
 enum { POLL_NANOSECONDS = 50 * 1000 * 1000, DRAWS_A_SHARE = 32, MAX_SHARES = 64, SPINS = 1 << 12 };
 
+/* Processors fetch lines of 64 bytes in pairs. */
+enum { APART = 128 };
+
 static int64_t nanoseconds(void)
 {
     struct timespec now;
@@ -26,9 +29,9 @@ static int64_t nanoseconds(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Tasks [next, end) of one thread are still to be drawn. A line of its own: no two threads write to the same one. */
+/* Tasks [next, end) of one thread are still to be drawn. Lines of its own: no two threads write to the same one. */
 typedef struct {
-    _Alignas(64) atomic_int_fast64_t next;
+    _Alignas(APART) atomic_int_fast64_t next;
     int64_t end;
 } fc_share;
 
@@ -69,10 +72,10 @@ static void drain(fc_queue *queue, int thread)
 /* Threads that stay for several queues. generation: odd while a queue is open. Whoever wants to draw from it counts himself inside
  * first and then looks whether it is still the same; whoever closes it then waits until nobody is inside. */
 struct fc_crew {
-    _Alignas(64) atomic_uint_fast64_t generation;
+    _Alignas(APART) atomic_uint_fast64_t generation;
     fc_queue *queue;
     atomic_int over;
-    _Alignas(64) atomic_int inside;
+    _Alignas(APART) atomic_int inside;
 };
 
 /* Nothing to do for a moment, or for longer: then others may have the processor. */

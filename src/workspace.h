@@ -28,4 +28,8 @@ void fc_cache_info(size_t *limit, size_t *idle);
 /* `bytes` rounded up to whole cache lines: how scratch is laid out inside a block. */
 static inline size_t fc_aligned(size_t bytes) { return (bytes + FC_ALIGNMENT - 1) & ~(size_t)(FC_ALIGNMENT - 1); }
 
+/* From the scratch of one thread to that of the next: so far that no line of the one is fetched in a pair with a line of the other,
+ * which would travel between their caches whenever either writes. */
+static inline size_t fc_apart(size_t bytes) { return fc_aligned(bytes) + 2 * FC_ALIGNMENT; }
+
 #endif

@@ -226,7 +226,7 @@ static size_t plan_scratch(fc_blocked_job *job)
     job->slab = planes ? plan->in_blocks : fc_ceil_div(plan->in_blocks, fc_min(slabs, plan->in_blocks));
     job->base.scratch = planes ? fc_scratch_of(&conv->window, plan->form, conv->item_bytes, job->rows, conv->window.out[2])
                                : scratch_of_map(conv, &job->in);
-    if (planes) job->base.thread_bytes = fc_aligned((size_t)(plan->group_in * job->base.scratch.group_bytes));
+    if (planes) job->base.thread_bytes = fc_apart((size_t)(plan->group_in * job->base.scratch.group_bytes));
     return fc_conv_fixed_bytes(conv, plan) + (size_t)job->base.team.threads * job->base.thread_bytes;
 }
 

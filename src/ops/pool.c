@@ -301,6 +301,7 @@ fc_status fc_pool_call(fc_pool_job *job, const fc_run *run)
     else plan_scratch(job, job->walk == FC_POOL_PIXELS, team.threads);
     fc_block block = {NULL, 0};
     if (job->thread_bytes) {
+        job->thread_bytes = fc_apart(job->thread_bytes);
         block = fc_block_acquire(divisors + (size_t)team.threads * job->thread_bytes);
         if (!block.data) return FC_NO_MEMORY;
     }

@@ -74,7 +74,7 @@ static void split_rows(fc_chain *chain)
     chain->pieces = fc_ceil_div(rows, chain->piece_rows);
     int64_t bands = 1;
     while (bands < chain->piece_rows && plan_rows(chain, fc_ceil_div(chain->piece_rows, bands)) > FC_CHAIN_BYTES) bands++;
-    chain->thread_bytes = plan_rows(chain, fc_ceil_div(chain->piece_rows, bands));
+    chain->thread_bytes = fc_apart(plan_rows(chain, fc_ceil_div(chain->piece_rows, bands)));
 }
 
 static fc_blocked strides_of_scratch(const fc_link *link)

@@ -68,7 +68,7 @@ static void prepare(fc_row_job *job, int threads)
     job->band_rows = fc_max(piece / job->band_cols, 1);
     if (!is_long && items * item >= STAGED_BYTES && (uintptr_t)w->output % FC_ALIGNMENT == 0) {
         job->stage_rows = fc_max(STAGE_BYTES / (w->cols * item) / aligned_rows, 1) * aligned_rows;
-        job->stage_bytes = fc_aligned((size_t)(job->stage_rows * w->cols * item)) + FC_BLOCK_BYTES;
+        job->stage_bytes = fc_apart((size_t)(job->stage_rows * w->cols * item));
         job->band_rows = fc_ceil_div(job->band_rows, job->stage_rows) * job->stage_rows;
     }
     job->bands = fc_ceil_div(w->rows, job->band_rows);

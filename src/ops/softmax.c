@@ -75,12 +75,12 @@ fc_status fc_softmax_run(const fc_softmax *s, const void *x, void *y, const fc_r
     job.past_cache = whole_lines && items * s->item_bytes >= FC_PAST_CACHE_BYTES;
     if (s->inner == 1) {
         job.together = fc_max(1, TASK_ITEMS / s->items);
-        job.thread_bytes = fc_aligned((size_t)(s->items + line) * (size_t)s->item_bytes);
+        job.thread_bytes = fc_apart((size_t)(s->items + line) * (size_t)s->item_bytes);
         return run_job(&job, &team, fc_ceil_div(s->outer, job.together), rows_task);
     }
     const int64_t fitting = BAND_BYTES / (s->items * FC_ALIGNMENT);
     job.columns = fc_min(fitting * line, s->inner);
     job.bands = fc_ceil_div(s->inner, job.columns);
-    job.thread_bytes = (fc_aligned((size_t)(job.columns * s->item_bytes)) + FC_ALIGNMENT) * ((size_t)s->items + 2);
+    job.thread_bytes = fc_apart((fc_aligned((size_t)(job.columns * s->item_bytes)) + FC_ALIGNMENT) * ((size_t)s->items + 2));
     return run_job(&job, &team, s->outer * job.bands, band_task);
 }

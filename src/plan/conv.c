@@ -300,7 +300,7 @@ static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
                        * FC_BLOCK_BYTES;
 }
 
-/* A few planes are cut into rows, by whole tiles of rows; a row (or a pixel) of zeros is all that a thread needs. */
+/* A few planes are cut into rows, by whole tiles of rows. All threads read the same row (or pixel) of zeros. */
 static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
@@ -310,8 +310,7 @@ static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
     plan->band_rows = fc_ceil_div(fc_ceil_div(w->out[1], wanted), together) * together;
     plan->band_cols = w->out[2];
     plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
-    plan->thread_bytes = fc_aligned((size_t)((conv->channels_last ? conv->c_in : w->in[2]) * conv->item_bytes));
-    if (conv->channels_last) plan->shared_bytes = (size_t)(plan->taps * conv->c_in * conv->item_bytes);
+    plan->shared_bytes = (size_t)((conv->channels_last ? (plan->taps + 1) * conv->c_in : w->in[2]) * conv->item_bytes);
 }
 
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
@@ -370,6 +369,7 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     plan->thread_bytes = plan->output_bytes + fc_gathered_row_bytes(conv, k);
     plan->thread_bytes += plan->split == FC_BY_CHANNELS ? plan->panel_bytes : plan->input_bytes;
     if (plan->method == FC_CHANNELS) plan->thread_bytes += plan->panel_bytes + FC_BLOCK_BYTES;
+    plan->thread_bytes = fc_apart(plan->thread_bytes);
     plan->shared_bytes = plan->split == FC_BY_CHANNELS
                            ? (size_t)(conv->batch * conv->groups * w->out[0]) * plan->input_bytes
                        : conv->prepacked ? 0 : plan->filter_bytes;

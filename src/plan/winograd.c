@@ -76,7 +76,7 @@ static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
     plan->panel_bytes = channels_panel_bytes(plan);
     plan->output_bytes = channels_sums_bytes(plan, plan->together);
     plan->shared_bytes = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, plan->together);
-    plan->thread_bytes = fc_aligned(plan->panel_bytes + plan->output_bytes + scratch_bytes(conv, plan, across));
+    plan->thread_bytes = fc_apart(plan->panel_bytes + plan->output_bytes + scratch_bytes(conv, plan, across));
 }
 
 /* As many tiles as the second-level cache keeps, or as are worth the filter's way, and the memory that a thread may have. */
@@ -107,7 +107,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     plan->panels = fc_max(1, fc_min((MOST_BYTES - input) / sums, plan->tiles));
     plan->output_bytes = (size_t)(input + plan->panels * sums);
     plan->shared_bytes = conv->prepacked ? 0 : plan->filter_bytes;
-    plan->thread_bytes = fc_aligned(plan->output_bytes + scratch_bytes(conv, plan, cols));
+    plan->thread_bytes = fc_apart(plan->output_bytes + scratch_bytes(conv, plan, cols));
 }
 
 /* Panels are shared out where transforming the filter, or reading it, is most of the work. All threads read the input then that
