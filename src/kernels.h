@@ -309,7 +309,6 @@ typedef struct {
     int item_bytes, lanes, block;
     int tile_px;     /* pixels of the widest tile */
     int tile_blocks; /* channel blocks of the widest tile */
-    int piece_bytes; /* of a panel that a sweep uses at once: what stays in the nearest cache; 0: the whole panel */
 
     /* tile[walk][rows - 1][px of a row - 1][blocks - 1], rows * px <= tile_px. Tiles across the ends of rows: of two rows for
      * blocked walks, or scattered ones, whichever the instruction set has registers for; NULL elsewhere. */

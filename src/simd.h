@@ -64,6 +64,17 @@ ALWAYS_INLINE vreal splat(REAL x) { return x - (vreal){0}; }
 #define ACCUMULATE(sum, x, y) ((sum) += (x) * (y))
 #endif
 
+/* sum += *x * y of an item in memory, in one instruction; where there is none, of a register that splat() filled. */
+#if VECTOR_BYTES == 64
+enum { MULTIPLIES_ITEMS = 1 };
+#define ACCUMULATE_ITEM(sum, x, y)                                                                      \
+    (REAL_IS_DOUBLE ? ({ __asm__("vfmadd231pd %1%{1to8%}, %2, %0" : "+v"(sum) : "m"(*(x)), "v"(y)); })  \
+                    : ({ __asm__("vfmadd231ps %1%{1to16%}, %2, %0" : "+v"(sum) : "m"(*(x)), "v"(y)); }))
+#else
+enum { MULTIPLIES_ITEMS = 0 };
+#define ACCUMULATE_ITEM(sum, x, y) ACCUMULATE(sum, splat(*(x)), y)
+#endif
+
 /* The same sum, where the compiler may take y from memory. */
 ALWAYS_INLINE vreal multiply_add(vreal x, vreal y, vreal sum)
 {

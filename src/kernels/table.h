@@ -30,7 +30,6 @@ const fc_kernels FASTCONV_TABLE = {
     .block = BLOCK,
     .tile_px = TILE_PX,
     .tile_blocks = TILE_BLOCKS,
-    .piece_bytes = PIECE_BYTES,
     .tile = TILE_TABLE,
     .pixel = pixel,
     .to_blocked = to_blocked,

@@ -102,7 +102,7 @@ static void multiply(const fc_conv_job *job, const fc_stage *s, const fc_factor 
     };
     const char *filter = factor->filter + product * factor->filter_step;
     /* Shorter panels come in time by themselves. */
-    const int is_long = plan->depth * factor->blocks * FC_BLOCK_BYTES >= plan->kernels->piece_bytes;
+    const int is_long = plan->depth * factor->blocks * FC_BLOCK_BYTES >= FC_PIECE_BYTES;
     const fc_panel panel = {.filter = filter, .next = is_long ? factor->next : NULL, .blocks = factor->blocks, .unfinished = 1,
                             .continued = factor->first > 0};
     const fc_target target = {.data = factor->sums + product * s->out_step, .px = FC_BLOCK_BYTES, .row = s->block, .block = s->block};

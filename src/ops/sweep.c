@@ -9,8 +9,8 @@
  *                       |2 2 2 2 2 3 3|
  *                       |3 3 3 3 4 4 4| ...
  *
- * Narrow tiles read the panel so often that it has to come from the nearest cache: there the sums are cut into pieces of
- * the panel, and the output holds them in between.
+ * Tiles read the panel so often that it has to come from the nearest cache: the sums are cut into pieces of the panel, and
+ * the output holds them in between.
  */
 #include "sweep.h"
 #include "../sizes.h"
@@ -127,8 +127,8 @@ static void run_tiles(const fc_rectangle *rect, fc_tile *tile, int64_t next_byte
 static int64_t piece_steps(const fc_reduction *r, int blocks)
 {
     const int64_t step_bytes = r->depth * blocks * FC_BLOCK_BYTES, all = r->steps;
-    if (!r->kernels->piece_bytes || all * step_bytes < 2 * r->kernels->piece_bytes) return all;
-    return fc_ceil_div(all, fc_ceil_div(all, fc_max(1, r->kernels->piece_bytes / step_bytes)));
+    if (all * step_bytes < 2 * FC_PIECE_BYTES) return all;
+    return fc_ceil_div(all, fc_ceil_div(all, fc_max(1, FC_PIECE_BYTES / step_bytes)));
 }
 
 void fc_sweep(const fc_reduction *r, const void *input, const fc_panel *panel, const fc_target *target, int64_t rows,
@@ -150,7 +150,7 @@ void fc_sweep(const fc_reduction *r, const void *input, const fc_panel *panel, c
         tile.steps = last ? left : at_once;
         tile.tail_steps = last ? r->tail_steps : 0;
         tile.ahead = next;
-        run_tiles(&rect, &tile, next && r->kernels->piece_bytes ? fc_min(piece, r->kernels->piece_bytes) : 0);
+        run_tiles(&rect, &tile, next ? fc_min(piece, FC_PIECE_BYTES) : 0);
         if (last) return;
         tile.continued = 1;
         tile.offset += at_once;

@@ -4,6 +4,9 @@
 
 #include "../fastconv.h"
 
+/* Of a panel, what a sweep uses at once: it stays in the nearest cache. */
+enum { FC_PIECE_BYTES = 16 * 1024 };
+
 /* How each output pixel's sum walks through the input scratch; the same for every pixel of a call. */
 typedef struct {
     const fc_kernels *kernels;
