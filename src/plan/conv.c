@@ -12,6 +12,7 @@
 enum {
     FEW_CHANNELS = 4,             /* up to here a channel block would be mostly empty */
     NARROW_ROW = 14,              /* fewer outputs leave too many lanes empty where windows slide along rows */
+    FILLING_ROW = 28,             /* outputs that leave few lanes of the widest vectors empty */
     WIDE_ROW = 96,                /* from here on depthwise rows stay rows */
     BAND_BYTES = 256 * 1024,      /* input of a band: stays in the second-level cache beside a filter panel */
     BLOCK_BAND_BYTES = 64 * 1024, /* the same for one channel block of a depthwise convolution */
@@ -91,7 +92,7 @@ static int has_wide_rows(const fc_conv *conv)
  * stored into channels last, and so computed channel by channel. */
 static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    const int is_wide = conv->window.out[2] >= 2 * plan->kernels->lanes && !conv->channels_last;
+    const int is_wide = conv->window.out[2] >= fc_min(2 * plan->kernels->lanes, FILLING_ROW) && !conv->channels_last;
     return is_wide ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : FEW_CHANNELS;
 }
 
