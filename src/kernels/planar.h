@@ -8,8 +8,8 @@
 
 #include "activation.h"
 
-/* The widest tile and its vectors along the row, within 32 or 16 registers; the vectors of a single channel. */
-enum { PLANAR_OC = VECTOR_BYTES == 32 ? 6 : 4, PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2, PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6 };
+/* The most channels and vectors of a tile, and the vectors of one of a single channel, within 32 or 16 registers. */
+enum { PLANAR_OC = VECTOR_BYTES == 64 ? 12 : 6, PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2, PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6 };
 
 /* Write oc x vectors outputs from pixel `at` on; the last vector may be partial. */
 ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, int oc, int vectors)
@@ -25,7 +25,7 @@ ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, 
         UNROLLED for (int v = 0; v < vectors; v++) x[v] = load(row + v * VECTOR_BYTES);
         UNROLLED for (int o = 0; o < oc; o++) {
             vreal w = splat(*(const REAL *)(filter + o * t->filter_stride + s * REAL_BYTES));
-            UNROLLED for (int v = 0; v < vectors; v++) acc[o][v] += x[v] * w;
+            UNROLLED for (int v = 0; v < vectors; v++) ACCUMULATE(acc[o][v], x[v], w);
         }
     }
     const vreal lower = splat(lower_bound(&t->activation)), upper = splat(upper_bound(&t->activation));
@@ -42,22 +42,58 @@ ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, 
     }
 }
 
-ALWAYS_INLINE void planar_channels(const fc_planar *t, int64_t channel, int oc, int vectors)
+ALWAYS_INLINE void planar_channel(const fc_planar *t, int64_t channel)
 {
     int64_t i = 0;
-    for (; i + (vectors - 1) * LANES < t->count; i += vectors * LANES) planar_tile(t, channel, i, oc, vectors);
-    for (; i + LANES < t->count; i += 2 * LANES) planar_tile(t, channel, i, oc, 2);
-    for (; i < t->count; i += LANES) planar_tile(t, channel, i, oc, 1);
+    for (; i + (PLANAR_LONG - 1) * LANES < t->count; i += PLANAR_LONG * LANES) planar_tile(t, channel, i, 1, PLANAR_LONG);
+    for (; i + LANES < t->count; i += 2 * LANES) planar_tile(t, channel, i, 1, 2);
+    for (; i < t->count; i += LANES) planar_tile(t, channel, i, 1, 1);
 }
 
-static void planar(const fc_planar *t)
+/* How rows are cut: the tiles have `wide` or one vector fewer; those that have begin before `narrower`. */
+typedef struct {
+    int64_t wide, narrower;
+} planar_cut;
+
+ALWAYS_INLINE planar_cut cut_rows(int64_t count)
+{
+    const int64_t vectors = (count + LANES - 1) / LANES, tiles = (vectors + PLANAR_WIDE - 1) / PLANAR_WIDE;
+    const int64_t wide = vectors > 1 ? (vectors + tiles - 1) / tiles : 2;
+    return (planar_cut){wide, (vectors - tiles * (wide - 1)) * wide * LANES};
+}
+
+ALWAYS_INLINE void planar_channels(const fc_planar *t, int64_t channel, int oc, int wide, int64_t narrower)
+{
+    int64_t i = 0;
+    for (; i < narrower; i += wide * LANES) planar_tile(t, channel, i, oc, wide);
+    for (; i < t->count; i += (wide - 1) * LANES) planar_tile(t, channel, i, oc, wide - 1);
+}
+
+/* All channels, `most` at once. */
+ALWAYS_INLINE void planar_rows(const fc_planar *t, int most, int wide, int64_t narrower)
 {
     int64_t channel = 0;
-    for (; channel + PLANAR_OC <= t->channels; channel += PLANAR_OC)
-        planar_channels(t, channel, PLANAR_OC, PLANAR_WIDE);
-    for (; channel + 4 <= t->channels; channel += 4) planar_channels(t, channel, 4, PLANAR_WIDE);
-    for (; channel + 2 <= t->channels; channel += 2) planar_channels(t, channel, 2, PLANAR_WIDE);
-    for (; channel < t->channels; channel++) planar_channels(t, channel, 1, PLANAR_LONG);
+    for (; channel + most <= t->channels; channel += most) planar_channels(t, channel, most, wide, narrower);
+    for (; channel + 4 <= t->channels; channel += 4) planar_channels(t, channel, 4, wide, narrower);
+    for (; channel + 2 <= t->channels; channel += 2) planar_channels(t, channel, 2, wide, narrower);
+    for (; channel < t->channels; channel++) planar_channel(t, channel);
+}
+
+/* Rows are cut into tiles of nearly equal width; the fewer vectors, the more channels. */
+static void planar(const fc_planar *given)
+{
+    const fc_planar copy = *given, *t = &copy; /* in registers: for all the compiler knows, a store changes *given */
+    const planar_cut cut = cut_rows(t->count);
+#if VECTOR_BYTES == 64
+    switch (cut.wide) {
+    case 5: planar_rows(t, 4, 5, cut.narrower); break;
+    case 4: planar_rows(t, 6, 4, cut.narrower); break;
+    case 3: planar_rows(t, 8, 3, cut.narrower); break;
+    default: planar_rows(t, PLANAR_OC, 2, cut.narrower);
+    }
+#else
+    planar_rows(t, VECTOR_BYTES == 32 ? PLANAR_OC : 4, PLANAR_WIDE, cut.narrower);
+#endif
 }
 
 #endif

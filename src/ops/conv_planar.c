@@ -1,7 +1,7 @@
 /* Convolution with few channels a group, depthwise above all: vectors along the rows of plain planes.
  *
  * A plane is laid out with its halo and split into stride phases, so that output i of a row reads in[offset + i] whatever
- * the stride. Maps narrower than two vectors are computed as one long row over all their padded rows and the valid part is
+ * the stride. Maps that leave many lanes empty are computed as one long row over all their padded rows and the valid part is
  * copied out:
  *
  *   7 wide, pitch 9:   v v v v v v v . . v v v v v v v . . v v v ...     . computed and dropped
@@ -112,7 +112,7 @@ static void planes_task(void *context, int64_t task, int thread)
     const fc_piece piece = fc_piece_of(job, task);
     char *input = fc_thread_scratch(job, thread), *output = input + job->plan->input_bytes;
     fc_lay_out_piece(job, &piece, output + job->plan->output_bytes, input);
-    const int wide = piece.range.count[2] >= 2 * job->plan->kernels->lanes || piece.range.count[1] == 1;
+    const int wide = fc_fills_vectors(job->plan->kernels, piece.range.count[2]) || piece.range.count[1] == 1;
     if (wide && job->output.stride[4] == job->conv->item_bytes) rows_in_place(job, &piece, input);
     else rows_joined(job, &piece, input, output);
 }

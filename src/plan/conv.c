@@ -31,6 +31,8 @@ const char *fc_algorithm_name(fc_algorithm algorithm)
     return names[algorithm];
 }
 
+int fc_fills_vectors(const fc_kernels *kernels, int64_t outputs) { return outputs >= fc_min(2 * kernels->lanes, FILLING_ROW); }
+
 fc_window fc_simplified(const fc_window *window)
 {
     fc_window w = *window;
@@ -88,12 +90,12 @@ static int has_wide_rows(const fc_conv *conv)
     return !conv->strided_rows && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
 }
 
-/* Up to how many output channels rows are faster than tiles, some of whose lanes are empty: not many where rows are narrow, or
- * stored into channels last, and so computed channel by channel. */
+/* Up to how many output channels of few input channels rows are faster than tiles: not many where rows are narrow, or stored into
+ * channels last, and so computed channel by channel, or where tiles need not be turned into planes afterwards. */
 static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    const int is_wide = conv->window.out[2] >= fc_min(2 * plan->kernels->lanes, FILLING_ROW) && !conv->channels_last;
-    return is_wide ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : FEW_CHANNELS;
+    if (conv->channels_last || !fc_fills_vectors(plan->kernels, conv->window.out[2])) return FEW_CHANNELS;
+    return conv->prepacked ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : INT64_MAX;
 }
 
 static const char *const SLIDING_REASON = "one channel a group, 3x3: windows slide over the map where it stands";

@@ -58,6 +58,9 @@ fc_window fc_simplified(const fc_window *window);
  * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
 int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);
 
+/* Whether vectors along rows of so many outputs leave few lanes empty. */
+int fc_fills_vectors(const fc_kernels *kernels, int64_t outputs);
+
 /* Scratch for one gathered row of a channel block. */
 size_t fc_gathered_row_bytes(const fc_conv *conv, const fc_kernels *kernels);
 
