@@ -52,7 +52,7 @@ typedef struct {
     int transposed;    /* in and out change places in the window's formula, as they do in the order of the weight */
     fc_window spread;  /* for the library: the window of a transposed convolution, whose own then says which inputs are read */
     int channels_last; /* both maps hold a pixel's channels side by side */
-    int strided_rows;  /* the input's pixels are not side by side */
+    int strided_rows;  /* the input's or the output's pixels are not side by side */
     fc_filter_state prepacked;
     fc_algorithm algorithm;
 } fc_conv;

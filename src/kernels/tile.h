@@ -2,8 +2,8 @@
  *
  *            oc 0..15    oc 16..31            each step of k, 14 x 2 vectors on AVX-512:
  *   px 0   [ acc 0 0 ]  [ acc 0 1 ]             2 loads of the filter, shared by all pixels
- *   px 1   [ acc 1 0 ]  [ acc 1 1 ]            14 broadcasts of an input scalar, shared by the channels
- *    ...                                       28 fused multiply-adds
+ *   px 1   [ acc 1 0 ]  [ acc 1 1 ]            28 fused multiply-adds, for each pixel of an input scalar that is
+ *    ...                                       broadcast before, or by the multiply-adds themselves
  *   px 13  [ acc 13 0]  [ acc 13 1]
  *
  * Every distance that stands in an address is a compile-time constant for the common walks, so that a broadcast is one

@@ -1,6 +1,6 @@
 /* A convolution call: plan it, take the workspace, hand it to its algorithm.
  *
- *   workspace:  | shared: packed filter or laid-out input | phases | step offsets | padded bias | thread 0 | thread 1 | ...
+ *   workspace:  | shared: packed filter, laid-out input, zeros | phases | step offsets | padded bias | thread 0 | thread 1 | ...
  */
 #include "conv.h"
 

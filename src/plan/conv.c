@@ -90,11 +90,11 @@ static int has_wide_rows(const fc_conv *conv)
     return !conv->strided_rows && conv->window.stride[2] == 1 && conv->window.out[2] >= WIDE_ROW;
 }
 
-/* Up to how many output channels of few input channels rows are faster than tiles: not many where rows are narrow, or stored into
- * channels last, and so computed channel by channel, or where tiles need not be turned into planes afterwards. */
+/* Up to how many output channels of few input channels rows are faster than tiles: not many where rows are narrow or their pixels
+ * not side by side, so that they are computed channel by channel, or where tiles need not be turned into planes afterwards. */
 static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    if (conv->channels_last || !fc_fills_vectors(plan->kernels, conv->window.out[2])) return FEW_CHANNELS;
+    if (conv->channels_last || conv->strided_rows || !fc_fills_vectors(plan->kernels, conv->window.out[2])) return FEW_CHANNELS;
     return conv->prepacked ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : INT64_MAX;
 }
 

@@ -232,6 +232,17 @@ MODELS = [
     ConvCase("tiny_call", (1, 1, 8, 8), (4, 1, 3, 3)),
 ]
 
+# Rows of two to seven of the widest vectors; however many channels are taken at once, some are left over.
+ROWS = [
+    ConvCase("rows_of_28", (2, 4, 6, 28), (31, 4, 3, 3), padding=1),
+    ConvCase("rows_of_41", (1, 2, 5, 41), (27, 2, 3, 3), padding=1),
+    ConvCase("rows_of_60_stride_2", (1, 3, 9, 119), (13, 3, 5, 5), stride=2, padding=2),
+    ConvCase("rows_of_70", (1, 3, 5, 70), (15, 3, 3, 3), padding=1),
+    ConvCase("rows_of_105_dilation_2", (2, 1, 7, 105), (19, 1, 3, 5), padding=(2, 4), dilation=2),
+    ConvCase("rows_of_130_two_groups", (1, 6, 4, 130), (22, 3, 2, 2), padding=((1, 0), (0, 1)), groups=2),
+    ConvCase("rows_of_300_1d", (1, 4, 300), (11, 4, 7), padding=3),
+]
+
 # Enough work for threads, and a reason to split each along another axis.
 THREADED = [
     ConvCase("rows_worth_threads", (1, 16, 96, 96), (32, 16, 3, 3), padding=1),
@@ -286,4 +297,4 @@ FAR = [
     ),
 ]
 
-CONV_CASES = [*TAILS, *WINDOWS, *GROUPS, *OTHER_RANKS, *MODELS, *THREADED, *BANDS, *FAR]
+CONV_CASES = [*TAILS, *WINDOWS, *GROUPS, *OTHER_RANKS, *MODELS, *ROWS, *THREADED, *BANDS, *FAR]
