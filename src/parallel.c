@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #endif
 #include "parallel.h"
+#include "workspace.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,9 +20,6 @@
 
 enum { POLL_NANOSECONDS = 50 * 1000 * 1000, DRAWS_A_SHARE = 32, MAX_SHARES = 64, SPINS = 1 << 12 };
 
-/* Processors fetch lines of 64 bytes in pairs. */
-enum { APART = 128 };
-
 static int64_t nanoseconds(void)
 {
     struct timespec now;
@@ -31,7 +29,7 @@ static int64_t nanoseconds(void)
 
 /* Tasks [next, end) of one thread are still to be drawn. Lines of its own: no two threads write to the same one. */
 typedef struct {
-    _Alignas(APART) atomic_int_fast64_t next;
+    _Alignas(FC_LINE_PAIR) atomic_int_fast64_t next;
     int64_t end;
 } fc_share;
 
@@ -72,10 +70,10 @@ static void drain(fc_queue *queue, int thread)
 /* Threads that stay for several queues. generation: odd while a queue is open. Whoever wants to draw from it counts himself inside
  * first and then looks whether it is still the same; whoever closes it then waits until nobody is inside. */
 struct fc_crew {
-    _Alignas(APART) atomic_uint_fast64_t generation;
+    _Alignas(FC_LINE_PAIR) atomic_uint_fast64_t generation;
     fc_queue *queue;
     atomic_int over;
-    _Alignas(APART) atomic_int inside;
+    _Alignas(FC_LINE_PAIR) atomic_int inside;
 };
 
 /* Nothing to do for a moment, or for longer: then others may have the processor. */

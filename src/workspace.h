@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-enum { FC_ALIGNMENT = 64 };
+/* Scratch starts with a cache line; processors fetch lines in pairs. */
+enum { FC_ALIGNMENT = 64, FC_LINE_PAIR = 2 * FC_ALIGNMENT };
 
 typedef struct {
     void *data;      /* aligned to FC_ALIGNMENT; uninitialised */
@@ -30,6 +31,6 @@ static inline size_t fc_aligned(size_t bytes) { return (bytes + FC_ALIGNMENT - 1
 
 /* From the scratch of one thread to that of the next: so far that no line of the one is fetched in a pair with a line of the other,
  * which would travel between their caches whenever either writes. */
-static inline size_t fc_apart(size_t bytes) { return fc_aligned(bytes) + 2 * FC_ALIGNMENT; }
+static inline size_t fc_apart(size_t bytes) { return fc_aligned(bytes) + FC_LINE_PAIR; }
 
 #endif

@@ -9,7 +9,11 @@
 #include "activation.h"
 
 /* The most channels and vectors of a tile, and the vectors of one of a single channel, within 32 or 16 registers. */
-enum { PLANAR_OC = VECTOR_BYTES == 64 ? 12 : 6, PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2, PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6 };
+enum {
+    PLANAR_OC = VECTOR_BYTES == 64 ? 12 : VECTOR_BYTES == 32 ? 6 : 4,
+    PLANAR_WIDE = VECTOR_BYTES == 64 ? 5 : 2,
+    PLANAR_LONG = VECTOR_BYTES == 64 ? 8 : 6,
+};
 
 /* Write oc x vectors outputs from pixel `at` on; the last vector may be partial. */
 ALWAYS_INLINE void planar_tile(const fc_planar *t, int64_t channel, int64_t at, int oc, int vectors)
@@ -92,7 +96,7 @@ static void planar(const fc_planar *given)
     default: planar_rows(t, PLANAR_OC, 2, cut.narrower);
     }
 #else
-    planar_rows(t, VECTOR_BYTES == 32 ? PLANAR_OC : 4, PLANAR_WIDE, cut.narrower);
+    planar_rows(t, PLANAR_OC, PLANAR_WIDE, cut.narrower);
 #endif
 }
 
