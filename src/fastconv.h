@@ -41,6 +41,8 @@ typedef struct {
 typedef enum { FC_AUTO, FC_DIRECT, FC_IM2COL, FC_DEPTHWISE, FC_WINOGRAD, FC_WINOGRAD_2X2, FC_WINOGRAD_4X4, FC_ALGORITHMS } fc_algorithm;
 const char *fc_algorithm_name(fc_algorithm algorithm);
 
+enum { FC_MOST_TILE_PHASES = 16 }; /* of the stride of a transposed convolution by Winograd */
+
 /* How the filter comes: as the caller has it; packed before, in caches from call to call; packed before and fetched from memory in
  * every call, since the network has more filters than caches hold. What is not packed in the call is not counted in choosing. */
 typedef enum { FC_FILTER_GIVEN, FC_FILTER_PACKED, FC_FILTER_FETCHED } fc_filter_state;

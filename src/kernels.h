@@ -179,20 +179,28 @@ typedef struct {
     fc_activation activation;
 } fc_depthwise;
 
+/* The places [first, end) of the rows and of the columns of a transformed tile, row after row, `step` bytes apart: all of them,
+ * or those at which a filter without taps in its first or last rows or columns is not zero. */
+typedef struct {
+    int first[2], end[2];
+    ptrdiff_t step;
+} fc_places;
+
 /* Winograd F(m x m, 3x3), m = tile_out, of one channel block and `tiles` neighbouring tiles of a row:
  *
- *   input transform    (m + 2)^2 pixels from input on, rows `row` bytes apart, to as many values `step` bytes apart from output
- *                      on; the next tile m pixels on in the input, a block on in the output
- *   output transform   (m + 2)^2 sums, `step` bytes apart from input on, to act(m x m pixels + bias + residual), rows `row` bytes
- *                      apart; the next tile a block on in the input, m pixels on in output and residual. Of the pixels of all
+ *   input transform    (m + 2)^2 pixels from input on, a block apart, rows `row` bytes, to all places from output on; the next
+ *                      tile m pixels on in the input, a block on in the output
+ *   output transform   sums at the places, from input on, to act(m x m pixels + bias + residual), `px` bytes apart, rows `row`
+ *                      bytes; the next tile a block on in the input, m pixels on in output and residual. Of the pixels of all
  *                      tiles together the first `rows` <= m rows of `cols` pixels are written
- *   filter transform   9 taps, a block each, to (m + 2)^2 values, `step` bytes apart; computed in double
+ *   filter transform   9 taps, a block each, to values at the places; computed in double
  *
  * scratch: as many vectors as there are products. streamed: the pixels are those of a whole map, beyond the nearest caches.
  */
 typedef struct {
     const void *input;
-    ptrdiff_t row, step;
+    ptrdiff_t row, px;
+    fc_places places;
     void *output, *scratch;
     int64_t tiles, rows, cols;
     int streamed;
@@ -204,7 +212,7 @@ typedef struct {
     int tile_out, products;
     void (*input)(const fc_winograd *);
     void (*output)(const fc_winograd *);
-    void (*filter)(const void *taps, void *filter, ptrdiff_t step);
+    void (*filter)(const void *taps, void *filter, const fc_places *places);
 } fc_winograd_kernels;
 
 /* As fc_depthwise, where every group of the block has `inputs` channels in, from lane `first` of the input's block on, and

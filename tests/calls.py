@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 import numpy as np
+import oracle
 from cases import AdaptivePoolCase, ConvCase, PoolCase, TransposedCase
 
 import fastconv as fc
@@ -27,12 +28,14 @@ def algorithms(case: ConvCase | TransposedCase) -> list[str]:
     return ["direct", "im2col", "depthwise"] if case.is_depthwise else ["direct", "im2col"]
 
 
-def fits_winograd(case: ConvCase) -> bool:
+def fits_winograd(case: ConvCase | TransposedCase) -> bool:
     """Whether the Winograd algorithm, which is not exact on integers, applies."""
-    return case.weight[2:] == (3, 3) and {*case.strides, *case.dilations} == {1}
+    if isinstance(case, ConvCase):
+        return case.weight[2:] == (3, 3) and {*case.strides, *case.dilations} == {1}
+    return case.rank == 2 and oracle.phases_fit_winograd(case.weight[2:], **case.phase_options)
 
 
-def every_algorithm(case: ConvCase) -> list[str]:
+def every_algorithm(case: ConvCase | TransposedCase) -> list[str]:
     """List all that must be able to do the case, exact or not."""
     return [*algorithms(case), *(["winograd_2x2", "winograd_4x4"] if fits_winograd(case) else [])]
 

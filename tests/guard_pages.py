@@ -18,7 +18,6 @@ import numpy as np
 from calls import (
     adaptive_avg_pool,
     adaptive_max_pool,
-    algorithms,
     avg_pool,
     channels_last,
     convolve,
@@ -137,7 +136,7 @@ def guard_transposed(dtype: Any) -> None:
         arrays = list(case.arrays(dtype))
         if not fits(case.input, case.weight):
             continue
-        for algorithm in algorithms(case):
+        for algorithm in every_algorithm(case):
             for layout, x in both_layouts(arrays[0]):
                 call = bind(functools.partial(convolve_transposed, case), algorithm=algorithm, layout=layout)
                 y = call(x, *arrays[1:])

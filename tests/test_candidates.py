@@ -115,10 +115,16 @@ def test_candidates_of_a_transposed_convolution(measure: bool) -> None:
         candidates: dict[str, dict[str, float]] = plan["candidates"]
         return candidates
 
-    assert list(found((8, 4, 3, 3))) == ["direct"]
-    assert list(found((8, 1, 3, 3), groups=8)) == ["direct", "depthwise"]
-    assert list(found((8, 2, 3, 3), groups=8)) == ["direct"]
-    assert set(found((8, 4, 3, 3))["direct"]) == ({"measured_ms"} if measure else set())
+    tiled = {"winograd_2x2", "winograd_4x4"}
+    assert set(found((8, 4, 3, 3))) == {"direct", *tiled}
+    assert set(found((8, 4, 4, 4), stride=2, padding=1)) == {"direct", *tiled}
+    assert set(found((8, 4, 2, 2), stride=2)) == {"direct"}
+    assert set(found((8, 1, 3, 3), groups=8)) == {"direct", "depthwise", *tiled}
+    assert set(found((8, 2, 3, 3), groups=8)) == {"direct", *tiled}
+    times = {"predicted_ms", "measured_ms"} if measure else {"predicted_ms"}
+    assert all(set(entry) == times for entry in found((8, 4, 3, 3)).values())
+    with fc.config(winograd=False):
+        assert set(found((8, 4, 3, 3))) == {"direct"}
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])

@@ -31,10 +31,10 @@ def built(build: Build, shape: tuple[int, ...]) -> Graph:
     return graph
 
 
-def check(build: Build, shape: tuple[int, ...], dtype: Any = np.float32) -> None:
+def check(build: Build, shape: tuple[int, ...], dtype: Any = np.float32, algorithm: str = "auto") -> None:
     """Compare a program with its nodes, alone and in a batch, after other values were in the arena."""
     x = random_array("x", shape, dtype)
-    net = compile_graph(built(build, shape), dtype=dtype)
+    net = compile_graph(built(build, shape), dtype=dtype, algorithm=algorithm)
     net(np.full_like(x, np.nan))
     y, expected = net(x), evaluate(built(build, shape), x)
     digits = 1e-5 if dtype == np.float32 else 1e-13
@@ -84,6 +84,33 @@ def enlarging(name: str, inputs: int, outputs: int) -> Build:
 @pytest.mark.parametrize("name", WINDOWS)
 def test_windows(name: str, isa: str, threads: int) -> None:
     check(enlarging(name, 20, 24), (2, 3, 9, 11))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("algorithm", ["winograd_2x2", "winograd_4x4"])
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows_by_winograd(name: str, algorithm: str, dtype: Any, isa: str, threads: int) -> None:
+    for shape in ((2, 3, 9, 11), (1, 3, 4, 1), (1, 3, 16, 17)):
+        try:
+            built(enlarging(name, 20, 24), shape)
+        except ValueError:
+            continue  # no output
+        check(enlarging(name, 20, 24), shape, dtype, algorithm)
+
+
+def test_winograd_is_taken_by_itself_and_from_finite_filters() -> None:
+    def chosen(weight: Array, algorithm: str) -> str:
+        def build(g: Graph) -> Value:
+            x = g.conv(g.input, filters(64, 3, 1, 1))
+            return g.conv(g.conv_transpose(x, weight, stride=2, padding=1), filters(16, 64, 1, 1))
+
+        net = compile_graph(built(build, (1, 3, 32, 32)), algorithm=algorithm)
+        return next(row.algorithm for row in net.summary() if row.output == (64, 64, 64))
+
+    weight = filters(64, 64, 4, 4)
+    assert [chosen(weight, name) for name in ("auto", "direct")] == ["winograd_4x4", "direct"]
+    weight[0, 0, 0, 0] = np.inf
+    assert [chosen(weight, name) for name in ("auto", "winograd_2x2")] == ["direct", "direct"]
 
 
 @pytest.mark.parametrize("name", ["of_the_u_net", "of_generators", "gaps"])
@@ -193,7 +220,8 @@ def test_sum_and_activation_are_stored_with_it() -> None:
     graph = built(added, (2, 3, 9, 11))
     passes.simplify(graph)
     assert [node.op for node in graph.nodes] == ["conv", "conv_transpose"]
-    check(added, (2, 3, 9, 11))
+    for algorithm in ("direct", "winograd_2x2", "winograd_4x4"):
+        check(added, (2, 3, 9, 11), algorithm=algorithm)
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -26,6 +26,7 @@ Run = tuple[int, int, bool]
 
 ISA_NAMES: Final[tuple[str, ...]]  # ("generic", "avx2", "avx512"): what was compiled in, worst first
 ALGORITHMS: Final[tuple[str, ...]]  # ("auto", "direct", "im2col", ...): an index
+MOST_TILE_PHASES: Final[int]  # of the stride of a transposed convolution by Winograd's algorithm
 ACTIVATIONS: Final[
     tuple[str, ...]
 ]  # ("none", "relu", "clip", "leaky_relu", "silu", "hardswish", "sigmoid", "tanh")

@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 from fastconv._native.fastconv cimport *
 
 ISA_NAMES = tuple(fc_isa_name(i).decode() for i in range(FC_ISAS) if fc_kernels_for(i, 4) is not NULL)
+MOST_TILE_PHASES = FC_MOST_TILE_PHASES
 ALGORITHMS = tuple(fc_algorithm_name(i).decode() for i in range(FC_ALGORITHMS))
 ACTIVATIONS = ("none", "relu", "clip", "leaky_relu", "silu", "hardswish", "sigmoid", "tanh")
 

@@ -38,6 +38,7 @@ cdef extern from "fastconv.h" nogil:
         fc_activation activation
     ctypedef int fc_algorithm
     int FC_ALGORITHMS
+    enum: FC_MOST_TILE_PHASES
     const char *fc_algorithm_name(fc_algorithm algorithm)
     int fc_default_threads()
 

@@ -30,6 +30,7 @@ def _convolve_transposed(rank: int, operands: Operands, given: window.Transposed
     x_view = arrays.channels_first(x, rank, last, "input")
     shape, native_window, groups = window.transposed(x_view.shape, w.shape, given)
     algorithm_code = arguments.transposed_algorithm(algorithm, (w.shape[0] // groups, w.shape[1]))
+    arguments.check_transposed_winograd(algorithm_code, native_window)
     epilogue = arguments.activation(activation)
 
     dtype = arrays.promoted(x, w)
@@ -146,9 +147,12 @@ def conv_transpose2d(
         As in `conv2d`.
     layout : {"NCHW", "NHWC"}, default "NCHW"
         Channels first or last in input and output.
-    algorithm : {"auto", "direct", "depthwise", "autotune"}, default "auto"
-        ``"depthwise"`` needs one input and one output channel a group. ``"autotune"`` is ``"auto"``: there is
-        nothing to choose.
+    algorithm : str, default "auto"
+        ``"auto"`` takes the least predicted time, ``"autotune"`` is the same. ``"direct"``; ``"depthwise"``,
+        for one input and one output channel a group; ``"winograd"``, ``"winograd_2x2"`` and
+        ``"winograd_4x4"``, where every output depends on the same 2x2 to 3x3 neighbouring inputs or fewer of
+        them, as with kernel 4, stride 2 and padding 1, and the stride is at most 4x4 outputs. What is not
+        finite spreads over their tiles. ``"auto"`` takes them where they are faster, unless `config` forbids.
     out : numpy.ndarray, optional
         C-contiguous array of the output's shape and dtype, apart from the inputs, to be written.
 

@@ -63,7 +63,6 @@ def explain(
         ``candidates`` has an entry for each algorithm that could run, Winograd's only if `config` allows it
         or `algorithm` is one of them: a dict with ``predicted_ms``, the least first, and with
         ``measured_ms``, the median of its rounds, if `measure` is True and its workspace fits into memory.
-        For transposed convolutions nothing is predicted.
 
     Raises
     ------
@@ -103,6 +102,7 @@ def explain(
             first, kernel_shape, (stride, padding, output_padding, dilation, groups)
         )
         code = arguments.transposed_algorithm(algorithm, (kernel_shape[0] // count, kernel_shape[1]))
+        arguments.check_transposed_winograd(code, native_window)
     else:
         if arguments.per_axis(output_padding, rank, "output_padding", 0) != (0,) * rank:
             raise ValueError(f"output_padding={output_padding} is for transposed convolutions alone")
@@ -132,10 +132,7 @@ def explain(
 
 def _candidates(conv: Convolution, run: Run, winograd: bool, measure: bool) -> dict[str, dict[str, float]]:
     names = conv.able(run[2] or winograd, run)
-    found: dict[str, dict[str, float]] = {name: {} for name in names}
-    if not conv.transposed:
-        predicted = conv.predicted(names, run)
-        found = {name: {"predicted_ms": 1e3 * seconds} for name, seconds in predicted.items()}
+    found = {name: {"predicted_ms": 1e3 * seconds} for name, seconds in conv.predicted(names, run).items()}
     if measure:
         for name, seconds in _measured(conv, names, run).items():
             found[name]["measured_ms"] = 1e3 * seconds

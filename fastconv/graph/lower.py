@@ -25,6 +25,7 @@ Run = tuple[int, int, bool]
 CACHED_BYTES = 4e6  # of all filters: what is left of a shared last-level cache from one call to the next
 PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
 DIRECT = native.ALGORITHMS.index("direct")
+TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
 
 
 class Lowering:
@@ -105,7 +106,7 @@ class Lowering:
         loaded = self.forms[id(value), blocked and last] = Map(given.channels, given.size, blocked and last)
         self.steps.append(Step("load", given, loaded, details=details))
 
-    def plan(self, node: Node) -> dict[str, Any]:
+    def plan(self, node: Node, algorithm: str) -> dict[str, Any]:
         """Return the native plan of a convolution whose filter is packed before."""
         x, y, weight = node.inputs[0], node.output, node.arrays["weight"]
         assert weight is not None
@@ -121,15 +122,14 @@ class Lowering:
 
         direct = planned(DIRECT)
         # Where Winograd's algorithm was asked for and cannot do the shape, the direct one does.
-        needed = {"auto": "direct", "winograd": "winograd_4x4"}.get(self.algorithm, self.algorithm)
-        can = needed in direct["able"]
-        chosen = direct if transposed or not can else planned(native.ALGORITHMS.index(self.algorithm))
+        needed = {"auto": "direct", "winograd": "winograd_4x4"}.get(algorithm, algorithm)
+        chosen = planned(native.ALGORITHMS.index(algorithm)) if needed in direct["able"] else direct
         return {**chosen, "shapes": shapes, "window": w, "groups": groups}
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
         weight, bias = self.filter_of(node), self.as_items(node.arrays["bias"])
-        plan = self.plan(node)
+        plan = self.plan(node, self.algorithm)
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
         if not self.has_whole_groups(x, y, plan) and self.has_narrow_groups(weight, groups):
@@ -147,7 +147,7 @@ class Lowering:
             self.between_blocks(
                 Step("conv", source, self.new(y, blocked=True), weight=packed, bias=bias,
                      details=(groups, code, False), algorithm=plan["algorithm"], **common),
-                node, {"winograd_2x2": 2, "winograd_4x4": 4}.get(plan["algorithm"], 1),
+                node, TILES.get(plan["algorithm"], 1),
             )  # fmt: skip
         else:
             self.between_plain(
@@ -159,11 +159,12 @@ class Lowering:
 
     def lower_conv_transpose(self, node: Node) -> None:
         weight, bias = self.filter_of(node), self.as_items(node.arrays["bias"])
-        plan, groups = self.plan(node), node.attributes["groups"]
+        # What a weight that is not finite does to missing inputs is only taken back from direct sums between
+        # plain maps.
+        finite = bool(np.isfinite(weight).all())
+        plan, groups = self.plan(node, self.algorithm if finite else "direct"), node.attributes["groups"]
         code = native.ALGORITHMS.index(plan["algorithm"])
-        # What a weight that is not finite does to missing inputs is only taken back between plain maps.
-        whole = self.has_whole_groups(node.inputs[0], node.output, plan)
-        blocked = whole and bool(np.isfinite(weight).all())
+        blocked = finite and self.has_whole_groups(node.inputs[0], node.output, plan)
         step = Step(
             "conv" if blocked else "plain_conv",
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
@@ -172,7 +173,7 @@ class Lowering:
             algorithm=plan["algorithm"], flops=flops(weight, node.inputs[0]),
         )  # fmt: skip
         if blocked:
-            self.between_blocks(step, node, 1)
+            self.between_blocks(step, node, TILES.get(plan["algorithm"], 1))
         else:
             self.between_plain(step, node)
 
@@ -213,7 +214,7 @@ class Lowering:
             step.residual.share_halo(step.output)
         if step.input.blocked:
             transposed = step.kind == "conv" and step.details[-1]
-            step.input.need_halo(transposed_halo_of(step) if transposed else halo_of(step, tile))
+            step.input.need_halo((transposed_halo_of if transposed else halo_of)(step, tile))
         self.steps.append(step)
 
     def between_plain(self, step: Step, node: Node) -> None:

@@ -120,8 +120,8 @@ def halo_of(step: Step, tile: int) -> Sides:
     return halo
 
 
-def transposed_halo_of(step: Step) -> Sides:
-    """Return what the phases of a transposed window reach beyond the input on each side."""
+def transposed_halo_of(step: Step, tile: int) -> Sides:
+    """Return what the phases of a transposed window reach beyond the input, their outputs in whole tiles."""
     assert step.window is not None
     kernel, stride, sides, dilation = step.window
     halo = []
@@ -129,5 +129,7 @@ def transposed_halo_of(step: Step) -> Sides:
         before, apart, outputs = sides[2 * axis], stride[axis], step.output.size[axis]
         furthest = ((kernel[axis] - 1) * dilation[axis] - before) // apart
         end = -(-outputs // apart) - (-before // apart)
+        if tile > 1 and axis:  # of Winograd's windows of three inputs
+            end = -(-outputs // (apart * tile)) * tile + 2 - furthest
         halo.append([max(0, furthest), max(0, end - step.input.size[axis])])
     return halo

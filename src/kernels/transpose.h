@@ -30,11 +30,42 @@ ALWAYS_INLINE void transpose_square(vreal x[LANES])
     TRANSPOSE_ROUND(1)
 }
 
+#define EVEN(l, s) (2 * (l))
+#define ODD(l, s) (2 * (l) + 1)
+#define DEAL(lanes, a, b) __builtin_shuffle(a, b, (vint){ALL_LANES(lanes, 0)})
+
+/* Lines of DEALT items that follow each other, as many as lanes, dealt out like cards: the i-th of each line to vector i. */
+enum { DEALT = 4 };
+ALWAYS_INLINE void deal(vreal x[DEALT])
+{
+    const vreal even[] = {DEAL(EVEN, x[0], x[1]), DEAL(EVEN, x[2], x[3])}, odd[] = {DEAL(ODD, x[0], x[1]), DEAL(ODD, x[2], x[3])};
+    x[0] = DEAL(EVEN, even[0], even[1]);
+    x[1] = DEAL(EVEN, odd[0], odd[1]);
+    x[2] = DEAL(ODD, even[0], even[1]);
+    x[3] = DEAL(ODD, odd[0], odd[1]);
+}
+
+/* The 2x2 taps of neighbouring channels. */
+static void deal_lines(const fc_transpose *t, const char *rows, char *out)
+{
+    vreal x[DEALT];
+    if (t->ahead)
+        for (int line = 0; line < DEALT * VECTOR_BYTES; line += BLOCK_BYTES) fetch_near(rows + line + t->ahead);
+    UNROLLED for (int i = 0; i < DEALT; i++) x[i] = load(rows + i * VECTOR_BYTES);
+    deal(x);
+    UNROLLED for (int i = 0; i < DEALT; i++) store(out + (t->block_offset ? t->block_offset[i] : i * t->block_stride), x[i]);
+}
+
 static void to_blocked(const fc_transpose *t)
 {
+    const int dealt = t->pixels == DEALT && t->plane_stride == DEALT * REAL_BYTES;
     for (int first = 0; first < BLOCK; first += LANES) {
         const char *rows = (const char *)t->planar + first * t->plane_stride;
         const int64_t present = t->channels - first;
+        if (dealt && present >= LANES) {
+            deal_lines(t, rows, (char *)t->blocked + first * REAL_BYTES);
+            continue;
+        }
         for (int64_t p = 0; p < t->pixels; p += LANES) {
             const int64_t left = t->pixels - p;
             vreal x[LANES];

@@ -61,19 +61,32 @@ ALWAYS_INLINE void outputs_of_points(int out, const vreal *m, vreal *y)
     y[3] = m[5] + (REAL)SQUARE_A * odd_a + (REAL)SQUARE_B * odd_b;
 }
 
-/* u = G g, in double whatever the type. */
-ALWAYS_INLINE void taps_at_points(int out, const vdouble g[TILE_TAPS], vdouble *u)
+/* The places [first, end) of an axis. */
+typedef struct {
+    int first, end;
+} axis_places;
+
+/* a g[0] + b g[2], of which the tap that leaves out its place is zero. */
+ALWAYS_INLINE vdouble outer_taps(int points, axis_places axis, const vdouble g[TILE_TAPS], double a, double b)
 {
+    return axis.first > 0 ? b * g[2] : axis.end < points ? a * g[0] : a * g[0] + b * g[2];
+}
+
+/* u = G g, in double whatever the type. */
+ALWAYS_INLINE void taps_at_points(int out, axis_places axis, const vdouble g[TILE_TAPS], vdouble *u)
+{
+    const int points = out + TILE_TAPS - 1;
     if (out == 2) {
+        const vdouble even = outer_taps(points, axis, g, 0.5, 0.5), odd = 0.5 * g[1];
         u[0] = -g[0];
-        u[1] = 0.5 * (g[0] + g[2]) + 0.5 * g[1];
-        u[2] = 0.5 * (g[0] + g[2]) - 0.5 * g[1];
+        u[1] = even + odd;
+        u[2] = even - odd;
         u[3] = g[2];
         return;
     }
     const double a = 1 / (2 * SQUARE_A * (SQUARE_A - SQUARE_B)), b = 1 / (2 * SQUARE_B * (SQUARE_B - SQUARE_A));
-    const vdouble even_a = a * g[0] + a * SQUARE_A * g[2], odd_a = a * POINT_A * g[1];
-    const vdouble even_b = b * g[0] + b * SQUARE_B * g[2], odd_b = b * POINT_B * g[1];
+    const vdouble even_a = outer_taps(points, axis, g, a, a * SQUARE_A), odd_a = a * POINT_A * g[1];
+    const vdouble even_b = outer_taps(points, axis, g, b, b * SQUARE_B), odd_b = b * POINT_B * g[1];
     u[0] = g[0] * (1 / (SQUARE_A * SQUARE_B));
     u[1] = even_a + odd_a;
     u[2] = even_a - odd_a;
@@ -84,11 +97,11 @@ ALWAYS_INLINE void taps_at_points(int out, const vdouble g[TILE_TAPS], vdouble *
 
 /* The columns that a tile further on adds to those from `first` on: the hardware loses a stream at the end of a page, and rows of a
  * map are hardly longer. */
-ALWAYS_INLINE void fetch_tile(const char *first, ptrdiff_t row, int rows, int cols)
+ALWAYS_INLINE void fetch_tile(const char *first, ptrdiff_t row, ptrdiff_t px, int rows, int cols)
 {
-    first += TILES_AHEAD * cols * BLOCK_BYTES;
+    first += TILES_AHEAD * cols * px;
     for (int i = 0; i < rows; i++)
-        UNROLLED for (int col = 0; col < cols; col++) fetch_near(first + i * row + col * BLOCK_BYTES);
+        UNROLLED for (int col = 0; col < cols; col++) fetch_near(first + i * row + col * px);
 }
 
 /* Columns first, into scratch, then rows: the vectors of one of either stay in registers. */
@@ -98,7 +111,7 @@ ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
     const char *in = t->input;
     char *scratch = t->scratch, *to = t->output;
     for (int64_t tile = 0; tile < t->tiles; tile++, in += out * BLOCK_BYTES, to += BLOCK_BYTES) {
-        if (t->streamed) fetch_tile(in + (TILE_TAPS - 1) * BLOCK_BYTES, t->row, points, out);
+        if (t->streamed) fetch_tile(in + (TILE_TAPS - 1) * BLOCK_BYTES, t->row, BLOCK_BYTES, points, out);
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
             vreal d[MOST_POINTS], v[MOST_POINTS];
             for (int col = 0; col < points; col++) {
@@ -109,7 +122,7 @@ ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
             for (int row = 0; row < points; row++) {
                 UNROLLED for (int i = 0; i < points; i++) d[i] = load(scratch + (row * points + i) * VECTOR_BYTES);
                 input_at_points(out, d, v);
-                UNROLLED for (int i = 0; i < points; i++) store(to + (row * points + i) * t->step + vector, v[i]);
+                UNROLLED for (int i = 0; i < points; i++) store(to + (row * points + i) * t->places.step + vector, v[i]);
             }
         }
     }
@@ -118,26 +131,43 @@ ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
 /* Residual and activation of the `cols` wanted columns of a tile, still in the nearest cache. */
 static __attribute__((noinline)) void finish_tile(const fc_winograd *t, ptrdiff_t at, int64_t cols)
 {
-    for (int64_t row = 0; row < t->rows; row++, at += t->row) {
-        char *y = (char *)t->output + at;
-        activate_row(y, y, t->residual ? (const char *)t->residual + at : NULL, cols * BLOCK, &t->activation, 0);
-    }
+    const int64_t together = t->px == BLOCK_BYTES ? cols : 1;
+    for (int64_t row = 0; row < t->rows; row++, at += t->row)
+        for (int64_t col = 0; col < cols; col += together) {
+            char *y = (char *)t->output + at + col * t->px;
+            activate_row(y, y, t->residual ? (const char *)t->residual + at + col * t->px : NULL, together * BLOCK, &t->activation, 0);
+        }
+}
+
+/* Only the first place of an axis and the last one can be. */
+ALWAYS_INLINE int is_left_out(const fc_places *places, int axis, int place, int points)
+{
+    return (place == 0 && places->first[axis] > 0) || (place == points - 1 && places->end[axis] < points);
+}
+
+/* The sums of a column; `in` is where its first place stands or would. row: bytes between them. */
+ALWAYS_INLINE void load_column(const fc_places *places, const char *in, ptrdiff_t row, int points, vreal *m)
+{
+    UNROLLED for (int i = 0; i < points; i++) m[i] = is_left_out(places, 0, i, points) ? (vreal){0} : load(in + i * row);
 }
 
 ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
 {
     const int points = out + TILE_TAPS - 1, unfinished = t->residual || t->activation.kind != FC_IDENTITY;
-    const char *in = t->input;
+    const fc_places *places = &t->places;
+    const ptrdiff_t step = places->step, row_step = (places->end[1] - places->first[1]) * step;
+    const char *in = (const char *)t->input - places->first[0] * row_step - places->first[1] * step;
     char *scratch = t->scratch;
     for (int64_t tile = 0; tile < t->tiles; tile++, in += BLOCK_BYTES) {
-        const ptrdiff_t at = tile * out * BLOCK_BYTES;
+        const ptrdiff_t at = tile * out * t->px;
         const int64_t left = t->cols - tile * out, cols = left < out ? left : out;
-        if (t->streamed) fetch_tile((const char *)t->output + at, t->row, out, out);
+        if (t->streamed) fetch_tile((const char *)t->output + at, t->row, t->px, out, out);
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
             const vreal bias = load((const char *)t->bias + vector);
             vreal m[MOST_POINTS], y[MOST_OUT];
             for (int col = 0; col < points; col++) {
-                UNROLLED for (int i = 0; i < points; i++) m[i] = load(in + (i * points + col) * t->step + vector);
+                if (!is_left_out(places, 1, col, points)) load_column(places, in + col * step + vector, row_step, points, m);
+                else UNROLLED for (int i = 0; i < points; i++) m[i] = (vreal){0};
                 outputs_of_points(out, m, y);
                 UNROLLED for (int i = 0; i < out; i++) store(scratch + (i * points + col) * VECTOR_BYTES, y[i]);
             }
@@ -146,7 +176,7 @@ ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
                 outputs_of_points(out, m, y);
                 char *to = (char *)t->output + at + row * t->row + vector;
                 UNROLLED for (int i = 0; i < out; i++)
-                    if (i < cols) store(to + i * BLOCK_BYTES, y[i] + bias);
+                    if (i < cols) store(to + i * t->px, y[i] + bias);
             }
         }
         if (unfinished) finish_tile(t, at, cols);
@@ -154,7 +184,7 @@ ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
 }
 
 /* One filter of each output channel of a block: nine taps, a block each. */
-ALWAYS_INLINE void transform_filter(const void *taps, void *filter, ptrdiff_t step, int out)
+ALWAYS_INLINE void transform_filter(const void *taps, void *filter, ptrdiff_t step, int out, axis_places down, axis_places across)
 {
     const int points = out + TILE_TAPS - 1;
     for (int lane = 0; lane < BLOCK; lane += DOUBLES) {
@@ -162,25 +192,46 @@ ALWAYS_INLINE void transform_filter(const void *taps, void *filter, ptrdiff_t st
         for (int col = 0; col < TILE_TAPS; col++) {
             vdouble g[TILE_TAPS];
             for (int i = 0; i < TILE_TAPS; i++) g[i] = load_wide((const REAL *)taps + (i * TILE_TAPS + col) * BLOCK + lane);
-            taps_at_points(out, g, u);
+            taps_at_points(out, down, g, u);
             for (int i = 0; i < points; i++) columns[i][col] = u[i];
         }
-        for (int row = 0; row < points; row++) {
-            taps_at_points(out, columns[row], u);
-            for (int i = 0; i < points; i++)
-                *(vnarrow *)((char *)filter + (row * points + i) * step + lane * REAL_BYTES) =
-                    __builtin_convertvector(u[i], vnarrow);
+        char *to = (char *)filter + lane * REAL_BYTES;
+        for (int row = down.first; row < down.end; row++) {
+            taps_at_points(out, across, columns[row], u);
+            for (int i = across.first; i < across.end; i++, to += step) *(vnarrow *)to = __builtin_convertvector(u[i], vnarrow);
         }
     }
+}
+
+/* Of three taps, of the first or last two of both axes, and of others. */
+ALWAYS_INLINE void transform_filter_of(const void *taps, void *filter, const fc_places *places, int out)
+{
+    const int points = out + TILE_TAPS - 1;
+    const axis_places all = {0, points}, before = {0, points - 1}, behind = {1, points};
+    const axis_places down = {places->first[0], places->end[0]}, across = {places->first[1], places->end[1]};
+#define IS(axis, same) (axis.first == same.first && axis.end == same.end)
+#define TRY(rows, cols)                                                            \
+    if (IS(down, rows) && IS(across, cols)) {                                      \
+        transform_filter(taps, filter, places->step, out, rows, cols);             \
+        return;                                                                    \
+    }
+    TRY(all, all)
+    TRY(before, before)
+    TRY(before, behind)
+    TRY(behind, before)
+    TRY(behind, behind)
+#undef TRY
+#undef IS
+    transform_filter(taps, filter, places->step, out, down, across);
 }
 
 /* The three transforms of one tile size, and their entry in the table. */
 #define WINOGRAD_FUNCTIONS(out)                                                                   \
     static void winograd_input_##out(const fc_winograd *t) { transform_input(t, out); }           \
     static void winograd_output_##out(const fc_winograd *t) { transform_output(t, out); }         \
-    static void winograd_filter_##out(const void *taps, void *filter, ptrdiff_t step)             \
+    static void winograd_filter_##out(const void *taps, void *filter, const fc_places *places)    \
     {                                                                                             \
-        transform_filter(taps, filter, step, out);                                                \
+        transform_filter_of(taps, filter, places, out);                                           \
     }
 #define WINOGRAD_ENTRY(out) \
     {out, (out + TILE_TAPS - 1) * (out + TILE_TAPS - 1), winograd_input_##out, winograd_output_##out, winograd_filter_##out}

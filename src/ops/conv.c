@@ -82,7 +82,7 @@ void fc_conv_prepare(fc_conv_job *job, char *memory)
     job->place = (fc_tap_place *)((char *)job->offset + offset_bytes(plan));
     job->bias = (char *)job->place + place_bytes(conv, plan);
     job->threads = job->bias + bias_bytes(conv, plan);
-    if (plan->method != FC_COLUMNS && plan->method != FC_TRANSFORMED && plan->method != FC_WINDOWS) fc_conv_prepare_phases(job);
+    if (plan->method != FC_COLUMNS && plan->method != FC_WINDOWS) fc_conv_prepare_phases(job);
     memset(job->bias, 0, bias_bytes(conv, plan));
     if (!job->epilogue.bias || plan->method == FC_WINDOWS) return;
     const size_t a_group = (size_t)(plan->group_out * conv->item_bytes);
@@ -115,7 +115,8 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     case FC_CHANNELS: status = fc_conv_depthwise(&job); break;
     case FC_TRANSFORMED: status = fc_conv_winograd(&job); break;
     }
-    if (status == FC_OK && conv.transposed) status = fc_mend_border(&job);
+    /* Winograd spreads what is not finite within its tiles anyway. */
+    if (status == FC_OK && conv.transposed && plan.method != FC_TRANSFORMED) status = fc_mend_border(&job);
     fc_block_release(block);
     return status;
 }

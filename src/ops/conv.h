@@ -9,10 +9,11 @@
 #include "sweep.h"
 
 /* The outputs first + plan->step * t, which all take the same steps; `before` products of other phases stand before theirs in
- * a panel. */
+ * a panel. Of Winograd tiles, `before` places of other phases before those of theirs. */
 typedef struct {
     int64_t first[FC_SPATIAL], taps, before;
     fc_reduction reduction;
+    fc_places places;
 } fc_phase;
 
 typedef struct {

@@ -3,14 +3,20 @@
  *
  *   input   ->  transformed [place][in block][tile][lane]  * filter [place][panel][in][lane]  ->  sums [place][out block][tile][lane]
  *
+ * A transposed convolution has a filter, with its own places, for each phase of its stride: all multiply the same transformed
+ * input. Two taps in a window of three are zero at one of its ends, so a sixth of the products of a row and of a column of them
+ * is left out:
+ *
+ *   stride 2, kernel 4, pad 1:   r = 0:  in[t - 1] w[3] + in[t] w[1] + in[t + 1] 0   no place for infinity
+ *                                r = 1:  in[t - 1] 0    + in[t] w[2] + in[t + 1] w[0]   none for 0
+ *
  * A sum runs over the channels in their order, whichever way the work is cut (plan/winograd.h).
  */
 #include "conv.h"
 
+#include "winograd_filter.h"
 #include "../plan/winograd.h"
 #include "../sizes.h"
-
-enum { TAPS = 9 };
 
 /* rows x cols tiles of one plane, and the number of the first one among those that are multiplied together. */
 typedef struct {
@@ -40,7 +46,7 @@ static fc_stage stage_of(const fc_conv_job *job, char *transformed, char *sums, 
     s.out_step = (ptrdiff_t)fc_place_bytes(plan->panels * plan->kernels->tile_blocks, plan->together);
     s.registers = s.input + plan->input_bytes;
     s.taps = s.registers + plan->winograd->products * FC_BLOCK_BYTES;
-    s.row = s.taps + TAPS * plan->kernels->block * FC_BLOCK_BYTES;
+    s.row = s.taps + FC_TAPS * fc_max(plan->kernels->block, plan->phases) * FC_BLOCK_BYTES;
     s.output = s.row + fc_gathered_row_bytes(job->conv, plan->kernels);
     return s;
 }
@@ -71,7 +77,7 @@ static const char *block_input(const fc_conv_job *job, const fc_stage *s, const 
 static void transform_input(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t block)
 {
     const fc_winograd_kernels *k = job->plan->winograd;
-    fc_winograd t = {.step = s->in_step, .scratch = s->registers, .tiles = tiles->cols, .streamed = job->maps != NULL};
+    fc_winograd t = {.places.step = s->in_step, .scratch = s->registers, .tiles = tiles->cols, .streamed = job->maps != NULL};
     const char *input = block_input(job, s, &tiles->piece, block, &t.row);
     for (int64_t row = 0; row < tiles->rows; row++) {
         t.input = input + row * k->tile_out * t.row;
@@ -80,7 +86,7 @@ static void transform_input(const fc_conv_job *job, const fc_stage *s, const fc_
     }
 }
 
-/* One panel of output channels: its transformed filter of the input blocks [first, end), at place 0, and where its sums stand.
+/* One panel of output channels: its transformed filter of the input blocks [first, end), at the first place, and its sums.
  * next: NULL, or what is multiplied after this. */
 typedef struct {
     const char *filter, *next;
@@ -90,7 +96,17 @@ typedef struct {
     int64_t first, end;
 } fc_factor;
 
-static void multiply(const fc_conv_job *job, const fc_stage *s, const fc_factor *factor, int product, int64_t tiles)
+/* The place of a transformed input that place number `place` of all phases belongs to. */
+static int64_t input_place(const fc_conv_job *job, int64_t place)
+{
+    const fc_phase *phase = job->phase + job->phases - 1;
+    while (phase->before > place) phase--;
+    const fc_places *p = &phase->places;
+    const int64_t within = place - phase->before, cols = p->end[1] - p->first[1], points = job->plan->winograd->tile_out + FC_TILE_TAPS - 1;
+    return (p->first[0] + within / cols) * points + p->first[1] + within % cols;
+}
+
+static void multiply(const fc_conv_job *job, const fc_stage *s, const fc_factor *factor, int64_t place, int64_t tiles)
 {
     const fc_conv_plan *plan = job->plan;
     const int block = plan->kernels->block;
@@ -100,115 +116,92 @@ static void multiply(const fc_conv_job *job, const fc_stage *s, const fc_factor 
         .row_stride = s->block, .steps = full, .depth = block,
         .tail_steps = factor->end - factor->first - full, .tail_depth = plan->group_in % block,
     };
-    const char *filter = factor->filter + product * factor->filter_step;
+    const char *filter = factor->filter + place * factor->filter_step;
     /* Shorter panels come in time by themselves. */
     const int is_long = plan->depth * factor->blocks * FC_BLOCK_BYTES >= FC_PIECE_BYTES;
     const fc_panel panel = {.filter = filter, .next = is_long ? factor->next : NULL, .blocks = factor->blocks, .unfinished = 1,
                             .continued = factor->first > 0};
-    const fc_target target = {.data = factor->sums + product * s->out_step, .px = FC_BLOCK_BYTES, .row = s->block, .block = s->block};
-    fc_sweep(&reduction, s->transformed + product * s->in_step, &panel, &target, 1, tiles);
+    const fc_target target = {.data = factor->sums + place * s->out_step, .px = FC_BLOCK_BYTES, .row = s->block, .block = s->block};
+    fc_sweep(&reduction, s->transformed + input_place(job, place) * s->in_step, &panel, &target, 1, tiles);
 }
 
-/* Outputs of a row of tiles, from scratch to the array. */
-static void store_outputs(const fc_conv_job *job, const fc_winograd *t, const fc_piece *piece, int64_t block)
+/* The outputs of a row of tiles, from scratch to the array. */
+static void store_outputs(const fc_conv_job *job, const fc_stage *s, const fc_piece *outputs, int64_t block)
 {
     const fc_conv_plan *plan = job->plan;
-    const int64_t within = block * plan->kernels->block, *first = piece->range.first;
+    const int64_t within = block * plan->kernels->block, *first = outputs->range.first, *count = outputs->range.count;
     const ptrdiff_t *stride = job->output.stride;
-    const ptrdiff_t at = piece->sample * stride[0] + (piece->group * plan->group_out + within) * stride[1] + first[0] * stride[2]
-                       + first[1] * stride[3] + first[2] * stride[4];
-    fc_store store = {.kernels = plan->kernels, .scratch = t->output, .px = FC_BLOCK_BYTES, .row = t->row, .output = job->output,
+    const ptrdiff_t at = outputs->sample * stride[0] + (outputs->group * plan->group_out + within) * stride[1]
+                       + first[0] * stride[2] + first[1] * stride[3] + first[2] * stride[4];
+    fc_store store = {.kernels = plan->kernels, .scratch = s->output, .px = FC_BLOCK_BYTES, .row = count[2] * FC_BLOCK_BYTES,
+                      .output = job->output, .rows = count[1], .cols = count[2],
                       .residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL,
-                      .rows = t->rows, .cols = t->cols, .channels = fc_min(plan->kernels->block, plan->group_out - within),
-                      .activation = job->epilogue.activation};
+                      .channels = fc_min(plan->kernels->block, plan->group_out - within), .activation = job->epilogue.activation};
     store.output.data = (char *)job->output.data + at;
     fc_store_block(&store);
 }
 
-/* Where the outputs of a row of tiles go: into the map, finished, or into scratch. */
-static void set_output(const fc_conv_job *job, const fc_stage *s, const fc_piece *piece, int64_t block, fc_winograd *t)
+/* Where the outputs of a row of tiles, of all phases, go: into the map, finished, or into scratch. */
+static void set_output(const fc_conv_job *job, const fc_stage *s, const fc_piece *outputs, int64_t block, fc_winograd *t)
 {
     if (!job->maps) {
         t->output = s->output;
-        t->row = t->cols * FC_BLOCK_BYTES;
+        t->row = outputs->range.count[2] * FC_BLOCK_BYTES;
         return;
     }
-    block += piece->group * job->plan->out_blocks;
-    const ptrdiff_t at = position_in(&job->maps->output, piece, block);
-    t->output = (char *)job->maps->output.data + at;
+    block += outputs->group * job->plan->out_blocks;
+    t->output = (char *)job->maps->output.data + position_in(&job->maps->output, outputs, block);
     t->row = job->maps->output.row;
     t->activation = job->epilogue.activation;
     const fc_blocked *residual = &job->maps->residual;
-    t->residual = residual->data ? (const char *)residual->data + position_in(residual, piece, block) : NULL;
+    t->residual = residual->data ? (const char *)residual->data + position_in(residual, outputs, block) : NULL;
+}
+
+/* Those of one phase. all: the row of tiles, its sums at the first place of all. */
+static void transform_phase(const fc_conv_job *job, const fc_winograd *all, const fc_phase *phase, const fc_range *outputs)
+{
+    const fc_winograd_kernels *k = job->plan->winograd;
+    const int64_t *step = job->plan->step;
+    const ptrdiff_t at = phase->first[1] * all->row + phase->first[2] * FC_BLOCK_BYTES;
+    fc_winograd t = *all;
+    t.rows = fc_phase_count(job, phase, outputs, 1);
+    t.cols = fc_phase_count(job, phase, outputs, 2);
+    if (!t.rows || !t.cols) return;
+    t.places = phase->places;
+    t.places.step = all->places.step;
+    t.input = (const char *)all->input + phase->before * all->places.step;
+    t.output = (char *)all->output + at;
+    if (all->residual) t.residual = (const char *)all->residual + at;
+    t.row = all->row * step[1];
+    t.px = FC_BLOCK_BYTES * step[2];
+    k->output(&t);
 }
 
 /* One output block of some tiles; `sums` stands at the first of all tiles that were multiplied together. */
 static void transform_output(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t block, const char *sums)
 {
-    const fc_winograd_kernels *k = job->plan->winograd;
-    const int64_t *count = tiles->piece.range.count;
-    fc_piece piece = tiles->piece;
-    fc_winograd t = {.step = s->out_step, .scratch = s->registers, .tiles = tiles->cols, .cols = count[2], .streamed = job->maps != NULL,
-                     .bias = (const char *)fc_panel_bias(job, piece.group, 0) + block * FC_BLOCK_BYTES};
-    for (int64_t row = 0; row < tiles->rows; row++, piece.range.first[1] += k->tile_out) {
+    const int out = job->plan->winograd->tile_out;
+    fc_winograd t = {.places.step = s->out_step, .scratch = s->registers, .tiles = tiles->cols, .streamed = job->maps != NULL,
+                     .bias = (const char *)fc_panel_bias(job, tiles->piece.group, 0) + block * FC_BLOCK_BYTES};
+    for (int64_t row = 0; row < tiles->rows; row++) {
+        fc_range range = tiles->piece.range;
+        range.first[1] += row * out;
+        range.count[1] = fc_min(out, range.count[1] - row * out);
+        const fc_piece outputs = {tiles->piece.sample, tiles->piece.group, fc_outputs_of(job, &range, 0)};
         t.input = sums + (tiles->first + row * tiles->cols) * FC_BLOCK_BYTES;
-        t.rows = fc_min(k->tile_out, count[1] - row * k->tile_out);
-        set_output(job, s, &piece, block, &t);
-        k->output(&t);
-        if (!job->maps) store_outputs(job, &t, &piece, block);
+        set_output(job, s, &outputs, block, &t);
+        for (const fc_phase *phase = job->phase; phase < job->phase + job->phases; phase++)
+            transform_phase(job, &t, phase, &outputs.range);
+        if (!job->maps) store_outputs(job, s, &outputs, block);
     }
-}
-
-/* The transformed filter of input channels [first, end) of one panel: [place][in][lane of the panel], `step` bytes apart. */
-static void transform_filter(const fc_conv_job *job, const int64_t panel[2], int64_t first, int64_t end, char *taps, char *filter,
-                             ptrdiff_t step)
-{
-    const fc_conv_plan *plan = job->plan;
-    const fc_kernels *k = plan->kernels;
-    const int64_t depth = plan->group_in * TAPS, item = job->conv->item_bytes, group = panel[0], tile = panel[1];
-    const int blocks = fc_panel_blocks(plan, tile);
-    for (int b = 0; b < blocks; b++) {
-        const int64_t within = (tile * k->tile_blocks + b) * k->block;
-        const char *rows = job->weight + (group * plan->group_out + within) * depth * item;
-        fc_transpose t = {.blocked = taps, .block_stride = FC_BLOCK_BYTES, .plane_stride = depth * item,
-                          .channels = fc_min(k->block, plan->group_out - within)};
-        for (int64_t in = first; in < end; in += k->block) {
-            const int64_t count = fc_min(k->block, end - in);
-            t.planar = (void *)(rows + in * TAPS * item);
-            t.pixels = count * TAPS;
-            t.ahead = in + 2 * k->block <= plan->group_in ? k->block * TAPS * item : 0;
-            k->to_blocked(&t);
-            for (int64_t i = 0; i < count; i++)
-                plan->winograd->filter(taps + i * TAPS * FC_BLOCK_BYTES,
-                                       filter + ((in - first + i) * blocks + b) * FC_BLOCK_BYTES, step);
-        }
-    }
-}
-
-static ptrdiff_t filter_step(const fc_conv_plan *plan) { return (ptrdiff_t)plan->filter_bytes / plan->winograd->products; }
-
-static void pack_task(void *context, int64_t task, int thread)
-{
-    const fc_conv_job *job = context;
-    const fc_conv_plan *plan = job->plan;
-    const int64_t panel[2] = {task / plan->tiles, task % plan->tiles};
-    transform_filter(job, panel, 0, plan->group_in, fc_thread_scratch(job, thread),
-                     (char *)job->filter + fc_panel_at(plan, panel[0], panel[1]), filter_step(plan));
-}
-
-fc_status fc_pack_winograd(fc_conv_job *job, char *filter)
-{
-    if (job->conv->prepacked) return FC_OK;
-    job->filter = filter;
-    return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
 }
 
 /* Where the filter of a panel stands at a place; NULL behind the last place. */
-static const char *filter_at(const fc_conv_job *job, int64_t group, int64_t tile, int product)
+static const char *filter_at(const fc_conv_job *job, int64_t group, int64_t tile, int64_t place)
 {
     const fc_conv_plan *plan = job->plan;
-    if (product == plan->winograd->products) return NULL;
-    return job->filter + fc_panel_at(plan, group, tile) + product * filter_step(plan);
+    if (place == plan->places) return NULL;
+    return job->filter + fc_panel_at(plan, group, tile) + place * fc_filter_step(plan);
 }
 
 /* The panels [first, end) by all tiles of a band. */
@@ -216,15 +209,15 @@ static void multiply_panels(const fc_conv_job *job, const fc_stage *s, const fc_
 {
     const fc_conv_plan *plan = job->plan;
     const ptrdiff_t panel_bytes = plan->kernels->tile_blocks * s->block;
-    for (int product = 0; product < plan->winograd->products; product++)
+    for (int64_t place = 0; place < plan->places; place++)
         for (int64_t tile = first; tile < end; tile++) {
             const int64_t group = tiles->piece.group;
             const fc_factor factor = {
-                .filter = filter_at(job, group, tile, 0), .filter_step = filter_step(plan),
-                .next = tile + 1 < end ? filter_at(job, group, tile + 1, product) : filter_at(job, group, first, product + 1),
+                .filter = filter_at(job, group, tile, 0), .filter_step = fc_filter_step(plan),
+                .next = tile + 1 < end ? filter_at(job, group, tile + 1, place) : filter_at(job, group, first, place + 1),
                 .sums = s->sums + (tile - first) * panel_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
             };
-            multiply(job, s, &factor, product, tiles->rows * tiles->cols);
+            multiply(job, s, &factor, place, tiles->rows * tiles->cols);
         }
     const int64_t block = first * plan->kernels->tile_blocks, blocks = fc_min(end * plan->kernels->tile_blocks, plan->out_blocks) - block;
     for (int64_t b = 0; b < blocks; b++) transform_output(job, s, tiles, block + b, s->sums + b * s->block);
@@ -236,7 +229,7 @@ static void band_task(void *context, int64_t task, int thread)
     const fc_conv_plan *plan = job->plan;
     const fc_piece piece = fc_piece_of(job, task);
     const fc_tiles tiles = tiles_of(job, &piece, 0);
-    char *transformed = fc_thread_scratch(job, thread), *sums = transformed + fc_places_bytes(plan, plan->in_blocks, plan->together);
+    char *transformed = fc_thread_scratch(job, thread), *sums = transformed + fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     const fc_stage s = stage_of(job, transformed, sums, transformed + plan->output_bytes);
     for (int64_t b = 0; b < plan->in_blocks; b++) transform_input(job, &s, &tiles, b);
     for (int64_t tile = 0; tile < plan->tiles; tile += plan->panels)
@@ -248,7 +241,7 @@ static fc_stage shared_stage(const fc_conv_job *job, int64_t group, int thread)
 {
     const fc_conv_plan *plan = job->plan;
     char *sums = fc_thread_scratch(job, thread) + plan->panel_bytes;
-    char *transformed = job->shared + group * (ptrdiff_t)fc_places_bytes(plan, plan->in_blocks, plan->together);
+    char *transformed = job->shared + group * (ptrdiff_t)fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     return stage_of(job, transformed, sums, sums + plan->output_bytes);
 }
 
@@ -275,20 +268,20 @@ static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, const int6
 {
     const fc_conv_plan *plan = job->plan;
     const int block = plan->kernels->block;
-    fc_factor factor = {.filter = filter, .filter_step = (ptrdiff_t)plan->panel_bytes / plan->winograd->products, .sums = s->sums,
+    fc_factor factor = {.filter = filter, .filter_step = (ptrdiff_t)plan->panel_bytes / plan->places, .sums = s->sums,
                         .blocks = fc_panel_blocks(plan, panel[1])};
     if (job->conv->prepacked) {
         factor.filter = filter_at(job, panel[0], panel[1], 0);
-        factor.filter_step = filter_step(plan);
+        factor.filter_step = fc_filter_step(plan);
     }
     for (; factor.first < plan->in_blocks; factor.first = factor.end) {
-        factor.end = job->conv->prepacked ? plan->in_blocks : fc_min(factor.first + FC_SLAB_BLOCKS, plan->in_blocks);
-        if (!job->conv->prepacked)
-            transform_filter(job, panel, factor.first * block, fc_min(factor.end * block, plan->group_in), s->taps, filter,
-                             factor.filter_step);
-        for (int product = 0; product < plan->winograd->products; product++) {
-            if (job->conv->prepacked) factor.next = filter_at(job, panel[0], panel[1], product + 1);
-            multiply(job, s, &factor, product, plan->together);
+        factor.end = job->conv->prepacked ? plan->in_blocks : fc_min(factor.first + fc_slab_blocks(plan), plan->in_blocks);
+        const fc_filter_transform to = {panel[0], panel[1], factor.first * block, fc_min(factor.end * block, plan->group_in),
+                                        s->taps, filter, factor.filter_step};
+        if (!job->conv->prepacked) fc_transform_filter(job, &to);
+        for (int64_t place = 0; place < plan->places; place++) {
+            if (job->conv->prepacked) factor.next = filter_at(job, panel[0], panel[1], place + 1);
+            multiply(job, s, &factor, place, plan->together);
         }
     }
 }
@@ -312,7 +305,6 @@ fc_status fc_conv_winograd(fc_conv_job *job)
 {
     const fc_conv_plan *plan = job->plan;
     fc_status status;
-    for (int64_t b = 0; b < plan->in_blocks; b++) job->offset[b] = b * plan->together * FC_BLOCK_BYTES;
     if (plan->split == FC_BY_CHANNELS) {
         status = fc_parallel(&job->team, fc_pieces(job) * plan->in_blocks, input_task, job);
         return status == FC_OK ? fc_parallel(&job->team, job->conv->groups * plan->tiles, channel_task, job) : status;

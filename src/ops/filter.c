@@ -59,25 +59,26 @@ void fc_pack_transposed_panel(const fc_conv_plan *plan, int item_bytes, const vo
 {
     const int blocks = fc_panel_blocks(plan, tile), block = plan->kernels->block;
     const ptrdiff_t line = (ptrdiff_t)blocks * FC_BLOCK_BYTES, tap_bytes = plan->taps * item_bytes;
-    for (int b = 0; b < blocks; b++)
-        for (int64_t in = 0; in < plan->group_in; in++) {
-            const int64_t channel = (tile * plan->kernels->tile_blocks + b) * block, lane = in % block;
-            const int64_t lanes = fc_min(block, plan->group_in - (in - lane));
-            const char *rows = (const char *)weight + ((group * plan->group_in + in) * plan->group_out + channel) * tap_bytes;
-            /* Lines of neighbouring input channels lie on different pages: no hardware fetches them ahead. */
-            const int64_t ahead = fc_min(LINES_AHEAD, plan->group_in - 1 - in);
-            fc_transpose t = {.plane_stride = tap_bytes, .ahead = ahead * plan->group_out * tap_bytes, .channels = fc_min(block, plan->group_out - channel),
-                              .blocked = (char *)panel + b * FC_BLOCK_BYTES};
-            for (int64_t first = 0; first < plan->taps; first += PIECE) {
-                ptrdiff_t at[PIECE];
-                t.planar = (void *)(rows + first * item_bytes);
-                t.pixels = fc_min(PIECE, plan->taps - first);
-                t.block_offset = at;
-                for (int64_t i = 0; i < t.pixels; i++) {
-                    const fc_tap_place *p = &place[first + i];
-                    at[i] = (p->before * plan->group_in + (in - lane) * p->taps + p->index * lanes + lane) * line;
+    for (int64_t in = 0; in < plan->group_in; in += block)
+        for (int64_t first = 0; first < plan->taps; first += PIECE) {
+            const int64_t lanes = fc_min(block, plan->group_in - in), pixels = fc_min(PIECE, plan->taps - first);
+            ptrdiff_t at[PIECE];
+            for (int64_t i = 0; i < pixels; i++) {
+                const fc_tap_place *p = &place[first + i];
+                at[i] = (p->before * plan->group_in + in * p->taps + p->index * lanes) * line;
+            }
+            for (int b = 0; b < blocks; b++) {
+                const int64_t channel = (tile * plan->kernels->tile_blocks + b) * block;
+                const char *rows = (const char *)weight + ((group * plan->group_in + in) * plan->group_out + channel) * tap_bytes;
+                fc_transpose t = {.plane_stride = tap_bytes, .block_offset = at, .pixels = pixels,
+                                  .channels = fc_min(block, plan->group_out - channel)};
+                for (int64_t lane = 0; lane < lanes; lane++) {
+                    t.planar = (void *)(rows + lane * plan->group_out * tap_bytes + first * item_bytes);
+                    t.blocked = (char *)panel + b * FC_BLOCK_BYTES + lane * line;
+                    /* Lines of neighbouring input channels lie on different pages: no hardware fetches them ahead. */
+                    t.ahead = fc_min(LINES_AHEAD, plan->group_in - 1 - in - lane) * plan->group_out * tap_bytes;
+                    plan->kernels->to_blocked(&t);
                 }
-                plan->kernels->to_blocked(&t);
             }
         }
 }

@@ -2,6 +2,7 @@
 #include "conv.h"
 
 #include "../plan/transposed.h"
+#include "../plan/winograd.h"
 #include "../sizes.h"
 
 /* Steps of channel blocks go through the lanes. */
@@ -97,9 +98,31 @@ static void prepare_transposed(fc_conv_job *job)
             }
 }
 
+/* Phases of Winograd tiles: where their outputs stand, and at which places their filters are not zero. */
+static void prepare_transformed(fc_conv_job *job)
+{
+    const fc_conv *conv = job->conv;
+    int64_t n[FC_SPATIAL], before = 0;
+    job->phases = 0;
+    job->phases_a_row = conv->transposed ? fc_axis_phases(&conv->spread, 2) : 1;
+    job->phases_a_slice = job->plan->phases;
+    for (n[1] = 0; n[1] < job->phases_a_slice / job->phases_a_row; n[1]++)
+        for (n[2] = 0; n[2] < job->phases_a_row; n[2]++) {
+            fc_phase *phase = &job->phase[job->phases++];
+            *phase = (fc_phase){.taps = 1, .before = before};
+            for (int a = 1; a < FC_SPATIAL; a++) {
+                fc_places_of_phase(conv, job->plan, a, n[a], &phase->places.first[a - 1], &phase->places.end[a - 1]);
+                if (conv->transposed) phase->first[a] = fc_axis_phase_of(&conv->spread, a, n[a]).first;
+            }
+            before += fc_places_count(&phase->places);
+        }
+    for (int64_t b = 0; b < job->plan->in_blocks; b++) job->offset[b] = b * job->plan->together * FC_BLOCK_BYTES;
+}
+
 void fc_conv_prepare_phases(fc_conv_job *job)
 {
-    if (job->conv->transposed) prepare_transposed(job);
+    if (job->plan->method == FC_TRANSFORMED) prepare_transformed(job);
+    else if (job->conv->transposed) prepare_transposed(job);
     else prepare_ordinary(job);
 }
 

@@ -3,12 +3,15 @@
 #include <math.h>
 
 #include "winograd.h"
+#include "../sizes.h"
 
 /* Multiply-adds below which comparing plans takes longer than the best of them could save. */
 static const double WORTH_COMPARING = 100e3;
 
-/* Input channels of a sum below which the rounding of the transforms stands out: an error of more than 2.5 times that of direct. */
-enum { LEAST_CHANNELS = 16 };
+/* Input channels below which the rounding of the transforms stands out: an error of more than 2.5 times that of direct. Direct sums
+ * of a transposed convolution's phases are shorter, so more exact: phases of 2x2 taps have up to 2.7 times their error, smaller ones
+ * more. */
+enum { LEAST_CHANNELS = 16, LEAST_TRANSPOSED_PRODUCTS = 256 };
 
 static int is_depthwise(const fc_conv *conv) { return conv->c_in == conv->groups && conv->groups > 1; }
 
@@ -18,8 +21,16 @@ int fc_able_algorithms(const fc_conv *conv, fc_algorithm able[FC_ALGORITHMS])
     able[count++] = FC_DIRECT;
     if (!conv->transposed) able[count++] = FC_IM2COL;
     if (conv->c_in == conv->groups) able[count++] = FC_DEPTHWISE;
-    if (!conv->transposed && fc_fits_winograd(&conv->window)) able[count++] = FC_WINOGRAD_2X2, able[count++] = FC_WINOGRAD_4X4;
+    if (fc_fits_winograd(conv)) able[count++] = FC_WINOGRAD_2X2, able[count++] = FC_WINOGRAD_4X4;
     return count;
+}
+
+static int adds_enough(const fc_conv *conv)
+{
+    const int64_t channels = conv->c_in / conv->groups, *kernel = conv->spread.kernel, *stride = conv->spread.stride;
+    if (!conv->transposed) return channels >= LEAST_CHANNELS;
+    const int64_t down = kernel[1] / stride[1], across = kernel[2] / stride[2];
+    return fc_min(down, across) > 1 && channels * down * across >= LEAST_TRANSPOSED_PRODUCTS;
 }
 
 /* Of those the ones that were the fastest anywhere (bench/RESULTS.md). */
@@ -30,9 +41,9 @@ static int candidates_of(const fc_conv *conv, const fc_run *run, fc_algorithm ca
                           * (double)(conv->c_in / conv->groups) * 9;
     int count = 0;
     if (conv->algorithm == FC_AUTO) {
-        candidate[count++] = is_depthwise(conv) ? FC_DEPTHWISE : FC_DIRECT;
-        if (is_depthwise(conv) || !run->winograd || !fc_fits_winograd(w)) return count;
-        if (conv->c_in / conv->groups < LEAST_CHANNELS || products < WORTH_COMPARING) return count;
+        candidate[count++] = is_depthwise(conv) && !conv->transposed ? FC_DEPTHWISE : FC_DIRECT;
+        if (is_depthwise(conv) || !run->winograd || !fc_fits_winograd(conv)) return count;
+        if (!adds_enough(conv) || products < WORTH_COMPARING) return count;
     }
     candidate[count++] = FC_WINOGRAD_4X4;
     candidate[count++] = FC_WINOGRAD_2X2;

@@ -115,10 +115,23 @@ static int slides(const fc_conv *conv, const fc_conv_plan *plan)
     return plan->group_out == 1 || (plan->group_out <= FEW_CHANNELS && plan->kernels->lanes * conv->item_bytes >= 32);
 }
 
-static fc_status set_transposed_method(const fc_conv *conv, fc_conv_plan *plan)
+static fc_status set_winograd(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
+{
+    if (!fc_fits_winograd(conv)) return FC_UNSUPPORTED;
+    if (plan->algorithm == FC_WINOGRAD) plan->algorithm = fc_choose(conv, run);
+    plan->method = FC_TRANSFORMED;
+    plan->reason = conv->transposed ? "phases of the stride with at most 3x3 taps: products of tiles transformed once for all"
+                 : plan->algorithm == FC_WINOGRAD_2X2 ? "3x3 windows one apart: 16 products of transformed tiles for 4 outputs"
+                                                      : "3x3 windows one apart: 36 products of transformed tiles for 16 outputs";
+    return FC_OK;
+}
+
+static fc_status set_transposed_method(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
     const int depthwise = plan->group_in == 1 && plan->group_out == 1 && conv->groups > 1;
-    plan->algorithm = conv->algorithm != FC_AUTO ? conv->algorithm : depthwise ? FC_DEPTHWISE : FC_DIRECT;
+    plan->algorithm = conv->algorithm;
+    if (plan->algorithm == FC_AUTO) plan->algorithm = depthwise ? FC_DEPTHWISE : fc_choose(conv, run);
+    if (plan->algorithm >= FC_WINOGRAD) return set_winograd(conv, run, plan);
     if (plan->algorithm == FC_IM2COL || (plan->algorithm == FC_DEPTHWISE && (plan->group_in != 1 || plan->group_out != 1)))
         return FC_UNSUPPORTED;
     plan->method = plan->algorithm == FC_DEPTHWISE ? FC_CHANNELS : plan->group_out <= FEW_CHANNELS ? FC_ROWS : FC_TILES;
@@ -131,26 +144,18 @@ static fc_status set_transposed_method(const fc_conv *conv, fc_conv_plan *plan)
 /* Set algorithm, method and the reason for it. */
 static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
-    if (conv->transposed) return set_transposed_method(conv, plan);
+    if (conv->transposed) return set_transposed_method(conv, run, plan);
     const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= most_of_rows(conv, plan);
     plan->algorithm = conv->algorithm;
-    if (conv->algorithm == FC_AUTO || conv->algorithm == FC_WINOGRAD) {
-        if (conv->algorithm == FC_WINOGRAD && !fc_fits_winograd(&conv->window)) return FC_UNSUPPORTED;
-        plan->algorithm = fc_choose(conv, run);
-    }
+    if (plan->algorithm == FC_AUTO) plan->algorithm = fc_choose(conv, run);
     switch (plan->algorithm) {
     case FC_IM2COL:
         plan->method = FC_COLUMNS;
         plan->reason = "columns of a few tiles at a time";
         return FC_OK;
+    case FC_WINOGRAD:
     case FC_WINOGRAD_2X2:
-    case FC_WINOGRAD_4X4:
-        if (!fc_fits_winograd(&conv->window)) return FC_UNSUPPORTED;
-        plan->method = FC_TRANSFORMED;
-        plan->reason = plan->algorithm == FC_WINOGRAD_2X2
-                         ? "3x3 windows one apart: 16 products of transformed tiles for 4 outputs"
-                         : "3x3 windows one apart: 36 products of transformed tiles for 16 outputs";
-        return FC_OK;
+    case FC_WINOGRAD_4X4: return set_winograd(conv, run, plan);
     case FC_DEPTHWISE:
         if (plan->group_in != 1) return FC_UNSUPPORTED;
         if (slides(conv, plan)) {

@@ -46,6 +46,7 @@ struct fc_conv_plan {
     int64_t band_rows, band_cols;  /* output pixels of a band */
     int64_t bands;                 /* bands of one output plane */
     const fc_winograd_kernels *winograd; /* transformed: the tile, */
+    int64_t places;                      /* products a tile: those of all phases, */
     int64_t together, panels;            /* how many tiles are multiplied together, by how many panels before the next tiles */
     size_t panel_bytes, filter_bytes, input_bytes, output_bytes; /* scratch: one panel, all panels, a band in, a band out */
     size_t thread_bytes, shared_bytes;

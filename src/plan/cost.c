@@ -75,14 +75,15 @@ static void add_direct(fc_work *work, const fc_conv *conv, const fc_conv_plan *p
 static void add_winograd(fc_work *work, const fc_conv *conv, const fc_conv_plan *plan)
 {
     const double planes = (double)(conv->batch * conv->groups * conv->window.out[0]);
-    const double products = (double)plan->winograd->products, places = products * (double)plan->together * FC_BLOCK_BYTES;
+    const double input = (double)(plan->winograd->products * plan->in_blocks * plan->together) * FC_BLOCK_BYTES;
+    const double sums = (double)(plan->places * plan->out_blocks * plan->together) * FC_BLOCK_BYTES;
     const double times = plan->split == FC_BY_CHANNELS ? (double)conv->groups : planes * (double)plan->bands;
-    add_sweeps(work, plan, plan->together, (double)plan->depth, products * times);
+    add_sweeps(work, plan, plan->together, (double)plan->depth, (double)plan->places * times);
     work->amount[FC_LAID_OUT] = planes * (double)(plan->bands * plan->in_blocks) * (double)plan->input_bytes;
-    work->amount[FC_TRANSFORMED_IN] = times * places * (double)plan->in_blocks;
-    work->amount[FC_TRANSFORMED_OUT] = times * places * (double)plan->out_blocks;
+    work->amount[FC_TRANSFORMED_IN] = times * input;
+    work->amount[FC_TRANSFORMED_OUT] = times * sums;
     work->amount[FC_PACKED_WINOGRAD] = (double)plan->filter_bytes;
-    if (plan->split == FC_BY_CHANNELS) add_stream(work, places * (double)plan->in_blocks, times * (double)plan->tiles);
+    if (plan->split == FC_BY_CHANNELS) add_stream(work, input, times * (double)plan->tiles);
     else add_stream(work, (double)plan->filter_bytes / (double)conv->groups, times);
 }
 
@@ -98,7 +99,8 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
     const fc_window *w = &conv->window;
     const double pixels = (double)(conv->batch * w->out[0] * w->out[1] * w->out[2]);
     const double bands = pixels / (double)(w->out[1] * w->out[2]) * (double)(conv->groups * plan->bands);
-    work.amount[FC_STORED] = pixels * (double)(conv->groups * plan->out_blocks) * FC_BLOCK_BYTES;
+    const int64_t *out = conv->transposed ? conv->spread.out : w->out;
+    work.amount[FC_STORED] = (double)(conv->batch * out[0] * out[1] * out[2] * conv->groups * plan->out_blocks) * FC_BLOCK_BYTES;
     switch (plan->method) {
     case FC_TILES: add_direct(&work, conv, plan); break;
     case FC_TRANSFORMED: add_winograd(&work, conv, plan); break;

@@ -44,7 +44,8 @@ fc_window fc_simplified_spread(const fc_window *spread)
 
 void fc_gather(fc_conv *conv)
 {
-    conv->spread = fc_simplified_spread(&conv->window);
+    /* Winograd tiles are asked for by what the window is, not by what a small input leaves of it. */
+    conv->spread = conv->algorithm >= FC_WINOGRAD ? conv->window : fc_simplified_spread(&conv->window);
     conv->window = fc_gathered(&conv->spread);
 }
 

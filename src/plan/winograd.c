@@ -1,5 +1,6 @@
 /* The limits are measured, like those of plan/conv.c. */
 #include "winograd.h"
+#include "transposed.h"
 #include "../sizes.h"
 
 enum {
@@ -11,12 +12,52 @@ enum {
     READ_WHOLE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
 };
 
-int fc_fits_winograd(const fc_window *window)
+/* Every output belongs to a phase, whose taps are among two or three neighbours. */
+static int phases_fit(const fc_conv *conv, int axis)
 {
-    if (window->kernel[0] != 1) return 0;
+    const int64_t *kernel = conv->window.kernel, phases = fc_axis_phases(&conv->spread, axis);
+    if (phases != conv->spread.stride[axis]) return 0;
+    return axis == 0 ? phases == 1 && kernel[0] == 1 : kernel[axis] > 1 && kernel[axis] <= FC_TILE_TAPS;
+}
+
+int fc_fits_winograd(const fc_conv *conv)
+{
+    const fc_window *w = &conv->window;
+    if (conv->transposed) {
+        for (int i = 0; i < FC_SPATIAL; i++)
+            if (!phases_fit(conv, i)) return 0;
+        return fc_axis_phases(&conv->spread, 1) * fc_axis_phases(&conv->spread, 2) <= FC_MOST_TILE_PHASES;
+    }
+    if (w->kernel[0] != 1) return 0;
     for (int i = 1; i < FC_SPATIAL; i++)
-        if (window->kernel[i] != 3 || window->stride[i] != 1 || window->dilation[i] != 1) return 0;
+        if (w->kernel[i] != FC_TILE_TAPS || w->stride[i] != 1 || w->dilation[i] != 1) return 0;
     return 1;
+}
+
+void fc_places_of_phase(const fc_conv *conv, const fc_conv_plan *plan, int axis, int64_t n, int *first, int *end)
+{
+    *first = 0;
+    *end = plan->winograd->tile_out + FC_TILE_TAPS - 1;
+    if (!conv->transposed) return;
+    const fc_axis_phase phase = fc_axis_phase_of(&conv->spread, axis, n);
+    *first = phase.read - (phase.taps - 1) * phase.read_step > 0;
+    *end -= phase.read < FC_TILE_TAPS - 1;
+}
+
+/* All phases have a row of places, and of columns, of their own. */
+static int64_t places_of(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    int64_t places = 1;
+    for (int axis = 1; axis < FC_SPATIAL; axis++) {
+        int64_t sum = 0;
+        for (int64_t n = 0; n < (conv->transposed ? fc_axis_phases(&conv->spread, axis) : 1); n++) {
+            int first, end;
+            fc_places_of_phase(conv, plan, axis, n, &first, &end);
+            sum += end - first;
+        }
+        places *= sum;
+    }
+    return places;
 }
 
 static int64_t tiles_along(const fc_conv *conv, const fc_conv_plan *plan, int axis)
@@ -35,8 +76,9 @@ static size_t block_bytes(const fc_conv_plan *plan, int64_t rows, int64_t cols)
  * row, the taps of a block of channels. */
 static size_t scratch_bytes(const fc_conv *conv, const fc_conv_plan *plan, int64_t cols)
 {
-    const int64_t out = plan->winograd->tile_out;
-    return plan->input_bytes + (size_t)(plan->winograd->products + out * out * cols + 9 * plan->kernels->block) * FC_BLOCK_BYTES
+    const int64_t out = plan->winograd->tile_out, outputs = out * plan->step[1] * out * plan->step[2] * cols;
+    const int64_t taps = FC_TAPS * fc_max(plan->kernels->block, plan->phases);
+    return plan->input_bytes + (size_t)(plan->winograd->products + outputs + taps) * FC_BLOCK_BYTES
          + fc_gathered_row_bytes(conv, plan->kernels);
 }
 
@@ -58,7 +100,7 @@ static int is_few(const fc_conv *conv, const fc_conv_plan *plan) { return all_ti
 /* What a thread holds of the filter, and of sums, when panels are shared out. */
 static size_t channels_panel_bytes(const fc_conv_plan *plan)
 {
-    return fc_places_bytes(plan, FC_SLAB_BLOCKS * plan->kernels->block, plan->kernels->tile_blocks);
+    return fc_places_bytes(plan, fc_slab_blocks(plan) * plan->kernels->block, plan->kernels->tile_blocks);
 }
 
 static size_t channels_sums_bytes(const fc_conv_plan *plan, int64_t tiles)
@@ -75,16 +117,18 @@ static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
     plan->panels = 1;
     plan->panel_bytes = channels_panel_bytes(plan);
     plan->output_bytes = channels_sums_bytes(plan, plan->together);
-    plan->shared_bytes = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, plan->together);
+    plan->shared_bytes = (size_t)conv->groups * fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     plan->thread_bytes = fc_apart(plan->panel_bytes + plan->output_bytes + scratch_bytes(conv, plan, across));
 }
 
-/* As many tiles as the second-level cache keeps, or as are worth the filter's way, and the memory that a thread may have. */
+/* As many tiles as the second-level cache keeps, or as are worth the filter's way, and the memory that a thread may have, of which
+ * the outputs of a row of tiles take a part. */
 static int64_t tiles_together(const fc_conv_plan *plan)
 {
-    const int64_t a_block = plan->winograd->products * FC_BLOCK_BYTES;
-    const int64_t kept = TRANSFORMED_BYTES / (a_block * (plan->in_blocks + plan->out_blocks));
-    const int64_t most = MOST_BYTES / (a_block * (plan->in_blocks + plan->kernels->tile_blocks));
+    const int64_t input = plan->winograd->products * plan->in_blocks * FC_BLOCK_BYTES, a_block = plan->places * FC_BLOCK_BYTES;
+    const int64_t kept = TRANSFORMED_BYTES / (input + a_block * plan->out_blocks);
+    const int64_t outputs = plan->winograd->tile_out * plan->winograd->tile_out * plan->phases * FC_BLOCK_BYTES;
+    const int64_t most = MOST_BYTES / (input + a_block * plan->kernels->tile_blocks + outputs);
     return fc_max(1, fc_min(fc_max(kept, LEAST_TOGETHER), most));
 }
 
@@ -102,7 +146,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     plan->split = FC_BY_BANDS;
     set_band(conv, plan, rows, cols);
     plan->together = rows * cols;
-    const int64_t input = (int64_t)fc_places_bytes(plan, plan->in_blocks, plan->together);
+    const int64_t input = (int64_t)fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     const int64_t sums = (int64_t)fc_places_bytes(plan, plan->kernels->tile_blocks, plan->together);
     plan->panels = fc_max(1, fc_min((MOST_BYTES - input) / sums, plan->tiles));
     plan->output_bytes = (size_t)(input + plan->panels * sums);
@@ -116,7 +160,7 @@ static int by_channels(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const int64_t all = all_tiles(conv, plan);
     if (!is_few(conv, plan) || conv->groups * plan->tiles < plan->threads) return 0;
-    const size_t shared = (size_t)conv->groups * fc_places_bytes(plan, plan->in_blocks, all);
+    const size_t shared = (size_t)conv->groups * fc_transformed_bytes(plan, plan->in_blocks, all);
     const size_t a_thread = channels_panel_bytes(plan) + channels_sums_bytes(plan, all);
     if (shared + a_thread * (size_t)plan->threads > plan->filter_bytes + (size_t)plan->threads * MOST_BYTES) return 0;
     return !conv->prepacked || plan->filter_bytes > READ_WHOLE * shared;
@@ -126,6 +170,7 @@ void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan)
 {
     plan->winograd = &plan->kernels->winograd[plan->algorithm == FC_WINOGRAD_2X2 ? FC_F2X2 : FC_F4X4];
     plan->taps = 1; /* the panels of one product */
+    plan->places = places_of(conv, plan);
     plan->depth = plan->group_in;
     plan->filter_bytes = fc_places_bytes(plan, conv->groups * plan->depth, plan->out_blocks);
     if (by_channels(conv, plan)) plan_channels(conv, plan);

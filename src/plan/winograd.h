@@ -11,9 +11,20 @@
 
 #include "conv.h"
 
-enum { FC_SLAB_BLOCKS = 8 }; /* channel blocks of a filter that are transformed and multiplied at a time */
+enum { FC_TILE_TAPS = 3, FC_TAPS = FC_TILE_TAPS * FC_TILE_TAPS };
 
-int fc_fits_winograd(const fc_window *window);
+/* Channel blocks of a filter that are transformed and multiplied at a time: as many places as eight of an ordinary one have. */
+static inline int64_t fc_slab_blocks(const fc_conv_plan *plan)
+{
+    const int64_t blocks = 8 * plan->winograd->products / plan->places;
+    return blocks > 1 ? blocks : 1;
+}
+
+/* The places at which the filter of phase n of a row or a column (of its taps in the window of 3) is not zero. */
+void fc_places_of_phase(const fc_conv *conv, const fc_conv_plan *plan, int axis, int64_t n, int *first, int *end);
+
+/* Whether the windows are 3x3 and one apart, or those of a transposed convolution's phases have at most as many taps. */
+int fc_fits_winograd(const fc_conv *conv);
 
 /* Set the tile by plan->algorithm, the split and every size; needs kernels, channels, blocks and threads. */
 void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan);
@@ -22,10 +33,21 @@ void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan);
  * fall into one set of the nearest cache. */
 static inline size_t fc_place_bytes(int64_t blocks, int64_t tiles) { return (size_t)(blocks * tiles + 1) * FC_BLOCK_BYTES; }
 
-/* The same for all places. */
-static inline size_t fc_places_bytes(const fc_conv_plan *plan, int64_t blocks, int64_t tiles)
+/* The same for all places of a transformed input, */
+static inline size_t fc_transformed_bytes(const fc_conv_plan *plan, int64_t blocks, int64_t tiles)
 {
     return (size_t)plan->winograd->products * fc_place_bytes(blocks, tiles);
+}
+
+/* and for those of the filters, or the sums, of all phases. */
+static inline size_t fc_places_bytes(const fc_conv_plan *plan, int64_t blocks, int64_t tiles)
+{
+    return (size_t)plan->places * fc_place_bytes(blocks, tiles);
+}
+
+static inline int64_t fc_places_count(const fc_places *places)
+{
+    return (int64_t)(places->end[0] - places->first[0]) * (places->end[1] - places->first[1]);
 }
 
 #endif

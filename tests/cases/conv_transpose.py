@@ -41,6 +41,11 @@ class TransposedCase:
         return {name: getattr(self, name) for name in names}
 
     @property
+    def phase_options(self) -> dict[str, Any]:
+        """What says which inputs an output depends on."""
+        return {name: getattr(self, name) for name in ("stride", "padding", "dilation")}
+
+    @property
     def filters(self) -> int:
         """Number of output channels."""
         return self.weight[1] * self.groups

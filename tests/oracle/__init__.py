@@ -29,7 +29,14 @@ from oracle.window import (
     windows,
     windows_of_padded,
 )
-from oracle.winograd import WINOGRAD_POINTS, winograd_conv, winograd_magnitude, winograd_matrices
+from oracle.winograd import (
+    WINOGRAD_POINTS,
+    phases_fit_winograd,
+    winograd_conv,
+    winograd_magnitude,
+    winograd_matrices,
+    winograd_transposed_magnitude,
+)
 
 __all__ = [
     "WINOGRAD_POINTS",
@@ -53,6 +60,7 @@ __all__ = [
     "pad",
     "padding_pairs",
     "per_axis",
+    "phases_fit_winograd",
     "pooled_size",
     "pooling_windows",
     "same_padding",
@@ -63,4 +71,5 @@ __all__ = [
     "winograd_conv",
     "winograd_magnitude",
     "winograd_matrices",
+    "winograd_transposed_magnitude",
 ]

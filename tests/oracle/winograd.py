@@ -1,4 +1,7 @@
-"""Winograd's algorithm at any points and in any type, and the magnitude that its errors are relative to."""
+"""Winograd's algorithm at any points and in any type, and the magnitude that its errors are relative to.
+
+A transposed convolution is one of 3x3 windows for each phase of its stride, with taps that are zero.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from oracle.window import Padding, padding_pairs, windows
+from oracle.window import Padding, Size, padding_pairs, per_axis, windows
 
 Array = np.ndarray[Any, Any]
 
@@ -84,3 +87,69 @@ def winograd_magnitude(
     sums = np.einsum("ngcyxij,gocij->ngoyxij", data, taps, optimize=True)
     sums = sums.reshape(x.shape[0], weight.shape[0], *sums.shape[3:])
     return join(out @ sums @ out.T, *outputs(x, padding))
+
+
+def reads(kernel: int, stride: int, before: int, dilation: int) -> list[dict[int, int]]:
+    """Return, for the outputs ``stride * t + phase`` of an axis, which tap reads input ``t + offset``."""
+    return [
+        {
+            (phase + before - tap * dilation) // stride: tap
+            for tap in range(kernel)
+            if (phase + before - tap * dilation) % stride == 0
+        }
+        for phase in range(stride)
+    ]
+
+
+def reads_of(
+    kernel: tuple[int, ...], stride: Size, padding: Padding, dilation: Size
+) -> list[list[dict[int, int]]]:
+    """Return the same for both axes."""
+    pairs = padding_pairs(padding, 2)
+    given = zip(kernel, per_axis(stride, 2), pairs, per_axis(dilation, 2), strict=True)
+    return [reads(size, step, before, apart) for size, step, (before, _), apart in given]
+
+
+def phases_fit_winograd(kernel: tuple[int, ...], stride: Size, padding: Padding, dilation: Size) -> bool:
+    """Whether every phase reads inputs, and all of them the same 2x2 to 3x3; of a stride of at most 4x4."""
+    axes = reads_of(kernel, stride, padding, dilation)
+    spans = [{offset for phase in axis for offset in phase} for axis in axes]
+    return (
+        all(all(axis) for axis in axes)
+        and all(2 <= max(span) - min(span) + 1 <= 3 for span in spans)
+        and len(axes[0]) * len(axes[1]) <= 16
+    )
+
+
+def winograd_transposed_magnitude(
+    points: tuple[float, ...],
+    x: Array,
+    weight: Array,
+    output: tuple[int, ...],
+    stride: Size = 1,
+    padding: Padding = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Array:
+    """The same as `winograd_magnitude` of each phase; ``weight`` is ``(C_in, C_out / groups, K_h, K_w)``."""
+    step = per_axis(stride, 2)
+    axes = reads_of(weight.shape[2:], stride, padding, dilation)
+    first = [min(offset for phase in axis for offset in phase) for axis in axes]
+    per_group = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    filters = per_group.reshape(-1, per_group.shape[2], *weight.shape[2:])
+    counts = [-(-size // by) for size, by in zip(output, step, strict=True)]
+    # What the windows read beyond the input is zero, what none of them reads is left away.
+    pairs = [(-lead, count + 2 + lead - n) for lead, count, n in zip(first, counts, x.shape[2:], strict=True)]
+    x = x[:, :, *(slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(pairs, x.shape[2:], strict=True))]
+    sides = tuple((max(0, before), max(0, after)) for before, after in pairs)
+    magnitude = np.zeros((x.shape[0], filters.shape[0], *output))
+    for down, row_reads in enumerate(axes[0]):
+        for across, column_reads in enumerate(axes[1]):
+            taps = np.zeros((*filters.shape[:2], 3, 3))
+            for row, i in row_reads.items():
+                for column, j in column_reads.items():
+                    taps[:, :, row - first[0], column - first[1]] = filters[:, :, i, j]
+            place = magnitude[:, :, down :: step[0], across :: step[1]]
+            size = winograd_magnitude(points, x, taps, sides, groups)
+            place[...] = size[:, :, : place.shape[2], : place.shape[3]]
+    return magnitude

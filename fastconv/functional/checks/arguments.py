@@ -234,19 +234,45 @@ def check_winograd(code: int, window: tuple[tuple[int, ...], ...]) -> None:
         )
 
 
+def check_transposed_winograd(code: int, window: tuple[tuple[int, ...], ...]) -> None:
+    """Refuse the Winograd algorithm for the window of a transposed convolution that it cannot do."""
+    if code in _WINOGRAD and not _has_small_phases(*window):
+        kernel, stride, _, dilation = window
+        raise ValueError(
+            f"algorithm={_WINOGRAD[code]!r} does transposed convolutions whose outputs each depend on 2x2 to "
+            f"3x3 neighbouring inputs, not kernel {kernel} with stride {stride} and dilation {dilation}"
+        )
+
+
+def _has_small_phases(
+    kernel: tuple[int, ...], stride: tuple[int, ...], sides: tuple[int, ...], dilation: tuple[int, ...]
+) -> bool:
+    """Whether every output belongs to a phase of the stride, and all read the same 2 or 3 inputs an axis."""
+    spans = [
+        ((taps - 1) * apart - before) // step - -before // step + 1
+        for taps, step, before, apart in zip(kernel, stride, sides[::2], dilation, strict=True)
+    ]
+    covered = all(
+        taps >= step and math.gcd(step, apart) == 1
+        for taps, step, apart in zip(kernel, stride, dilation, strict=True)
+    )
+    planes = len(kernel) > 1 and {*kernel[:-2], *stride[:-2]} <= {1}
+    return planes and covered and {*spans[-2:]} <= {2, 3} and math.prod(stride) <= native.MOST_TILE_PHASES
+
+
 def transposed_algorithm(value: object, group_channels: tuple[int, int]) -> int:
     """Return the native code of an algorithm for a transposed convolution, by channels a group in and out."""
     code = algorithm(value, 1)
     assert isinstance(value, str)
     name = text(value)
-    if name == "im2col" or code in _WINOGRAD:
-        raise ValueError(f"algorithm={name!r} does no transposed convolution: it must be 'auto' or 'direct'")
+    if name == "im2col":
+        raise ValueError(f"algorithm={name!r} does no transposed convolution")
     if name == "depthwise" and group_channels != (1, 1):
         raise ValueError(
             f"algorithm='depthwise' needs one channel a group, but groups have {group_channels[0]} input and "
             f"{group_channels[1]} output channels"
         )
-    return _ALGORITHM_CODE["auto"] if code == AUTOTUNE else code  # there is nothing to choose
+    return _ALGORITHM_CODE["auto"] if code == AUTOTUNE else code  # the predicted choice
 
 
 def channels_last(layout: object) -> bool:
