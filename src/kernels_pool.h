@@ -72,13 +72,15 @@ typedef struct {
     int64_t planes, items;
 } fc_pool_lanes;
 
-/* One value a plane of `items` contiguous items, `plane` bytes apart: out[p] = reduction over the items, sums divided. */
+/* One value a plane of `items` contiguous items, `plane` bytes apart: out[p] = reduction over the items, sums divided. streamed: the
+ * planes come from memory. */
 typedef struct {
     const void *input;
     ptrdiff_t plane;
     int64_t planes, items;
     void *output;
     double divisor;
+    int streamed;
 } fc_pool_whole;
 
 #endif

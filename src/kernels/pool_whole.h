@@ -11,6 +11,7 @@
 
 enum {
     CHAINS = 4,
+    AHEAD = 2,
     LONG_PLANE = 2 * CHAINS * LANES,
     TOGETHER = LANES < 4 ? LANES : 4,
     STREAM_CHAINS = 2,
@@ -71,6 +72,12 @@ ALWAYS_INLINE vreal reduce_lanes(reduction_kind kind, vreal x[LANES])
 
 typedef enum { SHORT, LONG, STREAMS } plane_kind;
 
+/* Short planes end before the hardware, which loses a stream at the end of a page, would have found the next one. */
+ALWAYS_INLINE void fetch_planes(const char *first, ptrdiff_t bytes)
+{
+    for (ptrdiff_t at = 0; at < bytes; at += BLOCK_BYTES) fetch_near(first + at);
+}
+
 ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, plane_kind planes)
 {
     for (int64_t p = 0; p < t->planes; p += LANES) {
@@ -78,6 +85,7 @@ ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, plan
         const REAL *plane[LANES];
         vreal x[LANES];
         UNROLLED for (int i = 0; i < LANES; i++) plane[i] = (const REAL *)((const char *)t->input + (p + (i < left ? i : 0)) * t->plane);
+        if (planes == SHORT && t->streamed) fetch_planes((const char *)plane[0] + AHEAD * LANES * t->plane, LANES * t->plane);
         if (planes == STREAMS) for (int i = 0; i < LANES; i += TOGETHER) plane_streams(kind, plane + i, t->items, x + i);
         else UNROLLED for (int i = 0; i < LANES; i++) x[i] = plane_vector(kind, plane[i], t->items, planes == LONG);
         vreal y = reduce_lanes(kind, x);

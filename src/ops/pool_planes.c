@@ -11,6 +11,7 @@ enum {
     LONG_ROW = 16 * 1024,
     LISTED_ROW = 512,
     STREAMED_BYTES = 16 << 20,
+    FETCHED_BYTES = 64 << 20, /* from here on planes that vectors reduce whole are fetched ahead; where they are cached that takes longer */
     STAGE_BYTES = 8 * 1024,
 };
 
@@ -291,6 +292,7 @@ void fc_pool_plan_whole(fc_pool_job *job, int threads)
         pool->channels *= pool->batch;
         pool->batch = 1;
     }
+    job->streamed = pool->batch * pool->channels * in[0] * in[1] * in[2] * pool->item_bytes >= FETCHED_BYTES;
     job->planes = fc_ceil_div(planes_together(pool->batch * pool->channels, in[0] * in[1] * in[2], threads), lanes) * lanes;
     job->bands = fc_ceil_div(pool->channels, job->planes);
 }
@@ -305,7 +307,7 @@ void fc_pool_whole_task(void *context, int64_t task, int thread)
         .plane = job->input.stride[1], .items = w->in[0] * w->in[1] * w->in[2],
         .planes = fc_min(job->planes, job->pool.channels - first),
         .output = (char *)job->output.data + (sample * job->pool.channels + first) * job->pool.item_bytes,
-        .divisor = job->average ? row_divisor(job, 0, 0) * col_divisor(job, 0) : 1,
+        .divisor = job->average ? row_divisor(job, 0, 0) * col_divisor(job, 0) : 1, .streamed = job->streamed,
     };
     (void)thread;
     job->whole(&t);
