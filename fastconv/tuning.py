@@ -16,18 +16,20 @@ from fastconv._native import core as native
 from fastconv.autotune import table
 from fastconv.functional.candidates import Convolution
 from fastconv.functional.checks import arguments, arrays, window
+from fastconv.functional.checks.geometry import Shape, Window
 from fastconv.runtime import MAX_THREADS
 
 __all__ = ["clear", "entries", "load", "save"]
 
 FORMAT = "fastconv tuning"
 VERSION = 1
-_RANKS = {f"conv{rank}d": rank for rank in (1, 2, 3)}
+_RANKS = {f"{name}{rank}d": rank for name in ("conv", "conv_transpose") for rank in (1, 2, 3)}
 _ITEMSIZES = {"float32": 4, "float64": 8}
 _FIELDS = (
     *("function", "input_shape", "weight_shape", "stride", "padding", "dilation", "groups"),
     *("layout", "dtype", "isa", "threads", "winograd", "algorithm"),
 )
+_TRANSPOSED_FIELDS = (*_FIELDS, "output_padding")
 
 
 def entries() -> list[dict[str, Any]]:
@@ -38,8 +40,8 @@ def entries() -> list[dict[str, Any]]:
     list of dict
         An entry a problem, those used last at the end, 4096 at most: ``function``, ``input_shape`` (in the
         layout, with the batch), ``weight_shape``, ``stride``, ``padding`` (a pair an axis), ``dilation``,
-        ``groups``, ``layout``, ``dtype``, ``isa``, ``threads``, ``winograd`` (whether it might be chosen) and
-        ``algorithm``. To change them changes nothing.
+        ``groups``, ``layout``, ``dtype``, ``isa``, ``threads``, ``winograd`` (whether it might be chosen),
+        ``algorithm``, and of transposed convolutions ``output_padding``. To change them changes nothing.
 
     Examples
     --------
@@ -182,10 +184,12 @@ def _choice(entry: object) -> tuple[table.Problem, int]:
     """Check an entry of a file."""
     if not isinstance(entry, dict):
         raise TypeError(f"it must be an object, got {_shown(entry)}")
-    for field in (*_FIELDS, *entry):
+    transposed = str(entry.get("function")).startswith("conv_transpose")
+    fields = _TRANSPOSED_FIELDS if transposed else _FIELDS
+    for field in (*fields, *entry):
         if field not in entry:
             raise ValueError(f"{field} is missing")
-        if field not in _FIELDS:
+        if field not in fields:
             raise ValueError(f"{_shown(field)} is no field of an entry")
     rank = _named(entry, "function", _RANKS)
     itemsize = _named(entry, "dtype", _ITEMSIZES)
@@ -197,8 +201,9 @@ def _choice(entry: object) -> tuple[table.Problem, int]:
         raise ValueError(f"input_shape={shape} has an empty batch: there is nothing to choose")
     first = arrays.shape_channels_first(shape, rank, last, "input_shape")
     weight = arguments.shape(entry["weight_shape"], "weight_shape")
-    given = (entry["stride"], entry["padding"], entry["dilation"], entry["groups"])
-    out, native_window, groups = window.convolution(first, weight, given)
+    names = ("stride", "padding", *(["output_padding"] if transposed else []), "dilation", "groups")
+    check = window.transposed if transposed else window.convolution
+    out, native_window, groups = check(first, weight, tuple(entry[name] for name in names))
     threads = arguments.integer(entry["threads"], "threads", 1)
     if threads > MAX_THREADS:
         raise ValueError(f"threads={threads} must be at most {MAX_THREADS}")
@@ -207,12 +212,13 @@ def _choice(entry: object) -> tuple[table.Problem, int]:
     # Any name will do, so that a file can pass through machines and versions that lack the instruction set.
     if not isinstance(isa, str) or not (isa.isascii() and isa.isidentifier()):
         raise ValueError(f"isa={_shown(isa)} must be the name of an instruction set")
-    conv = Convolution((first, weight, out), itemsize, last, native_window, groups)
+    conv = Convolution((first, weight, out), itemsize, last, native_window, groups, transposed)
     able = conv.able(winograd, (0, threads, winograd))
     if algorithm not in able:
         raise ValueError(f"algorithm={_shown(algorithm)} cannot do it: it must be one of {', '.join(able)}")
     settings = (isa, threads, winograd)
-    problem = table.Problem(first, weight, native_window, groups, last, itemsize, *settings)
+    shapes = (first, weight, out if transposed else None)
+    problem = table.Problem(*shapes, native_window, groups, last, itemsize, *settings)
     return problem, native.ALGORITHMS.index(algorithm)
 
 
@@ -220,7 +226,7 @@ def _entry(problem: table.Problem, algorithm: str) -> dict[str, Any]:
     _, stride, sides, dilation = problem.window
     rank = len(stride)
     values = (
-        f"conv{rank}d",
+        f"conv{'' if problem.output_shape is None else '_transpose'}{rank}d",
         arrays.in_layout(problem.input_shape, rank + 2, problem.channels_last),
         problem.weight_shape,
         stride,
@@ -232,7 +238,26 @@ def _entry(problem: table.Problem, algorithm: str) -> dict[str, Any]:
         *problem[-3:],
         algorithm,
     )
-    return dict(zip(_FIELDS, values, strict=True))
+    entry: dict[str, Any] = dict(zip(_FIELDS, values, strict=True))
+    if problem.output_shape is not None:
+        entry["output_padding"] = _output_padding(
+            problem.input_shape[2:], problem.output_shape[2:], problem.window
+        )
+    return entry
+
+
+def _output_padding(inputs: Shape, outputs: Shape, window: Window) -> Shape:
+    """Return what a transposed convolution adds behind: by how much it is larger than its window says."""
+    kernel, stride, sides, dilation = window
+    return tuple(
+        outputs[axis]
+        + sides[2 * axis]
+        + sides[2 * axis + 1]
+        - (inputs[axis] - 1) * stride[axis]
+        - (kernel[axis] - 1) * dilation[axis]
+        - 1
+        for axis in range(len(kernel))
+    )
 
 
 def _named(entry: dict[str, object], field: str, values: dict[str, int]) -> int:

@@ -81,13 +81,16 @@ def several_problems() -> None:
     fc.conv1d(np.ones((2, 3, 9)), np.ones((2, 3, 4)), padding="same", algorithm="autotune")
     with fc.config(winograd=False):
         fc.conv2d(np.ones((2, 3, 9, 9)), np.ones((2, 3, 3, 3)), algorithm="autotune")
+    x, w = np.ones((2, 5, 4, 3)), np.ones((3, 2, 5, 4))
+    fc.conv_transpose2d(x, w, None, (2, 3), ((1, 2), (0, 1)), (1, 2), layout="NHWC", algorithm="autotune")
+    fc.conv_transpose2d(np.ones((1, 3, 5, 5)), np.ones((3, 2, 4, 4)), None, 2, 1, algorithm="autotune")
 
 
 @pytest.mark.parametrize("kind", [str, Path])
 def test_saved_choices_are_loaded_and_used(kind: Any, races: list[str], tmp_path: Path) -> None:
     several_problems()
     saved, count = fc.tuning.entries(), len(races)
-    assert len(saved) == count == 6
+    assert len(saved) == count == 8
     path = kind(tmp_path / "tuning.json")
     fc.tuning.save(path)
     fc.tuning.clear()
@@ -183,7 +186,10 @@ LIES: dict[str, tuple[object, str]] = {
         for field in ENTRY for index, value in enumerate(NONSENSE)
     },
     "unknown_field": (entry(speed=1), "entry 1: 'speed' is no field"),
-    "transposed": (entry(function="conv_transpose2d"), "entry 1: function='conv_transpose2d' is unknown"),
+    "transposed": (entry(function="conv_transpose2d"), "entry 1: output_padding is missing"),
+    "not_transposed": (entry(output_padding=0), "entry 1: 'output_padding' is no field"),
+    "too_much_added": (entry(function="conv_transpose2d", output_padding=1), "entry 1: .*channels"),
+    "no_function_of_that_name": (entry(function="conv_transpose4d", output_padding=0), "entry 1: function="),
     "other_rank": (entry(function="conv1d"), "entry 1: input_shape"),
     "unbatched": (entry(input_shape=[5, 8, 9]), "entry 1: input_shape.*4 entries"),
     "empty_batch": (entry(input_shape=[0, 5, 8, 9]), "entry 1: input_shape.*empty batch"),

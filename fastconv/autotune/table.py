@@ -21,6 +21,7 @@ class Problem(NamedTuple):
 
     input_shape: Shape
     weight_shape: Shape
+    output_shape: Shape | None  # of a transposed convolution, whose window leaves it open; None of others
     window: tuple[Shape, Shape, Shape, Shape]
     groups: int
     channels_last: bool

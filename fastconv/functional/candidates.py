@@ -15,7 +15,7 @@ _ISA_NAMES = native.ISA_NAMES
 
 Run = tuple[int, int, bool]
 Epilogue = tuple[Array | None, Array | None, int, float, float]
-# Input, weight, output, window, groups, epilogue: the arguments of `native.conv` before the algorithm.
+# Input, weight, output, window, groups, epilogue: the arguments of the native functions before the algorithm.
 Operands = tuple[Array, Array, Array, Window, int, Epilogue]
 
 ROUNDS = 9
@@ -48,9 +48,15 @@ class Convolution(NamedTuple):
     def problem(self, run: Run) -> table.Problem:
         """Return the key of its measured choice."""
         isa, threads, winograd = run
-        x, w, _ = self.shapes
+        x, w, y = self.shapes
+        shapes = (x, w, y if self.transposed else None)
         settings = (_ISA_NAMES[isa], threads, winograd)
-        return table.Problem(x, w, self.window, self.groups, self.channels_last, self.itemsize, *settings)
+        return table.Problem(*shapes, self.window, self.groups, self.channels_last, self.itemsize, *settings)
+
+    @property
+    def function(self) -> Callable[..., None]:
+        """The native function that does it."""
+        return native.conv_transpose if self.transposed else native.conv
 
     def able(self, winograd: bool, run: Run) -> list[str]:
         """Return the names of what can do it, Winograd's only if wanted."""
@@ -65,10 +71,10 @@ class Convolution(NamedTuple):
 
 
 def calls(
-    function: Callable[..., None], operands: Operands, names: Iterable[str], run: Run
+    conv: Convolution, operands: Operands, names: Iterable[str], run: Run
 ) -> dict[str, Callable[[], None]]:
     """Return the call of each algorithm."""
-    return {name: partial(function, *operands, native.ALGORITHMS.index(name), run) for name in names}
+    return {name: partial(conv.function, *operands, native.ALGORITHMS.index(name), run) for name in names}
 
 
 def remembered(conv: Convolution, run: Run) -> int:
@@ -77,15 +83,18 @@ def remembered(conv: Convolution, run: Run) -> int:
     return native.ALGORITHMS.index("auto") if choice is None else choice
 
 
-def autotuned(operands: Operands, channels_last: bool, run: Run) -> int:
+def autotuned(operands: Operands, channels_last: bool, transposed: bool, run: Run) -> int:
     """Return the code of the algorithm remembered as the fastest; measure on the operands if none is."""
     x, w, out, window, groups, _ = operands
     isa, threads, winograd = run
     # The entries of a Problem in a plain tuple are the same key, sooner made.
-    key = (x.shape, w.shape, window, groups, channels_last, x.itemsize, _ISA_NAMES[isa], threads, winograd)
+    shapes = (x.shape, w.shape, out.shape if transposed else None)
+    key = (*shapes, window, groups, channels_last, x.itemsize, _ISA_NAMES[isa], threads, winograd)
     choice = table.remembered(key)
     if choice is None:
-        conv = Convolution((x.shape, w.shape, out.shape), x.itemsize, channels_last, window, groups)
+        conv = Convolution(
+            (x.shape, w.shape, out.shape), x.itemsize, channels_last, window, groups, transposed
+        )
         choice = table.settle(conv.problem(run), partial(_fastest, conv, operands, run))
     return choice
 
@@ -95,6 +104,6 @@ def _fastest(conv: Convolution, operands: Operands, run: Run) -> int:
     limit = HOPELESS * min(predicted.values())
     names = [name for name, seconds in predicted.items() if seconds <= limit]
     if len(names) > 1:
-        seconds = race.race(calls(native.conv, operands, names, run), ROUNDS, SECONDS)
+        seconds = race.race(calls(conv, operands, names, run), ROUNDS, SECONDS)
         names = sorted(seconds, key=seconds.__getitem__)
     return native.ALGORITHMS.index(names[0])

@@ -56,7 +56,7 @@ def _convolve(rank: int, operands: Operands, given: window.Convolution, options:
     )
     run = native_run()
     if algorithm_code == arguments.AUTOTUNE:
-        algorithm_code = candidates.autotuned(prepared, last, run)
+        algorithm_code = candidates.autotuned(prepared, last, False, run)
     native.conv(*prepared, algorithm_code, run)
     return result
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import SupportsIndex
 
 from fastconv._native import core as native
+from fastconv.functional import candidates
 from fastconv.functional.checks import arguments, arrays, window
 from fastconv.functional.checks.annotations import Activation, Array, ArrayLike, Padding, Size
 from fastconv.runtime import native_run
@@ -36,17 +37,21 @@ def _convolve_transposed(rank: int, operands: Operands, given: window.Transposed
     dtype = arrays.promoted(x, w)
     b = arrays.vector(bias, shape[1], dtype, "bias")
     result, plain = arrays.output(out, arrays.in_layout(shape, x.ndim, last), dtype, (x, w, b))
-    if shape[0] != 0:
-        native.conv_transpose(
-            arrays.as_native(x_view, dtype),
-            arrays.contiguous(w, dtype),
-            arrays.channels_first(plain, rank, last, "out"),
-            native_window,
-            groups,
-            (b, None, *epilogue),
-            algorithm_code,
-            native_run(),
-        )
+    if shape[0] == 0:
+        return result
+
+    prepared = (
+        arrays.as_native(x_view, dtype),
+        arrays.contiguous(w, dtype),
+        arrays.channels_first(plain, rank, last, "out"),
+        native_window,
+        groups,
+        (b, None, *epilogue),
+    )
+    run = native_run()
+    if algorithm_code == arguments.AUTOTUNE:
+        algorithm_code = candidates.autotuned(prepared, last, True, run)
+    native.conv_transpose(*prepared, algorithm_code, run)
     return result
 
 
@@ -148,8 +153,8 @@ def conv_transpose2d(
     layout : {"NCHW", "NHWC"}, default "NCHW"
         Channels first or last in input and output.
     algorithm : str, default "auto"
-        ``"auto"`` takes the least predicted time, ``"autotune"`` is the same. ``"direct"``; ``"depthwise"``,
-        for one input and one output channel a group; ``"winograd"``, ``"winograd_2x2"`` and
+        ``"auto"`` and ``"autotune"`` as in `conv2d`; ``"direct"``; ``"depthwise"``, for one input and one
+        output channel a group; ``"winograd"``, ``"winograd_2x2"`` and
         ``"winograd_4x4"``, where every output depends on the same 2x2 to 3x3 neighbouring inputs or fewer of
         them, as with kernel 4, stride 2 and padding 1, and the stride is at most 4x4 outputs. What is not
         finite spreads over their tiles. ``"auto"`` takes them where they are faster, unless `config` forbids.

@@ -154,5 +154,4 @@ def _measured(conv: Convolution, names: list[str], run: Run) -> dict[str, float]
         )
     except ValueError as error:  # more bytes than an array may have
         raise MemoryError(str(error)) from None
-    function = native.conv_transpose if conv.transposed else native.conv
-    return race.race(candidates.calls(function, operands, names, run), ROUNDS, SECONDS)
+    return race.race(candidates.calls(conv, operands, names, run), ROUNDS, SECONDS)

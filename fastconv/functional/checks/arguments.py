@@ -272,7 +272,7 @@ def transposed_algorithm(value: object, group_channels: tuple[int, int]) -> int:
             f"algorithm='depthwise' needs one channel a group, but groups have {group_channels[0]} input and "
             f"{group_channels[1]} output channels"
         )
-    return _ALGORITHM_CODE["auto"] if code == AUTOTUNE else code  # the predicted choice
+    return code
 
 
 def channels_last(layout: object) -> bool:
