@@ -183,7 +183,8 @@ class config:
         supported by the CPU.
     winograd : bool, optional
         Whether ``algorithm="auto"`` and ``"autotune"`` may choose Winograd's algorithm, which is faster and
-        about half as exact. They may, unless the environment variable ``FASTCONV_WINOGRAD`` is 0 at import.
+        about half as exact, a third in transposed convolutions. They may, unless the environment variable
+        ``FASTCONV_WINOGRAD`` is 0 at import.
 
     Raises
     ------

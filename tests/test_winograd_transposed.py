@@ -104,8 +104,13 @@ def test_bias_and_activation(
 
 
 @pytest.mark.parametrize("values", DISTRIBUTIONS)
-@pytest.mark.parametrize("channels", [64, 300])
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (5, 2, 2), (2, 1, 0), (8, 4, 2)])
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride", "padding"),
+    [
+        *((c, *window) for c in (64, 300) for window in ((4, 2, 1), (5, 2, 2), (2, 1, 0), (8, 4, 2))),
+        (29, 3, 1, 1), (29, 6, 2, 2),
+    ],
+)  # fmt: skip
 def test_typical_error_beside_that_of_direct(
     tile: int, channels: int, values: str, kernel: int, stride: int, padding: int, isa: str
 ) -> None:
@@ -118,7 +123,7 @@ def test_typical_error_beside_that_of_direct(
         y = fc.conv_transpose2d(x, w, stride=stride, padding=padding, algorithm=algorithm)
         return float(np.sqrt(np.mean((y - exact) ** 2)))
 
-    # Of phases with two taps a row the sums are shorter than those of 3x3 windows, the transforms as long.
+    # Phases with two taps a row have shorter sums than 3x3 windows, and the same transforms.
     most = {2: 1.1, 4: 3.1 if values == "relu" else 2.7}
     assert 0 < error(f"winograd_{tile}x{tile}") <= most[tile] * error("direct")
 
@@ -173,6 +178,8 @@ GENERATOR = ((8, 256, 16, 16), (256, 128, 4, 4))
         (((1, 64, 56, 56), (64, 64, 3, 3)), {"padding": 1}, "winograd_4x4"),
         (((1, 256, 56, 56), (256, 64, 3, 3)), {"stride": 2, "padding": 1}, "direct"),
         (((1, 256, 28, 28), (256, 128, 2, 2)), {"stride": 2}, "direct"),
+        (((1, 256, 56, 56), (256, 64, 2, 2)), {"dilation": 2}, "direct"),
+        (((1, 29, 56, 56), (29, 64, 3, 3)), {}, "winograd_4x4"),
     ],
     ids=str,
 )
@@ -236,7 +243,7 @@ def test_scratch_is_bounded(
     ids=str,
 )
 def test_other_windows_are_refused(weight: tuple[int, ...], options: dict[str, Any]) -> None:
-    says = "algorithm='winograd' does transposed convolutions whose outputs"
+    says = "algorithm='winograd' does transposed convolutions of planes"
     with pytest.raises(ValueError, match=says):
         fc.conv_transpose2d(np.ones((1, 4, 9, 9)), np.ones(weight), algorithm="winograd", **options)
     with pytest.raises(ValueError, match=says):

@@ -157,6 +157,9 @@ def adaptive_max_pool(input: Array, out: Array, indices: Array | None, run: Run,
 def adaptive_avg_pool(input: Array, out: Array, run: Run, /) -> None:
     """Pool with the windows that follow from the sizes."""
 
+def widen(values: Array, out: Array, /) -> None:
+    """Fill a float64 vector with the items of a contiguous float32 one, without a warning."""
+
 def least(values: Array, /) -> float:
     """Return the least of a contiguous float64 vector, NaN left out; infinity for none."""
 

@@ -90,6 +90,7 @@ cdef extern from "fastconv.h" nogil:
         const double *weight
         const double *bias
         double eps
+    void fc_widen(int64_t count, const float *, double *)
     double fc_least(int64_t count, const double *)
     fc_status fc_moments_of(const fc_map *, const fc_view *input, double *mean, double *variance, const fc_run *)
     fc_status fc_batch_norm(const fc_map *, const fc_normalisation *, const fc_view *input, const fc_view *output,

@@ -5,6 +5,13 @@ cdef void read_map(const Map *x, fc_map *map) noexcept:
     copy_sizes(x.size, map.size)
 
 
+def widen(values, out, /):
+    cdef Py_ssize_t count = len(values)
+    cdef const float *data = <const float *>data_of(values)
+    cdef double *target = <double *>data_of(out)
+    fc_widen(count, data, target)
+
+
 def least(values, /):
     cdef Py_ssize_t count = len(values)
     cdef const double *data = <const double *>data_of(values)

@@ -126,6 +126,11 @@ static fc_team team_for(const fc_map *map, const fc_run *run)
     return team;
 }
 
+void fc_widen(int64_t count, const float *x, double *y)
+{
+    for (int64_t i = 0; i < count; i++) y[i] = x[i];
+}
+
 double fc_least(int64_t count, const double *x)
 {
     double least = INFINITY;
@@ -177,13 +182,40 @@ static void affine_task(void *context, int64_t task, int thread)
     }
 }
 
+/* The parameters of channels [first, first + count), the usual ones without a branch a channel: in single precision, with means
+ * and scales far from the largest that it can hold. */
+static int set_usual(const fc_affine_vectors *v, const fc_normalisation *norm, int64_t first, int64_t count, const double *factor)
+{
+    if (v->item_bytes != 4 || !norm->weight || !norm->bias) return 0;
+    const double *mean = norm->mean + first, *weight = norm->weight + first, *bias = norm->bias + first;
+    float *restrict unit = (float *)v->first + first, *restrict center = (float *)(v->first + FC_CENTER * v->step) + first;
+    float *restrict scale = (float *)(v->first + FC_SCALE * v->step) + first;
+    float *restrict shift = (float *)(v->first + FC_SHIFT * v->step) + first;
+    double means = 0, scales = 0; /* sums bound every one of them, and are NaN if one is */
+    for (int64_t i = 0; i < count; i++) {
+        means += fabs(mean[i]);
+        scales += fabs(weight[i] * factor[i]);
+    }
+    if (!fc_differences_fit(means, 4) || !(scales <= FLT_MAX)) return 0;
+    for (int64_t i = 0; i < count; i++) {
+        const float rounded = (float)mean[i];
+        const double product = weight[i] * factor[i];
+        unit[i] = 1;
+        center[i] = rounded;
+        scale[i] = (float)product;
+        shift[i] = (float)(bias[i] - (mean[i] - rounded) * product);
+    }
+    return 1;
+}
+
 static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm)
 {
     double factors[PARAMETERS_AT_ONCE];
     const int64_t channels = job->map->channels;
     for (int64_t first = 0; first < channels; first += PARAMETERS_AT_ONCE) {
-        const int64_t count = channels - first < PARAMETERS_AT_ONCE ? channels - first : PARAMETERS_AT_ONCE;
+        const int64_t count = fc_min(channels - first, PARAMETERS_AT_ONCE);
         for (int64_t i = 0; i < count; i++) factors[i] = 1 / sqrt(norm->variance[first + i] + norm->eps);
+        if (set_usual(&job->parameters, norm, first, count, factors)) continue;
         for (int64_t i = 0; i < count; i++) {
             const int64_t c = first + i;
             fc_set_affine(&job->parameters, c, norm->mean[c], factors[i], norm->weight ? norm->weight[c] : 1,

@@ -4,8 +4,8 @@
  *   input   ->  transformed [place][in block][tile][lane]  * filter [place][panel][in][lane]  ->  sums [place][out block][tile][lane]
  *
  * A transposed convolution has a filter, with its own places, for each phase of its stride: all multiply the same transformed
- * input. Two taps in a window of three are zero at one of its ends, so a sixth of the products of a row and of a column of them
- * is left out:
+ * input. Where a phase has no tap at one end of the window of three, the filter's value at one place is zero, and neither it nor
+ * its product is made:
  *
  *   stride 2, kernel 4, pad 1:   r = 0:  in[t - 1] w[3] + in[t] w[1] + in[t + 1] 0   no place for infinity
  *                                r = 1:  in[t - 1] 0    + in[t] w[2] + in[t + 1] w[0]   none for 0

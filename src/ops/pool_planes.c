@@ -11,7 +11,7 @@ enum {
     LONG_ROW = 16 * 1024,
     LISTED_ROW = 512,
     STREAMED_BYTES = 16 << 20,
-    FETCHED_BYTES = 64 << 20, /* from here on planes that vectors reduce whole are fetched ahead; where they are cached that takes longer */
+    FETCHED_BYTES = 64 << 20, /* from here on planes side by side are fetched ahead; where they are cached that takes longer */
     STAGE_BYTES = 8 * 1024,
 };
 
@@ -292,7 +292,8 @@ void fc_pool_plan_whole(fc_pool_job *job, int threads)
         pool->channels *= pool->batch;
         pool->batch = 1;
     }
-    job->streamed = pool->batch * pool->channels * in[0] * in[1] * in[2] * pool->item_bytes >= FETCHED_BYTES;
+    const int64_t plane = in[0] * in[1] * in[2] * pool->item_bytes;
+    job->streamed = job->input.stride[1] == plane && pool->batch * pool->channels * plane >= FETCHED_BYTES;
     job->planes = fc_ceil_div(planes_together(pool->batch * pool->channels, in[0] * in[1] * in[2], threads), lanes) * lanes;
     job->bands = fc_ceil_div(pool->channels, job->planes);
 }

@@ -9,8 +9,8 @@
 static const double WORTH_COMPARING = 100e3;
 
 /* Input channels below which the rounding of the transforms stands out: an error of more than 2.5 times that of direct. Direct sums
- * of a transposed convolution's phases are shorter, so more exact: phases of 2x2 taps have up to 2.7 times their error, smaller ones
- * more. */
+ * of a transposed convolution's phases are shorter, so more exact: phases of 2x2 neighbouring taps have up to 2.7 times their error
+ * (3.1 after a ReLU), fewer taps, and those with a gap between them, more. */
 enum { LEAST_CHANNELS = 16, LEAST_TRANSPOSED_PRODUCTS = 256 };
 
 static int is_depthwise(const fc_conv *conv) { return conv->c_in == conv->groups && conv->groups > 1; }
@@ -27,8 +27,10 @@ int fc_able_algorithms(const fc_conv *conv, fc_algorithm able[FC_ALGORITHMS])
 
 static int adds_enough(const fc_conv *conv)
 {
-    const int64_t channels = conv->c_in / conv->groups, *kernel = conv->spread.kernel, *stride = conv->spread.stride;
+    const int64_t channels = conv->c_in / conv->groups;
     if (!conv->transposed) return channels >= LEAST_CHANNELS;
+    const int64_t *kernel = conv->spread.kernel, *stride = conv->spread.stride, *dilation = conv->spread.dilation;
+    if (dilation[1] > 1 || dilation[2] > 1) return 0;
     const int64_t down = kernel[1] / stride[1], across = kernel[2] / stride[2];
     return fc_min(down, across) > 1 && channels * down * across >= LEAST_TRANSPOSED_PRODUCTS;
 }

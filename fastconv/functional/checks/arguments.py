@@ -239,8 +239,9 @@ def check_transposed_winograd(code: int, window: tuple[tuple[int, ...], ...]) ->
     if code in _WINOGRAD and not _has_small_phases(*window):
         kernel, stride, _, dilation = window
         raise ValueError(
-            f"algorithm={_WINOGRAD[code]!r} does transposed convolutions whose outputs each depend on 2x2 to "
-            f"3x3 neighbouring inputs, not kernel {kernel} with stride {stride} and dilation {dilation}"
+            f"algorithm={_WINOGRAD[code]!r} does transposed convolutions of planes whose outputs each depend "
+            f"on 2x2 to 3x3 neighbouring inputs, not kernel {kernel} with stride {stride} and dilation "
+            f"{dilation}"
         )
 
 

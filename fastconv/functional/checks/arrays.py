@@ -145,6 +145,10 @@ def vector(value: object, length: int, dtype: np.dtype[Any], name: str) -> Array
     array = as_array(value, name)
     if array.shape != (length,):
         raise ValueError(f"{name} has shape {array.shape}: it must be ({length},), an entry a channel")
+    if dtype is FLOAT64 and array.dtype is FLOAT32 and array.flags.c_contiguous and array.flags.aligned:
+        wide = np.empty(length)
+        core.widen(array, wide)
+        return wide
     return contiguous(array, dtype)
 
 
