@@ -170,7 +170,7 @@ ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, double center, do
     vdouble sums[MOMENT_VECTORS] = {{0}}, squares[MOMENT_VECTORS] = {{0}};
     int64_t i = 0;
     for (; i + MOMENT_VECTORS * DOUBLES <= count; i += MOMENT_VECTORS * DOUBLES) {
-        fetch_near((const char *)(x + i) + AHEAD_BYTES);
+        UNROLLED for (int item = 0; item < MOMENT_VECTORS * DOUBLES; item += BLOCK) fetch_near((const char *)(x + i + item) + AHEAD_BYTES);
         UNROLLED for (int v = 0; v < MOMENT_VECTORS; v++) {
             vdouble d = load_wide(x + i + v * DOUBLES) - center;
             sums[v] += d;
@@ -178,6 +178,7 @@ ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, double center, do
         }
     }
     for (; i + DOUBLES <= count; i += DOUBLES) {
+        fetch_near((const char *)(x + i) + AHEAD_BYTES);
         vdouble d = load_wide(x + i) - center;
         sums[0] += d;
         squares[0] += d * d;

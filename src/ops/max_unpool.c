@@ -5,6 +5,7 @@
  */
 #include "layout.h"
 #include "max_unpool.h"
+#include "store.h"
 #include "../sizes.h"
 
 enum { STAGE_BYTES = 64 * 1024, PIECE_ITEMS = 32 * 1024 };
@@ -86,12 +87,11 @@ static void planes_task(void *context, int64_t task, int thread)
     const int64_t first = task * job->together, count = fc_min(job->together, job->planes - first);
     char *target = (char *)job->unpooling->output.data + first * job->plane_bytes;
     char *out = job->stage_bytes ? job->stages + thread * job->stage_bytes : target;
-    const size_t bytes = (size_t)(count * job->plane_bytes), lines = bytes / FC_ALIGNMENT * FC_ALIGNMENT;
+    const size_t bytes = (size_t)(count * job->plane_bytes);
     memset(out, 0, bytes);
     for (int64_t i = 0; i < count; i++) unpool_plane(job, first + i, out + i * job->plane_bytes);
     if (!job->stage_bytes) return;
-    job->unpooling->kernels->copy_past_cache(target, out, lines);
-    memcpy(target + lines, out + lines, bytes - lines);
+    fc_store_stage(job->unpooling->kernels, out, target, (int64_t)bytes);
 }
 
 /* As many planes as are whole lines, for a stage that stays in the second-level cache; one where there is none. */

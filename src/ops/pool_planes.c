@@ -1,8 +1,6 @@
 /* Pooling of planes in place: vectors along their rows, or, where the window is the plane, a vector of planes. */
 #include "pool.h"
-
-#include <string.h>
-
+#include "store.h"
 #include "../sizes.h"
 
 enum {
@@ -226,15 +224,6 @@ static int64_t merge_planes(const fc_pool_job *job, int64_t plane, int64_t end, 
     return merged;
 }
 
-/* From the stage to where the outputs belong, whole lines past the cache. */
-static void flush_stage(const fc_pool_job *job, const char *stage, char *output, int64_t bytes)
-{
-    const int64_t head = fc_min(bytes, -(intptr_t)output & (FC_ALIGNMENT - 1)), lines = (bytes - head) / FC_ALIGNMENT * FC_ALIGNMENT;
-    memcpy(output, stage, (size_t)head);
-    job->kernels->copy_past_cache(output + head, stage + head, (size_t)lines);
-    memcpy(output + head + lines, stage + head + lines, (size_t)(bytes - head - lines));
-}
-
 static void pool_staged(const fc_pool_job *job, const fc_pool_plane *all, char *scratch)
 {
     char *output = all->output;
@@ -245,7 +234,7 @@ static void pool_staged(const fc_pool_job *job, const fc_pool_plane *all, char *
         char *to = output + first * t.out_row, *stage = scratch + (uintptr_t)to % FC_ALIGNMENT;
         t.output = stage;
         job->plane(&t);
-        flush_stage(job, stage, to, t.rows * t.out_row);
+        fc_store_stage(job->kernels, stage, to, t.rows * t.out_row);
     }
 }
 

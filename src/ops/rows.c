@@ -5,6 +5,7 @@
  *            |   line   |   line   | ...  |   line   |
  */
 #include "rows.h"
+#include "store.h"
 #include "../sizes.h"
 
 /* Staged are outputs of twice FC_PAST_CACHE_BYTES: the stage is written and read as well. */
@@ -32,10 +33,7 @@ static void write_staged(const fc_row_job *job, int64_t first, int64_t rows, cha
         const int64_t now = fc_min(job->stage_rows, rows - done);
         const fc_patch patch = {first + done, now, 0, w->cols, stage, row_bytes, stage + job->stage_bytes, 1, 0};
         w->write(w->context, &patch);
-        const size_t bytes = (size_t)(now * row_bytes), lines = bytes / FC_ALIGNMENT * FC_ALIGNMENT;
-        char *out = w->output + (first + done) * row_bytes;
-        w->kernels->copy_past_cache(out, stage, lines);
-        for (size_t i = lines; i < bytes; i++) out[i] = stage[i];
+        fc_store_stage(w->kernels, stage, w->output + (first + done) * row_bytes, now * row_bytes);
     }
 }
 

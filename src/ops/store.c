@@ -1,6 +1,10 @@
 /* Channels-last outputs take whole runs of channels; channels-first ones go through the transposition. */
 #include "store.h"
 
+#include <string.h>
+
+#include "../sizes.h"
+
 static void store_channels_last(const fc_store *s)
 {
     for (int64_t r = 0; r < s->rows; r++)
@@ -29,4 +33,13 @@ void fc_store_block(const fc_store *s)
         t.residual = s->residual ? (const char *)s->residual + r * s->output.stride[3] : NULL;
         s->kernels->from_blocked(&t);
     }
+}
+
+/* Whole lines past the caches. */
+void fc_store_stage(const fc_kernels *kernels, const char *stage, char *output, int64_t bytes)
+{
+    const int64_t head = fc_min(bytes, -(intptr_t)output & (FC_ALIGNMENT - 1)), lines = (bytes - head) / FC_ALIGNMENT * FC_ALIGNMENT;
+    memcpy(output, stage, (size_t)head);
+    kernels->copy_past_cache(output + head, stage + head, (size_t)lines);
+    memcpy(output + head + lines, stage + head + lines, (size_t)(bytes - head - lines));
 }

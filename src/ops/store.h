@@ -1,4 +1,4 @@
-/* From a panel's blocked output scratch to the caller's array. */
+/* From scratch to the caller's array: a panel's blocked output, or a stage whose lines go past the caches. */
 #ifndef FASTCONV_OPS_STORE_H
 #define FASTCONV_OPS_STORE_H
 
@@ -17,5 +17,8 @@ typedef struct {
 } fc_store;
 
 void fc_store_block(const fc_store *store);
+
+/* `bytes` of contiguous output; both stand equally far from a multiple of FC_ALIGNMENT. */
+void fc_store_stage(const fc_kernels *kernels, const char *stage, char *output, int64_t bytes);
 
 #endif

@@ -8,6 +8,7 @@
  * units do not meet more than two each, or until there are as few bands as threads.
  */
 #include "max_unpool.h"
+#include "store.h"
 #include "../sizes.h"
 
 enum { UNIT_ITEMS = 4096, BAND_BYTES = 128 * 1024 };
@@ -115,7 +116,7 @@ static void band_task(void *context, int64_t task, int thread)
     const int64_t places = fc_min(job->band, u->places - first);
     char *target = (char *)u->output.data + sample * u->output.stride[0] + first * job->place_bytes;
     char *out = job->stage_bytes ? job->stages + thread * job->stage_bytes : target;
-    const size_t bytes = (size_t)(places * job->place_bytes), lines = bytes / FC_ALIGNMENT * FC_ALIGNMENT;
+    const size_t bytes = (size_t)(places * job->place_bytes);
     fc_scatter s = {.in_step = u->input.stride[1], .index_step = u->indices.stride[1], .out = out, .out_step = item,
                     .out_px = job->place_bytes, .count = u->map->channels, .first = (uint64_t)first, .places = (uint64_t)places};
     memset(out, 0, bytes);
@@ -129,8 +130,7 @@ static void band_task(void *context, int64_t task, int thread)
             fc_scatter_to_places(&s, (int)item);
     }
     if (!job->stage_bytes) return;
-    u->kernels->copy_past_cache(target, out, lines);
-    memcpy(target + lines, out + lines, bytes - lines);
+    fc_store_stage(u->kernels, out, target, (int64_t)bytes);
 }
 
 /* A stage for bands that end with whole lines, of a large output. */
