@@ -216,7 +216,7 @@ def places_of(tile: int, phases: list[dict[int, int]]) -> int:
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (3, 2, 1), (8, 4, 2), (12, 4, 4)])
 def test_scratch_is_bounded(
     tile: int, kernel: int, stride: int, padding: int, channels: int, size: int, batch: int, threads: int,
-    dtype: Any,
+    dtype: Any, isa: str,
 ) -> None:  # fmt: skip
     shapes = (batch, channels, size, size), (channels, channels, kernel, kernel)
     window: Any = {"stride": stride, "padding": padding}

@@ -121,14 +121,19 @@ static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
     plan->thread_bytes = fc_apart(plan->panel_bytes + plan->output_bytes + scratch_bytes(conv, plan, across));
 }
 
-/* As many tiles as the second-level cache keeps, or as are worth the filter's way, and the memory that a thread may have, of which
- * the outputs of a row of tiles take a part. */
+/* The outputs of `tiles` tiles of a row, of all phases but one, which fits beside MOST_BYTES. */
+static int64_t more_outputs(const fc_conv_plan *plan, int64_t tiles)
+{
+    const int64_t out = plan->winograd->tile_out;
+    return (plan->phases - 1) * out * out * tiles * FC_BLOCK_BYTES;
+}
+
+/* As many tiles as the second-level cache keeps, or as are worth the filter's way, and the memory that a thread may have. */
 static int64_t tiles_together(const fc_conv_plan *plan)
 {
     const int64_t input = plan->winograd->products * plan->in_blocks * FC_BLOCK_BYTES, a_block = plan->places * FC_BLOCK_BYTES;
     const int64_t kept = TRANSFORMED_BYTES / (input + a_block * plan->out_blocks);
-    const int64_t outputs = plan->winograd->tile_out * plan->winograd->tile_out * plan->phases * FC_BLOCK_BYTES;
-    const int64_t most = MOST_BYTES / (input + a_block * plan->kernels->tile_blocks + outputs);
+    const int64_t most = MOST_BYTES / (input + a_block * plan->kernels->tile_blocks + more_outputs(plan, 1));
     return fc_max(1, fc_min(fc_max(kept, LEAST_TOGETHER), most));
 }
 
@@ -148,7 +153,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     plan->together = rows * cols;
     const int64_t input = (int64_t)fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     const int64_t sums = (int64_t)fc_places_bytes(plan, plan->kernels->tile_blocks, plan->together);
-    plan->panels = fc_max(1, fc_min((MOST_BYTES - input) / sums, plan->tiles));
+    plan->panels = fc_max(1, fc_min((MOST_BYTES - input - more_outputs(plan, cols)) / sums, plan->tiles));
     plan->output_bytes = (size_t)(input + plan->panels * sums);
     plan->shared_bytes = conv->prepacked ? 0 : plan->filter_bytes;
     plan->thread_bytes = fc_apart(plan->output_bytes + scratch_bytes(conv, plan, cols));
