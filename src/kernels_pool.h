@@ -73,7 +73,7 @@ typedef struct {
 } fc_pool_lanes;
 
 /* One value a plane of `items` contiguous items, `plane` bytes apart: out[p] = reduction over the items, sums divided. streamed: the
- * planes stand side by side and come from memory. */
+ * planes stand side by side, and short ones are fetched ahead. */
 typedef struct {
     const void *input;
     ptrdiff_t plane;

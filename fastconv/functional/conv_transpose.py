@@ -154,10 +154,10 @@ def conv_transpose2d(
         Channels first or last in input and output.
     algorithm : str, default "auto"
         ``"auto"`` and ``"autotune"`` as in `conv2d`; ``"direct"``; ``"depthwise"``, for one input and one
-        output channel a group; ``"winograd"``, ``"winograd_2x2"`` and
-        ``"winograd_4x4"``, where every output depends on the same 2x2 to 3x3 neighbouring inputs or fewer of
-        them, as with kernel 4, stride 2 and padding 1, and the stride is at most 4x4 outputs. What is not
-        finite spreads over their tiles. ``"auto"`` takes them where they are faster, unless `config` forbids.
+        output channel a group; ``"winograd"``, ``"winograd_2x2"`` and ``"winograd_4x4"``, where all outputs
+        ``stride*t + r`` of a ``t`` depend on the same 2x2 to 3x3 neighbouring inputs, as with kernel 4,
+        stride 2 and padding 1, and a stride is at most 16 outputs, as 4x4. What is not finite spreads over
+        their tiles. ``"auto"`` and ``"autotune"`` take them where they are faster, unless `config` forbids.
     out : numpy.ndarray, optional
         C-contiguous array of the output's shape and dtype, apart from the inputs, to be written.
 

@@ -11,7 +11,7 @@
 
 enum {
     CHAINS = 4,
-    AHEAD = 2,
+    AHEAD = 2, /* vectors of planes */
     LONG_PLANE = 2 * CHAINS * LANES,
     TOGETHER = LANES < 4 ? LANES : 4,
     STREAM_CHAINS = 2,
@@ -72,7 +72,6 @@ ALWAYS_INLINE vreal reduce_lanes(reduction_kind kind, vreal x[LANES])
 
 typedef enum { SHORT, LONG, STREAMS } plane_kind;
 
-/* A processor with the widest vectors does not keep up by itself; one with half of them (Zen 3) was slower so. */
 ALWAYS_INLINE void fetch_planes(const char *first, ptrdiff_t bytes)
 {
     for (ptrdiff_t at = 0; at < bytes; at += BLOCK_BYTES) fetch_near(first + at);
@@ -85,7 +84,7 @@ ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, plan
         const REAL *plane[LANES];
         vreal x[LANES];
         UNROLLED for (int i = 0; i < LANES; i++) plane[i] = (const REAL *)((const char *)t->input + (p + (i < left ? i : 0)) * t->plane);
-        if (planes == SHORT && VECTOR_BYTES == BLOCK_BYTES && t->streamed) fetch_planes((const char *)plane[0] + AHEAD * LANES * t->plane, LANES * t->plane);
+        if (planes == SHORT && t->streamed) fetch_planes((const char *)plane[0] + AHEAD * LANES * t->plane, LANES * t->plane);
         if (planes == STREAMS) for (int i = 0; i < LANES; i += TOGETHER) plane_streams(kind, plane + i, t->items, x + i);
         else UNROLLED for (int i = 0; i < LANES; i++) x[i] = plane_vector(kind, plane[i], t->items, planes == LONG);
         vreal y = reduce_lanes(kind, x);

@@ -16,7 +16,6 @@ size_t fc_panel_at(const fc_conv_plan *plan, int64_t group, int64_t tile)
     return (size_t)(blocks * plan->depth) * FC_BLOCK_BYTES;
 }
 
-enum { LINES_AHEAD = 8 }; /* input channels of a transposed filter, fetched before they are packed */
 enum { PIECE = 128 };     /* columns of the weight matrix transposed at once: their offsets stay on the stack */
 
 void fc_pack_panel(const fc_conv_plan *plan, int item_bytes, const void *weight, int64_t group, int64_t tile, void *panel)
@@ -76,7 +75,7 @@ void fc_pack_transposed_panel(const fc_conv_plan *plan, int item_bytes, const vo
                     t.planar = (void *)(rows + lane * plan->group_out * tap_bytes + first * item_bytes);
                     t.blocked = (char *)panel + b * FC_BLOCK_BYTES + lane * line;
                     /* Lines of neighbouring input channels lie on different pages: no hardware fetches them ahead. */
-                    t.ahead = fc_min(LINES_AHEAD, plan->group_in - 1 - in - lane) * plan->group_out * tap_bytes;
+                    t.ahead = fc_min(FC_LINES_AHEAD, plan->group_in - 1 - in - lane) * plan->group_out * tap_bytes;
                     plan->kernels->to_blocked(&t);
                 }
             }

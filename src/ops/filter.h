@@ -4,6 +4,8 @@
 
 #include "../plan/conv.h"
 
+enum { FC_LINES_AHEAD = 8 }; /* input channels of a transposed filter, fetched before their turn */
+
 /* Pack the filter of output channels tile * tile_blocks * block ... of one group:
  *
  *   weight [c_out][c_in][taps]  ->  panel [in block][tap][lane in][lane out of the tile]   BLOCKED: steps of a block

@@ -282,7 +282,9 @@ void fc_pool_plan_whole(fc_pool_job *job, int threads)
         pool->batch = 1;
     }
     const int64_t plane = in[0] * in[1] * in[2] * pool->item_bytes;
-    job->streamed = job->input.stride[1] == plane && pool->batch * pool->channels * plane >= FETCHED_BYTES;
+    /* The hardware does not keep up with the widest vectors; with half of them (Zen 3) fetching made it slower. */
+    const int widest = lanes * pool->item_bytes == FC_BLOCK_BYTES;
+    job->streamed = widest && job->input.stride[1] == plane && pool->batch * pool->channels * plane >= FETCHED_BYTES;
     job->planes = fc_ceil_div(planes_together(pool->batch * pool->channels, in[0] * in[1] * in[2], threads), lanes) * lanes;
     job->bands = fc_ceil_div(pool->channels, job->planes);
 }

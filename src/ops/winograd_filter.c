@@ -9,8 +9,6 @@
 #include "../plan/winograd.h"
 #include "../sizes.h"
 
-enum { LINES_AHEAD = 8 }; /* input channels of a transposed filter, fetched before they are transformed */
-
 /* One block of output channels: the taps of a block of input channels are brought into lanes at a time. */
 static void transform_ordinary(const fc_conv_job *job, const fc_filter_transform *to, int b, int blocks)
 {
@@ -65,7 +63,7 @@ static void transform_phases(const fc_conv_job *job, const fc_filter_transform *
         const ptrdiff_t at = (to->group * plan->group_in + in) * plan->group_out + within;
         const fc_transpose t = {.blocked = to->taps, .block_offset = place, .planar = (void *)(job->weight + at * line),
                                 .plane_stride = line, .pixels = taps, .channels = fc_min(k->block, plan->group_out - within),
-                                .ahead = fc_min(LINES_AHEAD, plan->group_in - 1 - in) * plan->group_out * line};
+                                .ahead = fc_min(FC_LINES_AHEAD, plan->group_in - 1 - in) * plan->group_out * line};
         k->to_blocked(&t);
         for (int64_t n = 0; n < job->phases; n++) {
             fc_places places = job->phase[n].places;
