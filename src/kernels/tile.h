@@ -129,11 +129,11 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
             const int64_t steps = part ? t->tail_steps : t->steps, depth = part ? t->tail_depth : t->depth;
             for (int64_t s = 0; s < steps; s++) {
                 const char *a = input + *offset++;
-                /* Steps through planes, whose k_stride is not a constant, are too short to carry this, their panels too small. */
-                if (__builtin_constant_p(k_stride))
-                    for (int i = 0; i < t->ahead_lines && ahead < (const char *)t->ahead_end; i++, ahead += BLOCK_BYTES) fetch(ahead);
                 int64_t k = depth;
                 for (; k >= 4; k -= 4) {
+                    /* Steps through planes, whose k_stride is not a constant, are too short to carry this, their panels too small. */
+                    if (__builtin_constant_p(k_stride))
+                        for (int i = 0; i < t->ahead_lines && ahead < (const char *)t->ahead_end; i++, ahead += BLOCK_BYTES) fetch(ahead);
                     UNROLLED for (int i = 0; i < 4; i++) TILE_STEP(a, i);
                     a += 4 * k_stride;
                     b += 4 * vectors * VECTOR_BYTES;

@@ -128,7 +128,7 @@ ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
     }
 }
 
-/* Residual and activation of the `cols` wanted columns of a tile, still in the nearest cache. */
+/* Residual and activation of the `cols` wanted columns of a tile, still in the nearest cache; a clip alone is in its stores. */
 static __attribute__((noinline)) void finish_tile(const fc_winograd *t, ptrdiff_t at, int64_t cols)
 {
     const int64_t together = t->px == BLOCK_BYTES ? cols : 1;
@@ -153,7 +153,9 @@ ALWAYS_INLINE void load_column(const fc_places *places, const char *in, ptrdiff_
 
 ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
 {
-    const int points = out + TILE_TAPS - 1, unfinished = t->residual || t->activation.kind != FC_IDENTITY;
+    const int points = out + TILE_TAPS - 1, unfinished = t->residual || !fc_is_clip(&t->activation);
+    const fc_activation clip = unfinished ? (fc_activation){.kind = FC_IDENTITY} : t->activation;
+    const vreal lower = splat(lower_bound(&clip)), upper = splat(upper_bound(&clip));
     const fc_places *places = &t->places;
     const ptrdiff_t step = places->step, row_step = (places->end[1] - places->first[1]) * step;
     const char *in = (const char *)t->input - places->first[0] * row_step - places->first[1] * step;
@@ -176,7 +178,7 @@ ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
                 outputs_of_points(out, m, y);
                 char *to = (char *)t->output + at + row * t->row + vector;
                 UNROLLED for (int i = 0; i < out; i++)
-                    if (i < cols) store(to + i * t->px, y[i] + bias);
+                    if (i < cols) store(to + i * t->px, at_most(upper, at_least(lower, y[i] + bias)));
             }
         }
         if (unfinished) finish_tile(t, at, cols);

@@ -117,9 +117,7 @@ static void multiply(const fc_conv_job *job, const fc_stage *s, const fc_factor 
         .tail_steps = factor->end - factor->first - full, .tail_depth = plan->group_in % block,
     };
     const char *filter = factor->filter + place * factor->filter_step;
-    /* Shorter panels come in time by themselves. */
-    const int is_long = plan->depth * factor->blocks * FC_BLOCK_BYTES >= FC_PIECE_BYTES;
-    const fc_panel panel = {.filter = filter, .next = is_long ? factor->next : NULL, .blocks = factor->blocks, .unfinished = 1,
+    const fc_panel panel = {.filter = filter, .next = factor->next, .blocks = factor->blocks, .unfinished = 1,
                             .continued = factor->first > 0};
     const fc_target target = {.data = factor->sums + place * s->out_step, .px = FC_BLOCK_BYTES, .row = s->block, .block = s->block};
     fc_sweep(&reduction, s->transformed + input_place(job, place) * s->in_step, &panel, &target, 1, tiles);
@@ -204,21 +202,26 @@ static const char *filter_at(const fc_conv_job *job, int64_t group, int64_t tile
     return job->filter + fc_panel_at(plan, group, tile) + place * fc_filter_step(plan);
 }
 
-/* The panels [first, end) by all tiles of a band. */
-static void multiply_panels(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t first, int64_t end)
+/* The panels [first, end) by `tiles` tiles, place by place. */
+static void multiply_panels(const fc_conv_job *job, const fc_stage *s, int64_t group, int64_t first, int64_t end, int64_t tiles)
 {
     const fc_conv_plan *plan = job->plan;
     const ptrdiff_t panel_bytes = plan->kernels->tile_blocks * s->block;
     for (int64_t place = 0; place < plan->places; place++)
         for (int64_t tile = first; tile < end; tile++) {
-            const int64_t group = tiles->piece.group;
             const fc_factor factor = {
                 .filter = filter_at(job, group, tile, 0), .filter_step = fc_filter_step(plan),
                 .next = tile + 1 < end ? filter_at(job, group, tile + 1, place) : filter_at(job, group, first, place + 1),
                 .sums = s->sums + (tile - first) * panel_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
             };
-            multiply(job, s, &factor, place, tiles->rows * tiles->cols);
+            multiply(job, s, &factor, place, tiles);
         }
+}
+
+/* Of all tiles of a band or a plane, the outputs of the panels [first, end). */
+static void transform_panels(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t first, int64_t end)
+{
+    const fc_conv_plan *plan = job->plan;
     const int64_t block = first * plan->kernels->tile_blocks, blocks = fc_min(end * plan->kernels->tile_blocks, plan->out_blocks) - block;
     for (int64_t b = 0; b < blocks; b++) transform_output(job, s, tiles, block + b, s->sums + b * s->block);
 }
@@ -232,11 +235,14 @@ static void band_task(void *context, int64_t task, int thread)
     char *transformed = fc_thread_scratch(job, thread), *sums = transformed + fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     const fc_stage s = stage_of(job, transformed, sums, transformed + plan->output_bytes);
     for (int64_t b = 0; b < plan->in_blocks; b++) transform_input(job, &s, &tiles, b);
-    for (int64_t tile = 0; tile < plan->tiles; tile += plan->panels)
-        multiply_panels(job, &s, &tiles, tile, fc_min(tile + plan->panels, plan->tiles));
+    for (int64_t tile = 0; tile < plan->tiles; tile += plan->panels) {
+        const int64_t end = fc_min(tile + plan->panels, plan->tiles);
+        multiply_panels(job, &s, piece.group, tile, end, tiles.rows * tiles.cols);
+        transform_panels(job, &s, &tiles, tile, end);
+    }
 }
 
-/* By channels: transformed input is shared, a panel's filter stands before the sums. */
+/* By channels: transformed input is shared, a panel's filter, if it is transformed here, stands before the sums. */
 static fc_stage shared_stage(const fc_conv_job *job, int64_t group, int thread)
 {
     const fc_conv_plan *plan = job->plan;
@@ -263,26 +269,19 @@ static void input_task(void *context, int64_t task, int thread)
     transform_input(job, &s, &tiles, task % job->plan->in_blocks);
 }
 
-/* A panel by all tiles: slab by slab of its filter, which is transformed here, or all at once where it was before. */
-static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, const int64_t panel[2], char *filter)
+/* A panel by all tiles, slab by slab of its filter, which is transformed here. */
+static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, int64_t group, int64_t panel, char *filter)
 {
     const fc_conv_plan *plan = job->plan;
     const int block = plan->kernels->block;
     fc_factor factor = {.filter = filter, .filter_step = (ptrdiff_t)plan->panel_bytes / plan->places, .sums = s->sums,
-                        .blocks = fc_panel_blocks(plan, panel[1])};
-    if (job->conv->prepacked) {
-        factor.filter = filter_at(job, panel[0], panel[1], 0);
-        factor.filter_step = fc_filter_step(plan);
-    }
+                        .blocks = fc_panel_blocks(plan, panel)};
     for (; factor.first < plan->in_blocks; factor.first = factor.end) {
-        factor.end = job->conv->prepacked ? plan->in_blocks : fc_min(factor.first + fc_slab_blocks(plan), plan->in_blocks);
-        const fc_filter_transform to = {panel[0], panel[1], factor.first * block, fc_min(factor.end * block, plan->group_in),
+        factor.end = fc_min(factor.first + fc_slab_blocks(plan), plan->in_blocks);
+        const fc_filter_transform to = {group, panel, factor.first * block, fc_min(factor.end * block, plan->group_in),
                                         s->taps, filter, factor.filter_step};
-        if (!job->conv->prepacked) fc_transform_filter(job, &to);
-        for (int64_t place = 0; place < plan->places; place++) {
-            if (job->conv->prepacked) factor.next = filter_at(job, panel[0], panel[1], place + 1);
-            multiply(job, s, &factor, place, plan->together);
-        }
+        fc_transform_filter(job, &to);
+        for (int64_t place = 0; place < plan->places; place++) multiply(job, s, &factor, place, plan->together);
     }
 }
 
@@ -290,14 +289,15 @@ static void channel_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
-    const int64_t panel[2] = {task / plan->tiles, task % plan->tiles}, *out = job->conv->window.out;
-    const fc_stage s = shared_stage(job, panel[0], thread);
-    multiply_slabs(job, &s, panel, fc_thread_scratch(job, thread));
+    const int64_t tasks = fc_ceil_div(plan->tiles, plan->panels), group = task / tasks, *out = job->conv->window.out;
+    const int64_t first = task % tasks * plan->panels, end = fc_min(first + plan->panels, plan->tiles);
+    const fc_stage s = shared_stage(job, group, thread);
+    if (job->conv->prepacked) multiply_panels(job, &s, group, first, end, plan->together);
+    else multiply_slabs(job, &s, group, first, fc_thread_scratch(job, thread));
     for (int64_t plane = 0; plane < job->conv->batch * out[0]; plane++) {
-        const fc_piece piece = {plane / out[0], panel[0], {{plane % out[0], 0, 0}, {1, out[1], out[2]}}};
+        const fc_piece piece = {plane / out[0], group, {{plane % out[0], 0, 0}, {1, out[1], out[2]}}};
         const fc_tiles tiles = tiles_of_plane(job, &piece);
-        for (int b = 0; b < fc_panel_blocks(plan, panel[1]); b++)
-            transform_output(job, &s, &tiles, panel[1] * plan->kernels->tile_blocks + b, s.sums + b * s.block);
+        transform_panels(job, &s, &tiles, first, end);
     }
 }
 
@@ -307,7 +307,7 @@ fc_status fc_conv_winograd(fc_conv_job *job)
     fc_status status;
     if (plan->split == FC_BY_CHANNELS) {
         status = fc_parallel(&job->team, fc_pieces(job) * plan->in_blocks, input_task, job);
-        return status == FC_OK ? fc_parallel(&job->team, job->conv->groups * plan->tiles, channel_task, job) : status;
+        return status == FC_OK ? fc_parallel(&job->team, job->conv->groups * fc_ceil_div(plan->tiles, plan->panels), channel_task, job) : status;
     }
     status = fc_pack_winograd(job, job->shared);
     return status == FC_OK ? fc_parallel(&job->team, fc_pieces(job), band_task, job) : status;

@@ -23,6 +23,9 @@ typedef struct {
     int blocks;
 } fc_rectangle;
 
+/* How often a tile fetches. */
+static int64_t fours(const fc_tile *tile) { return tile->steps * (tile->depth / 4) + tile->tail_steps * (tile->tail_depth / 4); }
+
 static void run_kernel(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, fc_tile_kernel *kernel)
 {
     const fc_target *target = rect->target;
@@ -31,7 +34,7 @@ static void run_kernel(const fc_rectangle *rect, fc_tile *tile, int64_t row, int
     tile->output = (char *)target->data + at;
     tile->residual = target->residual ? (const char *)target->residual + at : NULL;
     kernel(tile);
-    tile->ahead = (const char *)tile->ahead + tile->tiles * (tile->steps + tile->tail_steps) * tile->ahead_lines * FC_BLOCK_BYTES;
+    tile->ahead = (const char *)tile->ahead + tile->tiles * fours(tile) * tile->ahead_lines * FC_BLOCK_BYTES;
     if (tile->ahead >= tile->ahead_end) tile->ahead_lines = 0;
 }
 
@@ -69,11 +72,11 @@ static fc_cut cut_of(const fc_kernels *kernels, int64_t pixels)
     return (fc_cut){pieces, pixels / pieces, pixels % pieces};
 }
 
-/* The bytes from tile->ahead on are wanted next: each step of `tiles` tiles fetches some lines until there are none left. */
+/* The bytes from tile->ahead on are wanted next: `tiles` tiles fetch some lines at a time until there are none left. */
 static void start_fetching(fc_tile *tile, int64_t bytes, int64_t tiles)
 {
-    const int64_t steps = tile->steps + tile->tail_steps;
-    tile->ahead_lines = bytes && steps ? (int)fc_ceil_div(bytes, steps * tiles * FC_BLOCK_BYTES) : 0;
+    const int64_t times = tiles * fours(tile);
+    tile->ahead_lines = bytes && times ? (int)fc_ceil_div(bytes, times * FC_BLOCK_BYTES) : 0;
     tile->ahead_end = (const char *)tile->ahead + bytes;
 }
 

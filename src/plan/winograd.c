@@ -9,6 +9,7 @@ enum {
     MOST_BYTES = 1792 * 1024,       /* transformed input and sums of a thread */
     FEW_TILES = 128,                /* up to here the filter is transformed a panel at a time */
     TASKS_A_THREAD = 3,
+    LEAST_PANELS = 2, PANELS_TOGETHER = 4, /* a place of the input comes from the second-level cache for so many panels at once */
     READ_WHOLE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
 };
 
@@ -97,10 +98,10 @@ static int64_t all_tiles(const fc_conv *conv, const fc_conv_plan *plan)
 
 static int is_few(const fc_conv *conv, const fc_conv_plan *plan) { return all_tiles(conv, plan) <= FEW_TILES; }
 
-/* What a thread holds of the filter, and of sums, when panels are shared out. */
-static size_t channels_panel_bytes(const fc_conv_plan *plan)
+/* What a thread holds of a filter that it transforms, and of the sums of a panel, when panels are shared out. */
+static size_t channels_panel_bytes(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    return fc_places_bytes(plan, fc_slab_blocks(plan) * plan->kernels->block, plan->kernels->tile_blocks);
+    return conv->prepacked ? 0 : fc_places_bytes(plan, fc_slab_blocks(plan) * plan->kernels->block, plan->kernels->tile_blocks);
 }
 
 static size_t channels_sums_bytes(const fc_conv_plan *plan, int64_t tiles)
@@ -114,9 +115,11 @@ static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
     plan->split = FC_BY_CHANNELS;
     set_band(conv, plan, down, across);
     plan->together = all_tiles(conv, plan);
-    plan->panels = 1;
-    plan->panel_bytes = channels_panel_bytes(plan);
-    plan->output_bytes = channels_sums_bytes(plan, plan->together);
+    const size_t sums = channels_sums_bytes(plan, plan->together);
+    const int64_t most = conv->prepacked ? fc_max(1, fc_min(PANELS_TOGETHER, MOST_BYTES / (int64_t)sums)) : 1;
+    plan->panels = fc_even_piece(plan->tiles, fc_min(most, plan->tiles), conv->groups, plan->threads);
+    plan->panel_bytes = channels_panel_bytes(conv, plan);
+    plan->output_bytes = (size_t)plan->panels * sums;
     plan->shared_bytes = (size_t)conv->groups * fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     plan->thread_bytes = fc_apart(plan->panel_bytes + plan->output_bytes + scratch_bytes(conv, plan, across));
 }
@@ -133,7 +136,8 @@ static int64_t tiles_together(const fc_conv_plan *plan)
 {
     const int64_t input = plan->winograd->products * plan->in_blocks * FC_BLOCK_BYTES, a_block = plan->places * FC_BLOCK_BYTES;
     const int64_t kept = TRANSFORMED_BYTES / (input + a_block * plan->out_blocks);
-    const int64_t most = MOST_BYTES / (input + a_block * plan->kernels->tile_blocks + more_outputs(plan, 1));
+    const int64_t sums = a_block * plan->kernels->tile_blocks * fc_min(LEAST_PANELS, plan->tiles);
+    const int64_t most = MOST_BYTES / (input + sums + more_outputs(plan, 1));
     return fc_max(1, fc_min(fc_max(kept, LEAST_TOGETHER), most));
 }
 
@@ -166,7 +170,7 @@ static int by_channels(const fc_conv *conv, const fc_conv_plan *plan)
     const int64_t all = all_tiles(conv, plan);
     if (!is_few(conv, plan) || conv->groups * plan->tiles < plan->threads) return 0;
     const size_t shared = (size_t)conv->groups * fc_transformed_bytes(plan, plan->in_blocks, all);
-    const size_t a_thread = channels_panel_bytes(plan) + channels_sums_bytes(plan, all);
+    const size_t a_thread = channels_panel_bytes(conv, plan) + channels_sums_bytes(plan, all);
     if (shared + a_thread * (size_t)plan->threads > plan->filter_bytes + (size_t)plan->threads * MOST_BYTES) return 0;
     return !conv->prepacked || plan->filter_bytes > READ_WHOLE * shared;
 }

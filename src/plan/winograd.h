@@ -4,7 +4,10 @@
  *                 rectangle of tiles, multiplies them by some panels of it and transforms their sums back before the next
  *   BY_CHANNELS   few tiles: the input is transformed whole; each task takes a panel of output channels, transforms some input
  *                 channels of its filter and multiplies them at once by all tiles, so the filter, four times as large as it was,
- *                 never leaves the second-level cache
+ *                 never leaves the second-level cache; or some panels whose filter is packed already
+ *
+ * Several panels go through the tiles together, place by place: what all places of an input take comes from further away than
+ * what one does.
  */
 #ifndef FASTCONV_PLAN_WINOGRAD_H
 #define FASTCONV_PLAN_WINOGRAD_H
