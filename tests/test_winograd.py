@@ -13,6 +13,8 @@ from calls import channels_first, channels_last, convolve, fits_winograd
 from cases import CONV_CASES, DISTRIBUTIONS, ConvCase, random_array
 
 import fastconv as fc
+from fastconv.graph import Graph
+from fastconv.inference import compile_graph
 
 Array = np.ndarray[Any, Any]
 
@@ -90,6 +92,21 @@ def test_sample_alone_has_the_bits_it_has_in_a_batch(
     together = winograd(case, batch, w, b)
     for sample in range(5):
         assert_same_bits(together[sample : sample + 1], winograd(case, batch[sample : sample + 1], w, b))
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 13, 6), (3, 40, 5, 6), (2, 40, 41, 30), (1, 260, 30, 40)], ids=str)
+def test_packed_panels_go_through_the_tiles_together(
+    winograd: Winograd, shape: tuple[int, ...], dtype: Any, isa: str
+) -> None:
+    """By few tiles or many; panels of several tasks or groups, the last of which are fewer and narrower."""
+    case = ConvCase("packed_panels", shape, (291, shape[1], 3, 3), padding=1)
+    x, w, b = case.arrays(dtype)
+    graph = Graph(shape)
+    graph.conv(graph.input, w, b, padding=1)
+    alone = winograd(case, x, w, b)
+    for threads in (1, 2, 3):
+        with fc.config(num_threads=threads):
+            assert_same_bits(compile_graph(graph, dtype=dtype, algorithm=str(winograd))(x), alone)
 
 
 @pytest.mark.parametrize("activation", [None, "relu", ("leaky_relu", 0.125), "silu"], ids=str)
