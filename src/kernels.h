@@ -46,7 +46,7 @@ typedef enum {
  * with the whole sum in registers, in this order, so that its bits depend neither on the tile nor on the thread.
  * The first `steps` steps have `depth` products, the `tail_steps` after them `tail_depth`. A sum may be cut: `continued`
  * starts from what stands in the output, `unfinished` stores the bare sum there; the bits are those of one piece.
- * Every four products of steps through blocks fetch `ahead_lines` cache lines, from `ahead` on to `ahead_end`, wanted soon.
+ * Every whole four products of a step through blocks fetch `ahead_lines` cache lines, from `ahead` on to `ahead_end`, wanted soon.
  * filter: packed [step][k][oc of the tile], 64-byte aligned. bias: padded to the tile, aligned. residual: NULL or laid
  * out as the output, which it may not overlap. Nothing is read but those operands, nothing written but the run.
  */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,11 @@ from calls import channels_first, channels_last, convolve, fits_winograd
 from cases import CONV_CASES, DISTRIBUTIONS, ConvCase, random_array
 
 import fastconv as fc
+from fastconv._native import core
+from fastconv.functional.checks import window
 from fastconv.graph import Graph
 from fastconv.inference import compile_graph
+from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
 
@@ -224,6 +228,43 @@ def test_scratch_is_bounded(
     blocks = -(-channels * itemsize // 64)
     transformed = (winograd.tile + 2) ** 2 * blocks * 64 * channels
     assert plan["workspace_bytes"] <= transformed + plan["threads"] * 2 * 2**20
+
+
+def packed_plan(
+    winograd: Winograd, x: tuple[int, ...], c_out: int, threads: int, dtype: Any
+) -> dict[str, Any]:
+    """Say what a call with a packed filter would do."""
+    w = c_out, x[1], 3, 3
+    shape, native_window, groups = window.convolution(x, w, (1, 1, 1, 1))
+    sizes, items = (x, w, shape), (np.dtype(dtype).itemsize, False)
+    with fc.config(num_threads=threads):
+        run = native_run()
+        code = core.ALGORITHMS.index(str(winograd))
+        return core.conv_plan(sizes, items, native_window, groups, code, False, run, 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 6, 8, 16])
+@pytest.mark.parametrize(("channels", "size"), [(512, 7), (512, 14), (288, 10)])
+def test_no_thread_is_without_packed_panels(
+    winograd: Winograd, channels: int, size: int, threads: int, dtype: Any, isa: str
+) -> None:
+    plan = packed_plan(winograd, (1, 512, size, size), channels, threads, dtype)
+    panels = -(-channels // plan["tile"][1])
+    if plan["split"] == "by output channels":
+        assert min(panels, plan["threads"]) <= plan["tasks"] <= panels
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+@pytest.mark.parametrize("size", [(7, 7), (14, 14), (4, 396), (4, 512), (44, 44), (61, 95)], ids=str)
+@pytest.mark.parametrize("channels", [64, 512, 816, 1024])
+def test_scratch_is_bounded_where_the_filter_is_packed(
+    winograd: Winograd, channels: int, size: tuple[int, int], threads: int, dtype: Any, isa: str
+) -> None:
+    plan = packed_plan(winograd, (1, channels, *size), channels, threads, dtype)
+    tiles = math.prod(-(-extent // winograd.tile) for extent in size)
+    places, blocks = (winograd.tile + 2) ** 2, -(-channels * np.dtype(dtype).itemsize // 64)
+    shared = places * (blocks * tiles + 1) * 64 if plan["split"] == "by output channels" else 0
+    assert plan["workspace_bytes"] <= shared + plan["threads"] * 2 * 2**20
 
 
 LARGE: tuple[tuple[int, ...], tuple[int, ...]] = ((1, 64, 30, 31), (64, 64, 3, 3))

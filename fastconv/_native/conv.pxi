@@ -83,6 +83,7 @@ def conv_plan(tuple shapes, tuple items, tuple window, int64_t groups, int algor
         "tile": (plan.kernels.tile_px, plan.kernels.tile_blocks * plan.kernels.block),
         "band": (plan.band_rows, plan.band_cols),
         "threads": plan.threads,
+        "tasks": int(report.work.tasks),
         "filter_bytes": plan.filter_bytes,
         "workspace_bytes": plan.shared_bytes + plan.threads * plan.thread_bytes,
         "predicted_seconds": report.work.seconds,

@@ -187,7 +187,7 @@ cdef extern from "plan/choose.h" nogil:
     const char *fc_amount_name(fc_amount amount)
     ctypedef struct fc_work:
         double *amount
-        double share, seconds
+        double tasks, seconds
     ctypedef struct fc_conv_report:
         fc_conv_plan plan
         fc_work work

@@ -117,7 +117,7 @@ def explain(
     run = native_run()
     name = native.ALGORITHMS[candidates.remembered(conv, run) if code == arguments.AUTOTUNE else code]
     plan = conv.plan(name, run)
-    for raw in ("predicted_seconds", "able", "work", "tiled", "filter_bytes"):
+    for raw in ("predicted_seconds", "able", "work", "tasks", "tiled", "filter_bytes"):
         del plan[raw]
     # Each output of a convolution, each input of a transposed one, takes part in the products of one filter.
     pixels = first if transposed else shape

@@ -206,13 +206,13 @@ static const char *filter_at(const fc_conv_job *job, int64_t group, int64_t tile
 static void multiply_panels(const fc_conv_job *job, const fc_stage *s, int64_t group, int64_t first, int64_t end, int64_t tiles)
 {
     const fc_conv_plan *plan = job->plan;
-    const ptrdiff_t panel_bytes = plan->kernels->tile_blocks * s->block;
+    const ptrdiff_t sums_bytes = plan->kernels->tile_blocks * s->block;
     for (int64_t place = 0; place < plan->places; place++)
         for (int64_t tile = first; tile < end; tile++) {
             const fc_factor factor = {
                 .filter = filter_at(job, group, tile, 0), .filter_step = fc_filter_step(plan),
                 .next = tile + 1 < end ? filter_at(job, group, tile + 1, place) : filter_at(job, group, first, place + 1),
-                .sums = s->sums + (tile - first) * panel_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
+                .sums = s->sums + (tile - first) * sums_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
             };
             multiply(job, s, &factor, place, tiles);
         }
@@ -289,8 +289,8 @@ static void channel_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
-    const int64_t tasks = fc_ceil_div(plan->tiles, plan->panels), group = task / tasks, *out = job->conv->window.out;
-    const int64_t first = task % tasks * plan->panels, end = fc_min(first + plan->panels, plan->tiles);
+    const int64_t tasks = plan->panel_tasks, group = task / tasks, within = task % tasks, *out = job->conv->window.out;
+    const int64_t first = within * plan->tiles / tasks, end = (within + 1) * plan->tiles / tasks;
     const fc_stage s = shared_stage(job, group, thread);
     if (job->conv->prepacked) multiply_panels(job, &s, group, first, end, plan->together);
     else multiply_slabs(job, &s, group, first, fc_thread_scratch(job, thread));
@@ -307,7 +307,7 @@ fc_status fc_conv_winograd(fc_conv_job *job)
     fc_status status;
     if (plan->split == FC_BY_CHANNELS) {
         status = fc_parallel(&job->team, fc_pieces(job) * plan->in_blocks, input_task, job);
-        return status == FC_OK ? fc_parallel(&job->team, job->conv->groups * fc_ceil_div(plan->tiles, plan->panels), channel_task, job) : status;
+        return status == FC_OK ? fc_parallel(&job->team, job->conv->groups * plan->panel_tasks, channel_task, job) : status;
     }
     status = fc_pack_winograd(job, job->shared);
     return status == FC_OK ? fc_parallel(&job->team, fc_pieces(job), band_task, job) : status;

@@ -23,7 +23,7 @@ typedef struct {
     int blocks;
 } fc_rectangle;
 
-/* How often a tile fetches. */
+/* How often a tile of steps through blocks fetches. */
 static int64_t fours(const fc_tile *tile) { return tile->steps * (tile->depth / 4) + tile->tail_steps * (tile->tail_depth / 4); }
 
 static void run_kernel(const fc_rectangle *rect, fc_tile *tile, int64_t row, int64_t col, fc_tile_kernel *kernel)

@@ -356,7 +356,7 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
                : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS && !conv->transposed ? FC_PLANES : FC_BLOCKED;
     plan->in_blocks = fc_ceil_div(plan->group_in, k->block);
     plan->out_blocks = fc_ceil_div(plan->group_out, k->block);
-    plan->tiles = fc_ceil_div(plan->out_blocks, k->tile_blocks);
+    plan->tiles = plan->panel_tasks = fc_ceil_div(plan->out_blocks, k->tile_blocks);
     plan->panel_bytes = (size_t)(plan->depth * k->tile_blocks) * FC_BLOCK_BYTES;
     plan->filter_bytes = (size_t)(conv->groups * plan->depth * plan->out_blocks) * FC_BLOCK_BYTES;
     const int reads_filter = plan->method == FC_ROWS || plan->method == FC_WINDOWS || plan->method == FC_CHANNELS;

@@ -42,13 +42,14 @@ struct fc_conv_plan {
     int64_t group_in, group_out;   /* channels of one group */
     int64_t taps, depth;           /* kernel positions; products a sum: taps * group_in */
     int64_t in_blocks, out_blocks; /* channel blocks of one group */
-    int64_t tiles;                 /* register tiles across the output channels of one group */
+    int64_t tiles, panel_tasks;    /* register tiles across the output channels of one group, and tasks, by channels */
     int64_t band_rows, band_cols;  /* output pixels of a band */
     int64_t bands;                 /* bands of one output plane */
     const fc_winograd_kernels *winograd; /* transformed: the tile, */
     int64_t places;                      /* products a tile: those of all phases, */
-    int64_t together, panels;            /* how many tiles are multiplied together, by how many panels before the next tiles */
-    size_t panel_bytes, filter_bytes, input_bytes, output_bytes; /* scratch: one panel, all panels, a band in, a band out */
+    int64_t together, panels;            /* how many tiles are multiplied together, by how many panels at most at a time */
+    /* Scratch: one panel (none where a call has it packed), all panels, a band in, a band out (or the sums that are out at once). */
+    size_t panel_bytes, filter_bytes, input_bytes, output_bytes;
     size_t thread_bytes, shared_bytes;
 };
 

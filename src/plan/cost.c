@@ -77,21 +77,19 @@ static void add_winograd(fc_work *work, const fc_conv *conv, const fc_conv_plan 
     const double planes = (double)(conv->batch * conv->groups * conv->window.out[0]);
     const double input = (double)(plan->winograd->products * plan->in_blocks * plan->together) * FC_BLOCK_BYTES;
     const double sums = (double)(plan->places * plan->out_blocks * plan->together) * FC_BLOCK_BYTES;
-    const int64_t panels = fc_ceil_div(plan->tiles, plan->panels);
     const double times = plan->split == FC_BY_CHANNELS ? (double)conv->groups : planes * (double)plan->bands;
     add_sweeps(work, plan, plan->together, (double)plan->depth, (double)plan->places * times);
     work->amount[FC_LAID_OUT] = planes * (double)(plan->bands * plan->in_blocks) * (double)plan->input_bytes;
     work->amount[FC_TRANSFORMED_IN] = times * input;
     work->amount[FC_TRANSFORMED_OUT] = times * sums;
     work->amount[FC_PACKED_WINOGRAD] = (double)plan->filter_bytes;
-    if (plan->split == FC_BY_CHANNELS) add_stream(work, input, times * (double)panels);
+    if (plan->split == FC_BY_CHANNELS) add_stream(work, input, times * (double)plan->panel_tasks);
     else add_stream(work, (double)plan->filter_bytes / (double)conv->groups, times);
 }
 
 static double tasks_of(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    const int64_t panels = plan->method == FC_TRANSFORMED ? plan->panels : 1;
-    if (plan->split == FC_BY_CHANNELS) return (double)(conv->groups * fc_ceil_div(plan->tiles, panels));
+    if (plan->split == FC_BY_CHANNELS) return (double)(conv->groups * plan->panel_tasks);
     return (double)(conv->batch * conv->groups * conv->window.out[0]) * (double)plan->bands;
 }
 
@@ -130,8 +128,9 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
     }
     if (conv->prepacked) work.amount[FC_PACKED] = work.amount[FC_PACKED_WINOGRAD] = 0;
     if (conv->prepacked == FC_FILTER_FETCHED) work.amount[FC_FETCHED] = (double)plan->filter_bytes;
-    const double tasks = tasks_of(conv, plan), threads = tasks < plan->threads ? tasks : plan->threads;
-    work.share = (double)fc_ceil_div((int64_t)tasks, (int64_t)threads) / tasks;
+    work.tasks = tasks_of(conv, plan);
+    const double threads = work.tasks < plan->threads ? work.tasks : plan->threads;
+    work.share = (double)fc_ceil_div((int64_t)work.tasks, (int64_t)threads) / work.tasks;
     work.seconds = COST_OF_CALL * 1e-9;
     for (int i = 0; i < FC_AMOUNTS; i++) {
         const double width = i <= FC_PRODUCTS_OF_LANES ? conv->item_bytes / 4.0 : 1;

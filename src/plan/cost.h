@@ -29,7 +29,8 @@ typedef enum {
 
 typedef struct {
     double amount[FC_AMOUNTS]; /* of all threads together */
-    double share;              /* the part of them that the busiest thread does */
+    double tasks;              /* that threads take */
+    double share;              /* the part of the work that the busiest thread does */
     double seconds;            /* predicted */
 } fc_work;
 

@@ -6,10 +6,12 @@
 enum {
     TRANSFORMED_BYTES = 384 * 1024, /* transformed input and sums that stay in the second-level cache */
     LEAST_TOGETHER = 48,            /* tiles for which the filter, which comes from further away, is worth its way */
-    MOST_BYTES = 1792 * 1024,       /* transformed input and sums of a thread */
-    FEW_TILES = 128,                /* up to here the filter is transformed a panel at a time */
+    THREAD_BYTES = 2048 * 1024,     /* all that a thread works in */
+    MOST_BYTES = 1792 * 1024,       /* of it, transformed input and sums */
+    FEW_TILES = 128,                /* up to here panels may be shared out */
     TASKS_A_THREAD = 3,
-    LEAST_PANELS = 2, PANELS_TOGETHER = 4, /* a place of the input comes from the second-level cache for so many panels at once */
+    LEAST_PANELS = 2,               /* that go through a band together: it has no more tiles than leave memory for their sums */
+    MOST_PANELS = 4,                /* of a task, where packed panels are shared out */
     READ_WHOLE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
 };
 
@@ -109,19 +111,28 @@ static size_t channels_sums_bytes(const fc_conv_plan *plan, int64_t tiles)
     return fc_places_bytes(plan, plan->kernels->tile_blocks, tiles);
 }
 
+/* As few tasks as have no more panels than may go together, and give every thread as many: nearly the same number of panels. */
+static int64_t tasks_of_panels(const fc_conv *conv, const fc_conv_plan *plan, int64_t most)
+{
+    for (int64_t tasks = fc_ceil_div(plan->tiles, most); tasks < plan->tiles; tasks++)
+        if (conv->groups * tasks % plan->threads == 0) return tasks;
+    return plan->tiles;
+}
+
 static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t down = tiles_along(conv, plan, 1), across = tiles_along(conv, plan, 2);
     plan->split = FC_BY_CHANNELS;
     set_band(conv, plan, down, across);
     plan->together = all_tiles(conv, plan);
-    const size_t sums = channels_sums_bytes(plan, plan->together);
-    const int64_t most = conv->prepacked ? fc_max(1, fc_min(PANELS_TOGETHER, MOST_BYTES / (int64_t)sums)) : 1;
-    plan->panels = fc_even_piece(plan->tiles, fc_min(most, plan->tiles), conv->groups, plan->threads);
+    const size_t sums = channels_sums_bytes(plan, plan->together), scratch = scratch_bytes(conv, plan, across);
+    const int64_t room = fc_min(MOST_BYTES, THREAD_BYTES - (int64_t)fc_apart(scratch));
+    if (conv->prepacked) plan->panel_tasks = tasks_of_panels(conv, plan, fc_max(1, fc_min(MOST_PANELS, room / (int64_t)sums)));
+    plan->panels = fc_ceil_div(plan->tiles, plan->panel_tasks);
     plan->panel_bytes = channels_panel_bytes(conv, plan);
     plan->output_bytes = (size_t)plan->panels * sums;
     plan->shared_bytes = (size_t)conv->groups * fc_transformed_bytes(plan, plan->in_blocks, plan->together);
-    plan->thread_bytes = fc_apart(plan->panel_bytes + plan->output_bytes + scratch_bytes(conv, plan, across));
+    plan->thread_bytes = fc_apart(plan->panel_bytes + plan->output_bytes + scratch);
 }
 
 /* The outputs of `tiles` tiles of a row, of all phases but one, which fits beside MOST_BYTES. */
@@ -136,8 +147,9 @@ static int64_t tiles_together(const fc_conv_plan *plan)
 {
     const int64_t input = plan->winograd->products * plan->in_blocks * FC_BLOCK_BYTES, a_block = plan->places * FC_BLOCK_BYTES;
     const int64_t kept = TRANSFORMED_BYTES / (input + a_block * plan->out_blocks);
-    const int64_t sums = a_block * plan->kernels->tile_blocks * fc_min(LEAST_PANELS, plan->tiles);
-    const int64_t most = MOST_BYTES / (input + sums + more_outputs(plan, 1));
+    const int64_t panels = fc_min(LEAST_PANELS, plan->tiles), sums = a_block * plan->kernels->tile_blocks * panels;
+    const int64_t lines = (plan->winograd->products + plan->places * panels) * FC_BLOCK_BYTES; /* see fc_place_bytes */
+    const int64_t most = (MOST_BYTES - lines) / (input + sums + more_outputs(plan, 1));
     return fc_max(1, fc_min(fc_max(kept, LEAST_TOGETHER), most));
 }
 
