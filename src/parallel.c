@@ -1,5 +1,6 @@
 /* Each thread has a share of neighbouring tasks, the same in every call of the same size, so that what it wrote last time is
- * still in its own cache. Who is done helps the others: a thread that the system delays does not delay the call.
+ * still in its own cache. Who is done takes the second half of what another one has left: a thread that the system delays does
+ * not delay the call, and both go on through neighbouring tasks.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -27,17 +28,19 @@ static int64_t nanoseconds(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Tasks [next, end) of one thread are still to be drawn. Lines of its own: no two threads write to the same one. */
+/* Draws [next, end) of one thread are still to be made: next below, end above, so that both change at once. Lines of its own:
+ * nobody else writes to them but a thief. */
 typedef struct {
-    _Alignas(FC_LINE_PAIR) atomic_int_fast64_t next;
-    int64_t end;
+    _Alignas(FC_LINE_PAIR) atomic_uint_fast64_t left;
 } fc_share;
+
+static uint64_t draws(uint64_t next, uint64_t end) { return end << 32 | next; }
 
 typedef struct {
     const fc_team *team;
     fc_task *run;
     void *context;
-    int64_t draw; /* tasks taken at once */
+    int64_t tasks, draw; /* a draw is so many tasks */
     int threads, shares;
     fc_share share[MAX_SHARES];
     atomic_int stopped;
@@ -52,18 +55,50 @@ static void ask(fc_queue *queue)
     if (queue->team->interrupted()) atomic_store_explicit(&queue->stopped, 1, memory_order_relaxed);
 }
 
+/* Take the next draw of one's own share; 0 where there is none. */
+static int take(fc_share *share, uint64_t *draw)
+{
+    uint64_t left = atomic_load_explicit(&share->left, memory_order_relaxed);
+    do {
+        *draw = (uint32_t)left;
+        if (*draw >= left >> 32) return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&share->left, &left, left + 1, memory_order_relaxed, memory_order_relaxed));
+    return 1;
+}
+
+/* Have the second half of what another one has left, at least one draw, as the own share. */
+static int steal(fc_share *own, fc_share *other)
+{
+    uint64_t left = atomic_load_explicit(&other->left, memory_order_relaxed), next, end, middle;
+    do {
+        next = (uint32_t)left, end = left >> 32;
+        if (next >= end) return 0;
+        middle = next + (end - next) / 2;
+    } while (!atomic_compare_exchange_weak_explicit(&other->left, &left, draws(next, middle), memory_order_relaxed, memory_order_relaxed));
+    atomic_store_explicit(&own->left, draws(middle, end), memory_order_relaxed);
+    return 1;
+}
+
+/* Take a draw, of one's own or another's share. */
+static int find(fc_queue *queue, int thread, fc_share *own, uint64_t *draw)
+{
+    if (take(own, draw)) return 1;
+    for (int i = 0; i < queue->shares; i++)
+        if (steal(own, &queue->share[(thread + 1 + i) % queue->shares]) && take(own, draw)) return 1;
+    return 0;
+}
+
 /* Thread 0 is the caller's own, the one that may ask about signals. */
 static void drain(fc_queue *queue, int thread)
 {
-    for (int i = 0; i < queue->shares; i++) {
-        fc_share *share = &queue->share[(thread + i) % queue->shares];
-        while (!atomic_load_explicit(&queue->stopped, memory_order_relaxed)) {
-            int64_t task = atomic_fetch_add_explicit(&share->next, queue->draw, memory_order_relaxed);
-            if (task >= share->end) break;
-            const int64_t end = task + queue->draw < share->end ? task + queue->draw : share->end;
-            for (; task < end; task++) queue->run(queue->context, task, thread);
-            if (thread == 0 && queue->asked) ask(queue);
-        }
+    fc_share unseen = {0}; /* of a thread beyond those that have a share to begin with */
+    fc_share *own = thread < queue->shares ? &queue->share[thread] : &unseen;
+    uint64_t draw;
+    while (!atomic_load_explicit(&queue->stopped, memory_order_relaxed) && find(queue, thread, own, &draw)) {
+        int64_t task = (int64_t)draw * queue->draw;
+        const int64_t end = task + queue->draw < queue->tasks ? task + queue->draw : queue->tasks;
+        for (; task < end; task++) queue->run(queue->context, task, thread);
+        if (thread == 0 && queue->asked) ask(queue);
     }
 }
 
@@ -148,13 +183,12 @@ fc_status fc_parallel(const fc_team *team, int64_t tasks, fc_task *run, void *co
     queue.context = context;
     queue.threads = threads;
     queue.shares = threads < MAX_SHARES ? (threads ? threads : 1) : MAX_SHARES;
+    queue.tasks = tasks;
     queue.draw = tasks / ((int64_t)queue.shares * DRAWS_A_SHARE) + 1;
     queue.asked = team->interrupted && tasks > 1 ? nanoseconds() : 0;
     atomic_init(&queue.stopped, 0);
-    for (int i = 0; i < queue.shares; i++) {
-        atomic_init(&queue.share[i].next, tasks / queue.shares * i + (i < tasks % queue.shares ? i : tasks % queue.shares));
-        queue.share[i].end = tasks / queue.shares * (i + 1) + (i + 1 < tasks % queue.shares ? i + 1 : tasks % queue.shares);
-    }
+    const uint64_t all = (uint64_t)(tasks / queue.draw + (tasks % queue.draw > 0)), shares = (uint64_t)queue.shares;
+    for (uint64_t i = 0; i < shares; i++) atomic_init(&queue.share[i].left, draws(all * i / shares, all * (i + 1) / shares));
 #if defined(_OPENMP)
     if (threads > 1 && team->crew) {
         drain_together(team->crew, &queue);

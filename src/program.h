@@ -47,8 +47,7 @@ typedef enum {
 } fc_step_kind;
 const char *fc_step_name(fc_step_kind kind);
 
-/* Of a chain: its links, and the bytes of a thread's scratch that bands are cut to; a band of one row may need more. */
-enum { FC_MOST_TAPS = 512, FC_MOST_LINKS = 6, FC_CHAIN_BYTES = 256 * 1024 };
+enum { FC_MOST_TAPS = 512, FC_MOST_LINKS = 6 };
 
 /* How the caller's input, contiguous, becomes (x - mean) / std: of uint8 or of the program's items, its channels first or last.
  * From channels first only a plain map is made. mean, std: as in fc_load. */

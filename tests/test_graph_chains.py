@@ -198,12 +198,50 @@ def test_small_maps_and_large_filters_stay_apart() -> None:
     def build(g: Graph) -> Value:
         x = g.conv(g.input, filters(64, 16, 1, 1))
         x = g.conv(x, filters(64, 1, 3, 3), padding=1, groups=64)
-        return g.conv(x, filters(512, 64, 1, 1))
+        return g.conv(x, filters(2048, 64, 1, 1))
 
-    assert links_of(compile_graph(graph_of(build, (1, 16, 20, 20)))) == []
-    net = compile_graph(graph_of(build, (8, 16, 60, 60)))
+    with fc.config(num_threads=2):
+        assert links_of(compile_graph(graph_of(build, (1, 16, 15, 15)))) == []
+        net = compile_graph(graph_of(build, (8, 16, 30, 30)))
     assert links_of(net) == [2]
-    assert net.workspace_bytes == 8 * (64 + 512) * 60 * 60 * 4
+    assert net.workspace_bytes == 8 * (64 + 2048) * 30 * 30 * 4
+
+
+@pytest.mark.parametrize(("batch", "threads", "links"), [(1, 1, [3]), (1, 2, [3]), (1, 4, []), (2, 4, [3])])
+def test_every_thread_has_rows_enough(batch: int, threads: int, links: list[int]) -> None:
+    """Otherwise much of what one computes is computed by its neighbours as well."""
+
+    def build(g: Graph) -> Value:
+        x = g.conv(g.input, filters(384, 64, 1, 1))
+        x = g.conv(x, filters(384, 1, 3, 3), padding=1, groups=384)
+        return g.conv(x, filters(64, 384, 1, 1))
+
+    with fc.config(num_threads=threads):
+        assert links_of(compile_graph(graph_of(build, (batch, 64, 14, 14)))) == links
+
+
+def test_chains_are_cut_where_maps_are_small() -> None:
+    """Not as late as possible: the map of 96 channels would then be between two chains."""
+
+    def build(g: Graph) -> Value:
+        x = g.input
+        for out, kernel, stride, alone in (
+            (16, 1, 1, False),
+            (16, 3, 1, True),
+            (16, 1, 1, False),
+            (96, 1, 1, False),
+            (96, 3, 1, True),
+            (24, 1, 1, False),
+        ):
+            groups = x.channels if alone else 1
+            weight = filters(out, x.channels // groups, kernel, kernel)
+            x = g.conv(x, weight, None, stride, kernel // 2, 1, groups)
+        return x
+
+    with fc.config(num_threads=2):
+        net = compile_graph(graph_of(build, (1, 16, 112, 112)))
+    assert links_of(net) == [3, 3]
+    assert net.workspace_bytes < 96 * 112 * 112 * 4
 
 
 def test_rows_of_a_chain_are_described_together(monkeypatch: pytest.MonkeyPatch) -> None:

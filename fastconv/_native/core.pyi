@@ -252,7 +252,6 @@ NO_VALUE: Final[int]  # instead of the number of one
 BLOCK_BYTES: Final[int]  # of a channel block's pixel
 MOST_TAPS: Final[int]  # of a depthwise step
 MOST_LINKS: Final[int]  # steps of a chain
-CHAIN_BYTES: Final[int]  # of a thread's scratch in one
 AFFINE_VECTORS: Final[int]  # entries a channel of what `pack_affine` fills
 
 class Program:

@@ -199,7 +199,7 @@ cdef extern from "plan/choose.h" nogil:
 cdef extern from "program.h" nogil:
     enum: FC_IN_ARENA, FC_IN_INPUT, FC_IN_OUTPUT, FC_IN_CHAIN
     enum: FC_NO_VALUE
-    enum: FC_MOST_TAPS, FC_MOST_LINKS, FC_CHAIN_BYTES, FC_AFFINE_VECTORS
+    enum: FC_MOST_TAPS, FC_MOST_LINKS, FC_AFFINE_VECTORS
     enum: FC_STEPS
     ctypedef int fc_place
     ctypedef int fc_step_kind

@@ -5,31 +5,36 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from fastconv._native import core as native
 from fastconv.graph.maps import Map, Step
 
-# Measured: smaller maps, of all samples, pass through a last-level cache as fast; larger filters do not stay
+# Measured: a map of fewer bytes, of all samples, is nearly in a first-level cache; larger filters do not stay
 # in a second-level one beside the rows.
-LEAST_MAP_BYTES = 4 * 1024 * 1024
-MOST_FILTER_BYTES = 96 * 1024
-# Rows of outputs that a thread has at least, and what it may compute of a map that others compute too.
-LEAST_ROWS = 14
+LEAST_MAP_BYTES = 64 * 1024
+MOST_FILTER_BYTES = 256 * 1024
+# A thread's scratch where bands have one row.
+MOST_SCRATCH_BYTES = 384 * 1024
+# Rows of outputs, of all samples, that a thread has at least, and what it may compute of a map that others
+# compute too.
+LEAST_ROWS = 7
 MOST_REPEATED = 1.3
 
 
-def find_chains(steps: list[Step], itemsize: int, batch: int) -> None:
-    """Let direct and depthwise convolutions be links of one chain where only the next one reads a map."""
+def find_chains(steps: list[Step], itemsize: int, batch: int, threads: int) -> None:
+    """Let direct and depthwise convolutions be links of one chain where only the next one reads a map.
+
+    Of the ways to cut a run of such steps into chains it takes one that leaves the fewest bytes of maps
+    between them.
+    """
     touched = Counter(id(one) for step in steps for one in step.maps)
     roots = Counter(id(other) for one in every_map(steps) for other in (one.part_of, one.alike) if other)
-    first = 0
-    for number, step in enumerate(steps):
-        head, after = steps[first], steps[number + 1] if number + 1 < len(steps) else None
+
+    def joined(step: Step, after: Step) -> bool:
         between = step.output
-        if (
-            after is not None
-            and head.links < native.MOST_LINKS
-            and can_be_linked(step)
+        return (
+            can_be_linked(step)
             and can_be_linked(after)
             and step.residual is None
             and between is after.input
@@ -37,12 +42,41 @@ def find_chains(steps: list[Step], itemsize: int, batch: int) -> None:
             and not roots[id(between)]
             and (between.part_of, between.alike, between.place) == (None, None, native.IN_ARENA)
             and batch * map_bytes(between, itemsize) >= LEAST_MAP_BYTES
-            and is_worth_it(steps[first : number + 2], itemsize)
-        ):
-            between.place = native.IN_CHAIN
-            head.links += 1
-        else:
-            first = number + 1
+        )
+
+    rows = Rows(itemsize, LEAST_ROWS * threads / batch)
+    first = 0
+    while first < len(steps):
+        end = first + 1
+        while end < len(steps) and joined(steps[end - 1], steps[end]):
+            end += 1
+        for chain in best_cuts(steps[first:end], rows):
+            chain[0].links = len(chain)
+            for step in chain[:-1]:
+                step.output.place = native.IN_CHAIN
+        first = end
+
+
+@dataclass
+class Rows:
+    """Bytes of an item, and how many rows of a sample are enough for all threads."""
+
+    itemsize: int
+    least: float
+
+
+def best_cuts(run: Sequence[Step], rows: Rows) -> list[Sequence[Step]]:
+    """Cut steps that can all be linked into chains; of fewer links where nothing else is better."""
+    best: list[tuple[int, list[Sequence[Step]]]] = [(0, [])]
+    for end in range(1, len(run) + 1):
+        ways = []
+        for first in range(end - 1, max(-1, end - 1 - native.MOST_LINKS), -1):
+            chain = run[first:end]
+            if len(chain) == 1 or is_worth_it(chain, rows):
+                kept = sum(map_bytes(step.output, rows.itemsize) for step in chain[:-1])
+                ways.append((best[first][0] + kept, [*best[first][1], chain]))
+        best.append(max(ways, key=lambda way: way[0]))
+    return best[-1][1]
 
 
 def chains(steps: Sequence[Step]) -> Iterator[tuple[int, Sequence[Step]]]:
@@ -83,19 +117,19 @@ def can_be_linked(step: Step) -> bool:
     return step.kind == "conv" and step.algorithm == "direct" and step.details[::2] == (1, False)
 
 
-def is_worth_it(chain: Sequence[Step], itemsize: int) -> bool:
+def is_worth_it(chain: Sequence[Step], rows: Rows) -> bool:
     """Whether a row of the last step needs little scratch, and threads repeat few rows of each other."""
-    if chain[-1].output.size[1] < LEAST_ROWS:
+    if chain[-1].output.size[1] < rows.least:
         return False
     scratch, one, many, apart = 0, 1, LEAST_ROWS, LEAST_ROWS
     for step in chain[:0:-1]:
         assert step.window is not None
         stride, reach = step.window[1][1], (step.window[0][1] - 1) * step.window[3][1] + 1
         one, many, apart = (one - 1) * stride + reach, (many - 1) * stride + reach, apart * stride
-        scratch += one * map_bytes(step.input, itemsize) // step.input.size[1]
+        scratch += one * map_bytes(step.input, rows.itemsize) // step.input.size[1]
         if many > MOST_REPEATED * apart:
             return False
-    return scratch <= native.CHAIN_BYTES
+    return scratch <= MOST_SCRATCH_BYTES
 
 
 def map_bytes(one: Map, itemsize: int) -> int:

@@ -315,7 +315,7 @@ class Lowering:
             self.steps.append(Step("reorder", last, copy))
             last = copy
         last.place = native.IN_OUTPUT
-        find_chains(self.steps, self.dtype.itemsize, self.batch)
+        find_chains(self.steps, self.dtype.itemsize, self.batch, self.run[1])
 
     def as_items(self, array: Array | None) -> Array | None:
         """Copy, so that later changes of the caller's array do not reach the program."""

@@ -5,8 +5,9 @@
  *   map  ->  | 6 | 7 | 8 |  ->  | 7 |            ->  row 7 of the map
  *            | 7 | 8 | 9 |      | 8 |                row 8
  *
- * Rows that the next band reads again are moved to the front; where a thread's share of the map begins they are computed by two
- * threads. Alwani et al. 2016 (fused-layer CNN accelerators).
+ * A thread keeps them from one task to the next: new rows come behind those that the next band reads again, until there is no
+ * more room and these are moved to the front. Only where a thread goes on somewhere else in the map they are computed by two.
+ * Alwani et al. 2016 (fused-layer CNN accelerators).
  */
 #include <string.h>
 
@@ -14,13 +15,15 @@
 #include "program.h"
 #include "../sizes.h"
 
-enum { PIECES_A_THREAD = 2, LEAST_ROWS = 14 };
+/* Of a thread's scratch: bands are cut to so many bytes where vectors have 64, with which second-level caches of a megabyte and
+ * more came, and to half of them elsewhere; a band of one row may need more. */
+enum { BANDS_A_THREAD = 2, WIDE_VECTOR = 64, CHAIN_BYTES = 512 * 1024 };
 
 typedef struct {
     const fc_step *step;
     const fc_value *value; /* its output */
     fc_blocked in, out;    /* maps, or the strides of the scratch in front of and behind the link */
-    int64_t rows;          /* outputs at once */
+    int64_t rows, room;    /* outputs at once, and those that there is room for in scratch */
     size_t at;             /* of the outputs in a thread's scratch; not of the last link */
     fc_conv conv;
     fc_conv_plan plan;
@@ -35,7 +38,7 @@ typedef struct {
     const fc_walker *walker;
     fc_link link[FC_MOST_LINKS];
     int links, threads;
-    int64_t piece_rows, pieces; /* rows of a task, tasks a sample */
+    int64_t bands; /* of a sample, each a task */
     size_t thread_bytes, fixed_bytes;
     char *memory, *scratch;
 } fc_chain;
@@ -50,37 +53,59 @@ static int64_t rows_read(const fc_window *w, int64_t rows)
 
 static ptrdiff_t row_bytes(const fc_value *v) { return (ptrdiff_t)(v->before[2] + v->size[2] + v->after[2]) * FC_BLOCK_BYTES; }
 
-/* Set how many rows each link computes at once, and return the scratch that takes. */
-static size_t plan_rows(fc_chain *chain, int64_t band)
+/* What a thread has of the map behind each link: of one sample, `held` rows from `first` on, those beyond the map's ends included. */
+typedef struct {
+    const fc_chain *chain;
+    int64_t sample, first[FC_MOST_LINKS], held[FC_MOST_LINKS];
+    int thread;
+} fc_front;
+
+enum { NO_SAMPLE = -1 };
+
+/* Set how many rows each link computes at once, and for how many there is room if rows that are read again stay where they are
+ * for `later` bands; return the scratch that takes. */
+static size_t plan_rows(fc_chain *chain, int64_t band, int64_t later)
 {
-    size_t bytes = 0;
-    for (int l = chain->links - 1; l >= 0; l--) {
+    const int last = chain->links - 1;
+    size_t bytes = fc_aligned(sizeof(fc_front));
+    int64_t rows = band, new_rows = band;
+    for (int l = last; l >= 0; l--) {
         fc_link *link = &chain->link[l];
-        link->rows = l == chain->links - 1 ? band : rows_read(window_of(link + 1), link[1].rows);
+        if (l < last) {
+            rows = rows_read(window_of(link + 1), rows);
+            new_rows *= window_of(link + 1)->stride[1];
+        }
+        link->rows = rows;
+        link->room = rows > new_rows ? rows + later * new_rows : rows;
         link->at = bytes;
-        if (l < chain->links - 1)
-            bytes += (size_t)(fc_blocks_of(chain->walker, link->value) * link->rows) * (size_t)row_bytes(link->value);
+        if (l < last) bytes += (size_t)(fc_blocks_of(chain->walker, link->value) * link->room) * (size_t)row_bytes(link->value);
     }
     return bytes;
 }
 
-/* Bands as high as the scratch allows. */
+static size_t bytes_for(const fc_walker *w)
+{
+    return w->kernels->lanes * w->program->item_bytes < WIDE_VECTOR ? CHAIN_BYTES / 2 : CHAIN_BYTES;
+}
+
 static void split_rows(fc_chain *chain)
 {
-    const int64_t rows = window_of(&chain->link[chain->links - 1])->out[1];
-    const int64_t wanted = fc_ceil_div(PIECES_A_THREAD * chain->threads, chain->walker->batch);
-    chain->pieces = fc_max(fc_min(wanted, rows / LEAST_ROWS), fc_min(fc_ceil_div(chain->threads, chain->walker->batch), rows));
-    chain->piece_rows = fc_ceil_div(rows, chain->pieces);
-    chain->pieces = fc_ceil_div(rows, chain->piece_rows);
-    int64_t bands = 1;
-    while (bands < chain->piece_rows && plan_rows(chain, fc_ceil_div(chain->piece_rows, bands)) > FC_CHAIN_BYTES) bands++;
-    chain->thread_bytes = fc_apart(plan_rows(chain, fc_ceil_div(chain->piece_rows, bands)));
+    const int64_t rows = window_of(&chain->link[chain->links - 1])->out[1], batch = chain->walker->batch;
+    const size_t room = bytes_for(chain->walker);
+    const int64_t most = fc_ceil_div(rows * batch, BANDS_A_THREAD * chain->threads);
+    int64_t band = fc_even_piece(rows, fc_min(most, rows), batch, chain->threads), later = 0;
+    while (band > 1 && plan_rows(chain, band, 0) > room) band--;
+    chain->bands = fc_ceil_div(rows, band);
+    while (later < chain->bands && plan_rows(chain, band, later + 1) <= room) later++;
+    const size_t needed = plan_rows(chain, band, later);
+    /* The same for every chain that fits, whose scratch is then the same memory: still in the caches. */
+    chain->thread_bytes = fc_apart(needed > room ? needed : room);
 }
 
 static fc_blocked strides_of_scratch(const fc_link *link)
 {
     const ptrdiff_t row = row_bytes(link->value);
-    return (fc_blocked){.row = row, .slice = link->rows * row, .block = link->rows * row};
+    return (fc_blocked){.row = row, .slice = link->room * row, .block = link->room * row};
 }
 
 static fc_status plan_conv(const fc_walker *w, fc_link *link, int threads)
@@ -119,18 +144,13 @@ static fc_status plan_links(fc_chain *chain)
     return FC_OK;
 }
 
-/* The rows of each link that a thread has: `held` from `first` on, those beyond the map's ends included. */
-typedef struct {
-    const fc_chain *chain;
-    int64_t sample, first[FC_MOST_LINKS], held[FC_MOST_LINKS];
-    int thread;
-} fc_front;
+static char *scratch_of(const fc_chain *chain, int thread) { return chain->scratch + (size_t)thread * chain->thread_bytes; }
 
 /* A row behind a link, at the left halo of the first block. */
 static char *row_at(const fc_front *f, int l, int64_t row)
 {
     const fc_link *link = &f->chain->link[l];
-    return f->chain->scratch + (size_t)f->thread * f->chain->thread_bytes + link->at + (row - f->first[l]) * link->out.row;
+    return scratch_of(f->chain, f->thread) + link->at + (row - f->first[l]) * link->out.row;
 }
 
 static void want_rows(fc_front *f, int l, int64_t from, int64_t to);
@@ -180,19 +200,25 @@ static void clear_rows(const fc_front *f, int l, int64_t from, int64_t to)
         memset(row_at(f, l, from) + b * link->out.block, 0, (size_t)((to - from) * link->out.row));
 }
 
+static void move_to_front(fc_front *f, int l, int64_t from, int64_t rows)
+{
+    const fc_link *link = &f->chain->link[l];
+    const int64_t blocks = fc_blocks_of(f->chain->walker, link->value), skipped = from - f->first[l];
+    for (int64_t b = 0; rows && skipped && b < blocks; b++) {
+        char *block = row_at(f, l, f->first[l]) + b * link->out.block;
+        memmove(block, block + skipped * link->out.row, (size_t)(rows * link->out.row));
+    }
+    f->first[l] = from;
+}
+
 /* Have the rows [from, to) behind a link, those beyond its ends as zeros. */
 static void want_rows(fc_front *f, int l, int64_t from, int64_t to)
 {
     const fc_link *link = &f->chain->link[l];
-    const int64_t old = f->first[l], end = old + f->held[l], height = window_of(link)->out[1];
-    const int64_t kept = from >= old && end > from ? end - from : 0;
-    if (kept && from > old)
-        for (int64_t b = 0; b < fc_blocks_of(f->chain->walker, link->value); b++) {
-            char *block = row_at(f, l, old) + b * link->out.block;
-            memmove(block, block + (from - old) * link->out.row, (size_t)(kept * link->out.row));
-        }
-    f->first[l] = from;
-    f->held[l] = to - from;
+    const int64_t end = f->first[l] + f->held[l], height = window_of(link)->out[1];
+    const int64_t kept = from >= f->first[l] && end > from ? end - from : 0;
+    if (!kept || to - f->first[l] > link->room) move_to_front(f, l, from, kept);
+    f->held[l] = to - f->first[l];
     const int64_t start = from + kept, first = fc_max(start, 0), last = fc_min(to, height);
     clear_rows(f, l, start, fc_min(to, 0));
     if (first < last) compute(f, l, first, last);
@@ -205,7 +231,7 @@ static void clear_columns(const fc_front *f, int l)
     const fc_link *link = &f->chain->link[l];
     const size_t before = (size_t)link->value->before[2] * FC_BLOCK_BYTES, after = (size_t)link->value->after[2] * FC_BLOCK_BYTES;
     char *row = row_at(f, l, f->first[l]);
-    for (int64_t r = 0; r < fc_blocks_of(f->chain->walker, link->value) * link->rows; r++, row += link->out.row) {
+    for (int64_t r = 0; r < fc_blocks_of(f->chain->walker, link->value) * link->room; r++, row += link->out.row) {
         memset(row, 0, before);
         memset(row + link->out.row - after, 0, after);
     }
@@ -215,11 +241,14 @@ static void chain_task(void *context, int64_t task, int thread)
 {
     const fc_chain *chain = context;
     const int last = chain->links - 1;
-    const int64_t start = task % chain->pieces * chain->piece_rows, height = window_of(&chain->link[last])->out[1];
-    fc_front front = {.chain = chain, .sample = task / chain->pieces, .thread = thread};
-    for (int l = 0; l < last; l++) clear_columns(&front, l);
-    const int64_t end = fc_min(height, start + chain->piece_rows), band = chain->link[last].rows;
-    for (int64_t row = start; row < end; row += band) compute(&front, last, row, fc_min(end, row + band));
+    const int64_t sample = task / chain->bands, band = chain->link[last].rows, row = task % chain->bands * band;
+    fc_front *front = (fc_front *)scratch_of(chain, thread);
+    if (front->sample != sample) {
+        const int begins = front->sample == NO_SAMPLE;
+        *front = (fc_front){.chain = chain, .sample = sample, .thread = thread};
+        for (int l = 0; l < last && begins; l++) clear_columns(front, l);
+    }
+    compute(front, last, row, fc_min(window_of(&chain->link[last])->out[1], row + band));
 }
 
 fc_status fc_step_chain(const fc_walker *w)
@@ -235,10 +264,11 @@ fc_status fc_step_chain(const fc_walker *w)
     if (status != FC_OK) return status;
     fc_block block = fc_block_acquire(chain.fixed_bytes + (size_t)chain.threads * chain.thread_bytes);
     if (!block.data) return FC_NO_MEMORY;
-    chain.scratch = (char *)block.data + chain.fixed_bytes;
+    chain.scratch = block.data;
+    for (int t = 0; t < chain.threads; t++) ((fc_front *)scratch_of(&chain, t))->sample = NO_SAMPLE;
     for (int l = 0; l < chain.links; l++) {
         fc_link *link = &chain.link[l];
-        char *memory = (char *)block.data + link->from;
+        char *memory = scratch_of(&chain, chain.threads) + link->from;
         if (link->step->kind == FC_STEP_CONV) {
             fc_blocked_prepare(&link->job, memory);
         } else {
@@ -246,7 +276,7 @@ fc_status fc_step_chain(const fc_walker *w)
             fc_depthwise_offsets(window_of(link), &link->in, link->offset);
         }
     }
-    status = fc_parallel(&w->run->team, w->batch * chain.pieces, chain_task, &chain);
+    status = fc_parallel(&w->run->team, w->batch * chain.bands, chain_task, &chain);
     fc_block_release(block);
     return status;
 }
