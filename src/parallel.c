@@ -79,7 +79,7 @@ static int steal(fc_share *own, fc_share *other)
     return 1;
 }
 
-/* Take a draw, of one's own or another's share. */
+/* Take a draw, of one's own or another's share. What another thread is just taking over it misses: that one makes these draws. */
 static int find(fc_queue *queue, int thread, fc_share *own, uint64_t *draw)
 {
     if (take(own, draw)) return 1;
@@ -91,7 +91,7 @@ static int find(fc_queue *queue, int thread, fc_share *own, uint64_t *draw)
 /* Thread 0 is the caller's own, the one that may ask about signals. */
 static void drain(fc_queue *queue, int thread)
 {
-    fc_share unseen = {0}; /* of a thread beyond those that have a share to begin with */
+    fc_share unseen = {0}; /* of a thread beyond those that begin with a share: nobody takes over what it has taken */
     fc_share *own = thread < queue->shares ? &queue->share[thread] : &unseen;
     uint64_t draw;
     while (!atomic_load_explicit(&queue->stopped, memory_order_relaxed) && find(queue, thread, own, &draw)) {

@@ -14,7 +14,7 @@ from fastconv.graph.maps import Map, Step
 # in a second-level one beside the rows.
 LEAST_MAP_BYTES = 64 * 1024
 MOST_FILTER_BYTES = 256 * 1024
-# A thread's scratch where bands have one row.
+# A thread's scratch where bands have one row, be it more than what higher bands are cut to.
 MOST_SCRATCH_BYTES = 384 * 1024
 # Rows of outputs, of all samples, that a thread has at least, and what it may compute of a map that others
 # compute too.
@@ -66,7 +66,7 @@ class Rows:
 
 
 def best_cuts(run: Sequence[Step], rows: Rows) -> list[Sequence[Step]]:
-    """Cut steps that can all be linked into chains; of fewer links where nothing else is better."""
+    """Cut steps that can all be linked into chains; of equal ways, that whose last chain is the shortest."""
     best: list[tuple[int, list[Sequence[Step]]]] = [(0, [])]
     for end in range(1, len(run) + 1):
         ways = []

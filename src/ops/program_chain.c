@@ -6,7 +6,8 @@
  *            | 7 | 8 | 9 |      | 8 |                row 8
  *
  * A thread keeps them from one task to the next: new rows come behind those that the next band reads again, until there is no
- * more room and these are moved to the front. Only where a thread goes on somewhere else in the map they are computed by two.
+ * more room and these are moved to the front. Only where shares meet, and where a thread takes over some of another one's, rows
+ * are computed by two.
  * Alwani et al. 2016 (fused-layer CNN accelerators).
  */
 #include <string.h>
@@ -40,7 +41,7 @@ typedef struct {
     int links, threads;
     int64_t bands; /* of a sample, each a task */
     size_t thread_bytes, fixed_bytes;
-    char *memory, *scratch;
+    char *scratch;
 } fc_chain;
 
 static const fc_window *window_of(const fc_link *link) { return &link->step->conv.window; }
@@ -95,6 +96,7 @@ static void split_rows(fc_chain *chain)
     const int64_t most = fc_ceil_div(rows * batch, BANDS_A_THREAD * chain->threads);
     int64_t band = fc_even_piece(rows, fc_min(most, rows), batch, chain->threads), later = 0;
     while (band > 1 && plan_rows(chain, band, 0) > room) band--;
+    band = fc_even_piece(rows, band, batch, chain->threads);
     chain->bands = fc_ceil_div(rows, band);
     while (later < chain->bands && plan_rows(chain, band, later + 1) <= room) later++;
     const size_t needed = plan_rows(chain, band, later);
@@ -200,7 +202,8 @@ static void clear_rows(const fc_front *f, int l, int64_t from, int64_t to)
         memset(row_at(f, l, from) + b * link->out.block, 0, (size_t)((to - from) * link->out.row));
 }
 
-static void move_to_front(fc_front *f, int l, int64_t from, int64_t rows)
+/* Let the scratch begin with row `from`, `rows` of which are there already. */
+static void begin_at(fc_front *f, int l, int64_t from, int64_t rows)
 {
     const fc_link *link = &f->chain->link[l];
     const int64_t blocks = fc_blocks_of(f->chain->walker, link->value), skipped = from - f->first[l];
@@ -217,7 +220,7 @@ static void want_rows(fc_front *f, int l, int64_t from, int64_t to)
     const fc_link *link = &f->chain->link[l];
     const int64_t end = f->first[l] + f->held[l], height = window_of(link)->out[1];
     const int64_t kept = from >= f->first[l] && end > from ? end - from : 0;
-    if (!kept || to - f->first[l] > link->room) move_to_front(f, l, from, kept);
+    if (!kept || to - f->first[l] > link->room) begin_at(f, l, from, kept);
     f->held[l] = to - f->first[l];
     const int64_t start = from + kept, first = fc_max(start, 0), last = fc_min(to, height);
     clear_rows(f, l, start, fc_min(to, 0));
