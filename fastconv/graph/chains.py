@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from fastconv._native import core as native
 from fastconv.graph.maps import Map, Step
 
-# Measured: a map of fewer bytes, of all samples, is nearly in a first-level cache; larger filters do not stay
-# in a second-level one beside the rows.
+# A map of fewer bytes, of all samples, is nearly in a first-level cache; larger filters do not stay in a
+# second-level one beside the rows.
 LEAST_MAP_BYTES = 64 * 1024
 MOST_FILTER_BYTES = 256 * 1024
 # A thread's scratch where bands have one row, be it more than what higher bands are cut to.
@@ -44,36 +43,30 @@ def find_chains(steps: list[Step], itemsize: int, batch: int, threads: int) -> N
             and batch * map_bytes(between, itemsize) >= LEAST_MAP_BYTES
         )
 
-    rows = Rows(itemsize, LEAST_ROWS * threads / batch)
     first = 0
     while first < len(steps):
         end = first + 1
         while end < len(steps) and joined(steps[end - 1], steps[end]):
             end += 1
-        for chain in best_cuts(steps[first:end], rows):
+        for chain in best_cuts(steps[first:end], itemsize, LEAST_ROWS * threads / batch):
             chain[0].links = len(chain)
             for step in chain[:-1]:
                 step.output.place = native.IN_CHAIN
         first = end
 
 
-@dataclass
-class Rows:
-    """Bytes of an item, and how many rows of a sample are enough for all threads."""
+def best_cuts(run: Sequence[Step], itemsize: int, least_rows: float) -> list[Sequence[Step]]:
+    """Cut steps that can all be linked into chains, each with so many rows of outputs a sample at least.
 
-    itemsize: int
-    least: float
-
-
-def best_cuts(run: Sequence[Step], rows: Rows) -> list[Sequence[Step]]:
-    """Cut steps that can all be linked into chains; of equal ways, that whose last chain is the shortest."""
+    Of equal ways it is that whose last chain is the shortest.
+    """
     best: list[tuple[int, list[Sequence[Step]]]] = [(0, [])]
     for end in range(1, len(run) + 1):
         ways = []
         for first in range(end - 1, max(-1, end - 1 - native.MOST_LINKS), -1):
             chain = run[first:end]
-            if len(chain) == 1 or is_worth_it(chain, rows):
-                kept = sum(map_bytes(step.output, rows.itemsize) for step in chain[:-1])
+            if len(chain) == 1 or is_worth_it(chain, itemsize, least_rows):
+                kept = sum(map_bytes(step.output, itemsize) for step in chain[:-1])
                 ways.append((best[first][0] + kept, [*best[first][1], chain]))
         best.append(max(ways, key=lambda way: way[0]))
     return best[-1][1]
@@ -117,16 +110,16 @@ def can_be_linked(step: Step) -> bool:
     return step.kind == "conv" and step.algorithm == "direct" and step.details[::2] == (1, False)
 
 
-def is_worth_it(chain: Sequence[Step], rows: Rows) -> bool:
-    """Whether a row of the last step needs little scratch, and threads repeat few rows of each other."""
-    if chain[-1].output.size[1] < rows.least:
+def is_worth_it(chain: Sequence[Step], itemsize: int, least_rows: float) -> bool:
+    """Whether there are rows enough, one needs little scratch, and threads repeat few of each other."""
+    if chain[-1].output.size[1] < least_rows:
         return False
     scratch, one, many, apart = 0, 1, LEAST_ROWS, LEAST_ROWS
     for step in chain[:0:-1]:
         assert step.window is not None
         stride, reach = step.window[1][1], (step.window[0][1] - 1) * step.window[3][1] + 1
         one, many, apart = (one - 1) * stride + reach, (many - 1) * stride + reach, apart * stride
-        scratch += one * map_bytes(step.input, rows.itemsize) // step.input.size[1]
+        scratch += one * map_bytes(step.input, itemsize) // step.input.size[1]
         if many > MOST_REPEATED * apart:
             return False
     return scratch <= MOST_SCRATCH_BYTES
