@@ -280,6 +280,40 @@ ALWAYS_INLINE vreal load_bytes(const void *p)
 }
 #endif
 
+/* x / y, y and its reciprocal normal numbers: a division, or, where that holds up all else, its reciprocal by Newton's method and
+ * a quotient that its remainder corrects, for which one that is a whole number has no error. */
+#if VECTOR_BYTES == 64
+ALWAYS_INLINE vreal quotient(vreal x, vreal y)
+{
+    vreal r = REAL_IS_DOUBLE ? (vreal)_mm512_rcp14_pd((__m512d)y) : (vreal)_mm512_rcp14_ps((__m512)y);
+    UNROLLED for (int i = 0; i < (REAL_IS_DOUBLE ? 2 : 1); i++) r = multiply_add(r, multiply_add(-r, y, splat(1)), r);
+    const vreal q = x * r;
+    return multiply_add(r, multiply_add(-q, y, x), q);
+}
+#else
+ALWAYS_INLINE vreal quotient(vreal x, vreal y) { return x / y; }
+#endif
+
+/* Adding it rounds to a whole number, in which the bits of the sum then end. */
+static const REAL magic = REAL_IS_DOUBLE ? (REAL)0x1.8p52 : (REAL)0x1.8p23;
+
+enum { MANTISSA = REAL_BYTES == 8 ? 52 : 23, EXPONENT_BIAS = REAL_BYTES == 8 ? 1023 : 127 };
+
+/* x 2^n, which may be denormal, for x about 1 and n given as n + magic. */
+#if VECTOR_BYTES == 64
+ALWAYS_INLINE vreal times_power_of_two(vreal x, vreal rounded)
+{
+    if (REAL_IS_DOUBLE) return (vreal)_mm512_scalef_pd((__m512d)x, (__m512d)(rounded - magic));
+    return (vreal)_mm512_scalef_ps((__m512)x, (__m512)(rounded - magic));
+}
+#else
+ALWAYS_INLINE vreal times_power_of_two(vreal x, vreal rounded)
+{
+    const vint n = (vint)rounded - (vint)splat(magic), half = n >> 1;
+    return x * (vreal)((half + EXPONENT_BIAS) << MANTISSA) * (vreal)((n - half + EXPONENT_BIAS) << MANTISSA);
+}
+#endif
+
 /* Order the stores past the cache before anything another thread is told afterwards. */
 ALWAYS_INLINE void fence_past_cache(void)
 {

@@ -100,18 +100,23 @@ class Compiled:
 
     def _run(self, x: ArrayLike, out: Array | None, seconds: Array | None) -> Array:
         given = arrays.as_array(x, "x")
-        if given.ndim != len(self.input_shape) or given.shape[1:] != self.input_shape[1:]:
-            raise ValueError(f"x has shape {given.shape}: the network takes {self.input_shape}")
-        if given.shape[0] > self.input_shape[0]:
-            raise ValueError(
-                f"x has {given.shape[0]} samples: the network was compiled for {self.input_shape[0]} at most"
-            )
+        samples, most = self._samples(given.shape), self.input_shape[0]
+        if samples > most:
+            raise ValueError(f"x has {samples} samples: the network was compiled for {most} at most")
         plain = arrays.contiguous(images.of_dtype(given, self.input_dtype, "x"), self.input_dtype)
-        shape = (given.shape[0], *self.output_shape[1:])
+        shape = self.output_shape if samples == most else (samples, *self.output_shape[1:])
         result, target = arrays.output(out, shape, self.dtype, (given,))
-        if given.shape[0]:
-            self._program.run(plain, target, given.shape[0], (self._isa, *native_run()[1:]), seconds)
+        if samples:
+            run = native_run()
+            if run[0] != self._isa:
+                run = (self._isa, *run[1:])
+            self._program.run(plain, target, samples, run, seconds)
         return result
+
+    def _samples(self, shape: tuple[int, ...]) -> int:
+        if shape != self.input_shape and (not shape or shape[1:] != self.input_shape[1:]):
+            raise ValueError(f"x has shape {shape}: the network takes {self.input_shape}")
+        return shape[0]
 
     def summary(self) -> Report:
         """Return a row for each step: its output, algorithm, GFLOP and megabytes; it prints as a table."""

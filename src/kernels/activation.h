@@ -9,22 +9,10 @@
 #include "../kernels.h"
 #include "../simd.h"
 
-typedef struct {
-    vreal fraction, scale, rest_scale; /* exp(x) = (scale + scale * fraction) * rest_scale */
-} exponential;
-
-/* 2^n for a vector of whole numbers within the exponent's range. */
-ALWAYS_INLINE vreal power_of_two(vint n)
-{
-    return (vreal)((n + (REAL_IS_DOUBLE ? 1023 : 127)) << (REAL_IS_DOUBLE ? 52 : 23));
-}
-
-/* exp(x) = 2^n (1 + fraction), `rounded` the whole number n and `magic`, whose bits end in those of n. */
+/* exp(x) = 2^n (1 + fraction), `rounded` the whole number n and `magic`. */
 typedef struct {
     vreal rounded, fraction;
 } reduced_exponent;
-
-static const REAL magic = REAL_IS_DOUBLE ? (REAL)0x1.8p52 : (REAL)0x1.8p23; /* adding it rounds to a whole number */
 
 ALWAYS_INLINE reduced_exponent reduce_exponent(vreal x)
 {
@@ -44,12 +32,18 @@ ALWAYS_INLINE reduced_exponent reduce_exponent(vreal x)
     return (reduced_exponent){rounded, p * r * r + r};
 }
 
-ALWAYS_INLINE exponential exponentiate(vreal x)
+/* 2^n, where that is a normal number: the shift leaves nothing of the magic number but n. */
+ALWAYS_INLINE vreal power_of_two(reduced_exponent e)
 {
-    const REAL lowest = REAL_IS_DOUBLE ? (REAL)-746 : (REAL)-104, highest = REAL_IS_DOUBLE ? (REAL)710 : (REAL)89;
-    reduced_exponent e = reduce_exponent(at_most(splat(highest), at_least(splat(lowest), x)));
-    vint n = (vint)e.rounded - (vint)splat(magic), half = n >> 1;
-    return (exponential){e.fraction, power_of_two(half), power_of_two(n - half)};
+    return (vreal)(((vuint)e.rounded << MANTISSA) + ((ureal)EXPONENT_BIAS << MANTISSA));
+}
+
+/* exp(x) for x <= 0, denormal ones as well. */
+ALWAYS_INLINE vreal small_exponential(vreal x)
+{
+    const REAL lowest = REAL_IS_DOUBLE ? (REAL)-746 : (REAL)-104;
+    const reduced_exponent e = reduce_exponent(at_least(splat(lowest), x));
+    return times_power_of_two(e.fraction + (REAL)1, e.rounded);
 }
 
 ALWAYS_INLINE vreal magnitude(vreal x)
@@ -67,26 +61,25 @@ ALWAYS_INLINE vreal with_sign_of(vreal x, vreal sign_source)
 /* exp(-|x|) never overflows, and keeps the small side to full relative accuracy. */
 ALWAYS_INLINE vreal sigmoid(vreal x)
 {
-    exponential e = exponentiate(-magnitude(x));
-    vreal tail = (e.scale + e.scale * e.fraction) * e.rest_scale;
-    return blend(greater(splat(0), x), tail, splat(1)) / ((REAL)1 + tail);
+    const vreal tail = small_exponential(-magnitude(x));
+    return quotient(blend(greater(splat(0), x), tail, splat(1)), (REAL)1 + tail);
 }
 
 /* x sigmoid(x); NaN at -inf, as in PyTorch. */
 ALWAYS_INLINE vreal silu(vreal x) { return x * sigmoid(x); }
 
-/* tanh |x| = |m| / (2 + m) with m = exp(-2|x|) - 1, free of cancellation near zero. */
+/* tanh |x| = |m| / (2 + m) with m = exp(-2|x|) - 1, free of cancellation near zero; it is 1 long before the lowest exponent. */
 ALWAYS_INLINE vreal hyperbolic_tangent(vreal x)
 {
-    exponential e = exponentiate((REAL)-2 * magnitude(x));
-    vreal scale = e.scale * e.rest_scale;
-    vreal m = scale * e.fraction + (scale - (REAL)1);
-    return with_sign_of(magnitude(m / ((REAL)2 + m)), x);
+    const REAL lowest = -40;
+    const reduced_exponent e = reduce_exponent(at_least(splat(lowest), (REAL)-2 * magnitude(x)));
+    const vreal scale = power_of_two(e), m = scale * e.fraction + (scale - (REAL)1);
+    return with_sign_of(magnitude(quotient(m, (REAL)2 + m)), x);
 }
 
 ALWAYS_INLINE vreal hardswish(vreal x)
 {
-    return x * (at_most(splat(6), at_least(splat(0), x + (REAL)3)) / (REAL)6);
+    return x * quotient(at_most(splat(6), at_least(splat(0), x + (REAL)3)), splat(6));
 }
 
 ALWAYS_INLINE vreal activate(vreal x, const fc_activation *activation)

@@ -78,6 +78,8 @@ ALWAYS_INLINE void planar_rows(const fc_planar *t, int most, int wide, int64_t n
 {
     int64_t channel = 0;
     for (; channel + most <= t->channels; channel += most) planar_channels(t, channel, most, wide, narrower);
+    if (most > 6)
+        for (; channel + 6 <= t->channels; channel += 6) planar_channels(t, channel, 6, wide, narrower);
     for (; channel + 4 <= t->channels; channel += 4) planar_channels(t, channel, 4, wide, narrower);
     for (; channel + 2 <= t->channels; channel += 2) planar_channels(t, channel, 2, wide, narrower);
     for (; channel < t->channels; channel++) planar_channel(t, channel);

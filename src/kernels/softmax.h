@@ -11,15 +11,12 @@
 
 #include "activation.h"
 
-enum { MANTISSA = REAL_BYTES == 8 ? 52 : 23, EXPONENT_BIAS = REAL_BYTES == 8 ? 1023 : 127 };
-
 /* exp(x) for x <= 0, where it is a normal number, else 0. */
 ALWAYS_INLINE vreal exponential_of(vreal x)
 {
     const REAL lowest = REAL_IS_DOUBLE ? (REAL)-708.396 : (REAL)-87.3365;
     const reduced_exponent e = reduce_exponent(x);
-    /* The shift leaves nothing of the magic number but n. */
-    const vreal scale = (vreal)(((vuint)e.rounded << MANTISSA) + ((ureal)EXPONENT_BIAS << MANTISSA));
+    const vreal scale = power_of_two(e);
     return blend(greater(splat(lowest), x), splat(0), scale + scale * e.fraction);
 }
 
@@ -34,7 +31,7 @@ ALWAYS_INLINE vreal logarithm(vreal x)
     const REAL ln2_low = REAL_IS_DOUBLE ? (REAL)0x1.a39ef35793c76p-33 : (REAL)0x1.7f7d1cp-20;
     const vint n = ((vint)x - one + below) >> MANTISSA;
     const vreal f = (vreal)((vuint)x - ((vuint)n << MANTISSA)) - (REAL)1;
-    const vreal z = f / (f + (REAL)2), square = z * z, whole = __builtin_convertvector(n, vreal);
+    const vreal z = quotient(f, f + (REAL)2), square = z * z, whole = __builtin_convertvector(n, vreal);
     vreal p = splat((REAL)(2.0 / (2 * TERMS - 1)));
     UNROLLED for (int k = TERMS - 2; k > 0; k--) p = p * square + (REAL)(2.0 / (2 * k + 1));
     /* 2 z = f - f z keeps the digits of f. */

@@ -29,7 +29,8 @@ static void split_work(fc_blocked_job *job)
     const fc_conv *conv = job->base.conv;
     const fc_conv_plan *plan = job->base.plan;
     const fc_window *w = &conv->window;
-    const int64_t planes = conv->batch * conv->groups * w->out[0], wanted = fc_ceil_div(TASKS_A_THREAD * plan->threads, planes);
+    const int64_t planes = conv->batch * conv->groups * w->out[0];
+    const int64_t wanted = plan->threads > 1 ? fc_ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
     job->rows = w->out[1];
     job->tiles = plan->tiles;
     if ((int64_t)plan->filter_bytes / conv->groups > band_bytes(conv, plan, w->out[1]))

@@ -248,9 +248,13 @@ fc_status fc_program_run(const fc_program *program, int64_t batch, const void *i
     fc_block arena = fc_block_acquire(program->arena_bytes);
     if (!arena.data) return FC_NO_MEMORY;
     fc_walk_of_program all = {{.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output,
-                               .run = run, .kernels = fc_kernels_for(run->isa, program->item_bytes)}, seconds, FC_OK};
+                               .run = run, .kernels = fc_kernels_for(run->isa, program->item_bytes)},
+                              seconds, FC_OK};
     fc_team team = run->team;
-    if (!is_large(program, batch)) team.threads = 1;
+    if (!is_large(program, batch)) {
+        team.threads = 1;
+        team.interrupted = NULL; /* asking about signals, and when to, would take longer than a signal has to wait */
+    }
     fc_together(&team, walk, &all);
     fc_block_release(arena);
     return all.status;
