@@ -130,6 +130,12 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
             for (int64_t s = 0; s < steps; s++) {
                 const char *a = input + *offset++;
                 int64_t k = depth;
+                if (__builtin_constant_p(k_stride) && !scattered && s + 1 < steps) {
+                    /* The pixels of the next step, which may be where another core left them. */
+                    const char *soon = input + *offset;
+                    UNROLLED for (int r = 0; r < rows; r++)
+                        UNROLLED for (int p = 0; p < px; p++) fetch_near(soon + r * t->row_stride + p * px_stride);
+                }
                 for (; k >= 4; k -= 4) {
                     /* Steps through planes, whose k_stride is not a constant, are too short to carry this, their panels too small. */
                     if (__builtin_constant_p(k_stride))
