@@ -52,7 +52,16 @@ def strides_over_rows(g: Graph) -> Value:
     return g.conv(x, filters(5, 16, 1, 1))
 
 
-CHAINS: list[Build] = [mobile_block, first_layers, wide_windows, strides_over_rows]
+def maxima(g: Graph) -> Value:
+    """Behind planes, before a padded window, and last; values below 0 beside padding, uneven, dilated."""
+    x = g.conv(g.input, filters(20, 3, 3, 3), -8 * np.abs(filters(20, 1)[:, 0]), stride=2, padding=1)
+    x = g.max_pool(x, 3, 2, padding=1)
+    x = g.conv(x, filters(20, 1, 3, 3), -8 * np.abs(filters(20, 1)[:, 0]), padding=1, groups=20)
+    x = g.max_pool(x, (2, 3), (1, 2), padding=(1, 1), dilation=(2, 1))
+    return g.max_pool(x, 2, 2, ceil_mode=True)
+
+
+CHAINS: list[Build] = [mobile_block, first_layers, wide_windows, strides_over_rows, maxima]
 
 
 def compiled(
@@ -112,6 +121,9 @@ def test_random_chains(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(g: Graph) -> Value:
         x = g.input
         for _ in range(rng.randint(2, 5)):
+            if x is not g.input and rng.random() < 0.3 and min(x.spatial) > 2:
+                x = g.max_pool(x, rng.choice((2, 3)), rng.choice((1, 2, 3)), rng.choice((0, 1)))
+                continue
             kernel = rng.choice((1, 1, 2, 3, 5)), rng.choice((1, 1, 3, 4))
             padding = tuple((rng.randint(0, k + 1), rng.randint(0, k + 1)) for k in kernel)
             stride, dilation = (rng.choice((1, 1, 2, 3)), rng.choice((1, 2))), rng.choice((1, 1, 2))
@@ -152,6 +164,10 @@ def test_only_maps_that_one_step_reads_are_linked(monkeypatch: pytest.MonkeyPatc
         x, y = g.conv(g.input, filters(16, 3, 1, 1)), g.conv(g.input, filters(16, 3, 1, 1))
         return g.conv(g.concat([x, y]), filters(16, 32, 1, 1))
 
+    def pooled_plain(g: Graph) -> Value:
+        return g.conv(g.max_pool(g.input, 2), filters(16, 3, 1, 1))
+
+    assert links_of(compile_graph(graph_of(pooled_plain, SHAPE))) == []
     assert links_of(compile_graph(graph_of(read_twice, SHAPE))) == [2]
     assert links_of(compile_graph(graph_of(joined, SHAPE))) == []
 

@@ -22,7 +22,7 @@ MOST_REPEATED = 1.3
 
 
 def find_chains(steps: list[Step], itemsize: int, batch: int, threads: int) -> None:
-    """Let direct and depthwise convolutions be links of one chain where only the next one reads a map.
+    """Let direct and depthwise convolutions and maxima be links of one chain where only the next reads a map.
 
     Of the ways to cut a run of such steps into chains it takes one that leaves the fewest bytes of maps
     between them.
@@ -95,14 +95,16 @@ def every_map(steps: list[Step]) -> list[Map]:
 
 def can_be_linked(step: Step) -> bool:
     """Whether rows of a step's output can be computed by themselves, with a filter that stays in a cache."""
-    if step.weight is None or step.weight.nbytes > MOST_FILTER_BYTES:
-        return False
     window = step.window
     if (
         window is None
         or step.input.size[0] > 1
         or (window[0][0], window[1][0], *window[2][:2]) != (1, 1, 0, 0)
     ):
+        return False
+    if step.kind == "max_pool":
+        return step.input.blocked and math.prod(window[0]) <= native.MOST_TAPS
+    if step.weight is None or step.weight.nbytes > MOST_FILTER_BYTES:
         return False
     if step.kind == "depthwise":
         # Other groups read some lanes of a block.

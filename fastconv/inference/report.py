@@ -144,7 +144,7 @@ def _row(chain: Sequence[Step], samples: int, dtype: np.dtype[Any]) -> Row:
     gflop = sum(step.flops for step in chain) * samples / 1e9
     sizes = last.output.size[-last.rank :] if last.rank else ()
     names = [{"plain_conv": "conv", "depthwise": "conv"}.get(s.kind, s.kind).replace("_", " ") for s in chain]
-    algorithms = [step.algorithm for step in chain]
+    algorithms = [step.algorithm for step in chain if step.algorithm]
     return Row(" + ".join(names), " + ".join(algorithms), (last.output.channels, *sizes), gflop, nbytes / 1e6)
 
 

@@ -48,6 +48,14 @@ static fc_status pool_windows(const fc_pool *pool, const fc_pool_windows *window
     return fc_pool_call(&job, run);
 }
 
+fc_pool_job fc_max_pool_of_rows(const fc_pool *pool, const fc_kernels *kernels)
+{
+    const int64_t *kernel = pool->window.kernel;
+    return (fc_pool_job){.pool = *pool, .windows = fc_even_windows(&pool->window), .kernels = kernels, .reduce = reduce,
+                         .part_taps = {kernel[0], kernel[1], kernel[2]}, .piece_cols = pool->window.out[2],
+                         .taps_bytes = (size_t)(kernel[0] * kernel[1] * kernel[2]) * sizeof(int64_t)};
+}
+
 fc_status fc_max_pool(const fc_pool *pool, const fc_view *input, const fc_view *output, const fc_view *indices,
                       const fc_run *run)
 {

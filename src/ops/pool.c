@@ -131,6 +131,8 @@ static void reduce_line(const fc_pool_job *job, fc_pool_line *line, int64_t piec
     }
 }
 
+void fc_pool_one_line(const fc_pool_job *job, fc_pool_line *line) { reduce_line(job, line, 0); }
+
 static void channels_last_task(void *context, int64_t task, int thread)
 {
     const fc_pool_job *job = context;

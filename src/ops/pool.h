@@ -92,6 +92,12 @@ int64_t fc_pool_band_rows(const fc_window *window, int64_t planes, int threads);
 
 fc_status fc_pool_call(fc_pool_job *job, const fc_run *run);
 
+/* Maxima of blocked maps a row at a time, their windows not cut into parts: for each position of one FC_LISTS_OF_TAPS numbers of
+ * scratch. */
+enum { FC_LISTS_OF_TAPS = 2 };
+fc_pool_job fc_max_pool_of_rows(const fc_pool *pool, const fc_kernels *kernels);
+void fc_pool_one_line(const fc_pool_job *job, fc_pool_line *line);
+
 /* Whether pixels hold their channels next to each other in both arrays. */
 int fc_channels_last(const fc_view *input, const fc_view *output, int64_t channels, int item_bytes);
 

@@ -1,5 +1,5 @@
 /* Steps that are computed together, a band of rows after the other, so that what is between them never leaves the second-level
- * cache. Each thread has the rows that the next link reads in scratch, in channel blocks with their halo:
+ * cache: direct and depthwise convolutions, and maxima. Each thread has the rows that the next link reads in scratch, in channel blocks with their halo:
  *
  *            expand 1x1         depthwise 3x3        project 1x1
  *   map  ->  | 6 | 7 | 8 |  ->  | 7 |            ->  row 7 of the map
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "conv_blocked.h"
+#include "pool.h"
 #include "program.h"
 #include "../sizes.h"
 
@@ -31,6 +32,7 @@ typedef struct {
     fc_blocked_conv call;
     fc_blocked_job job; /* CONV */
     ptrdiff_t *offset;  /* DEPTHWISE */
+    fc_pool_job pool;   /* MAX_POOL */
     size_t bytes;       /* of memory for it, */
     size_t from;        /* which starts there */
 } fc_link;
@@ -44,7 +46,10 @@ typedef struct {
     char *scratch;
 } fc_chain;
 
-static const fc_window *window_of(const fc_link *link) { return &link->step->conv.window; }
+static const fc_window *window_of(const fc_link *link)
+{
+    return link->step->kind == FC_STEP_MAX_POOL ? &link->step->pool.window : &link->step->conv.window;
+}
 
 /* Rows of input that `rows` rows of output read. */
 static int64_t rows_read(const fc_window *w, int64_t rows)
@@ -138,6 +143,8 @@ static fc_status plan_links(fc_chain *chain)
         if (link->step->kind == FC_STEP_CONV) {
             const fc_status status = plan_conv(w, link, chain->threads);
             if (status != FC_OK) return status;
+        } else if (link->step->kind == FC_STEP_MAX_POOL) {
+            link->pool = fc_max_pool_of_rows(&link->step->pool, w->kernels);
         } else {
             link->bytes = fc_aligned((size_t)(window->kernel[1] * window->kernel[2]) * sizeof(ptrdiff_t));
         }
@@ -157,6 +164,24 @@ static char *row_at(const fc_front *f, int l, int64_t row)
 
 static void want_rows(fc_front *f, int l, int64_t from, int64_t to);
 
+/* Maxima of rows; windows are clipped at the ends of the map, whatever stands beyond them. */
+static void pool_rows(const fc_front *f, int l, int64_t from, int64_t to, const fc_target *target)
+{
+    const fc_link *link = &f->chain->link[l];
+    const fc_walker *w = f->chain->walker;
+    const fc_window *window = window_of(link);
+    const int64_t first = fc_max(0, from * window->stride[1] - window->pad[1]);
+    const char *input = l ? row_at(f, l - 1, first) + fc_value_of(w, link->step->input)->before[2] * FC_BLOCK_BYTES
+                          : (const char *)link->in.data + f->sample * link->in.sample + first * link->in.row;
+    int64_t taps[FC_LISTS_OF_TAPS * FC_MOST_TAPS];
+    for (int64_t b = 0; b < fc_blocks_of(w, link->value); b++) {
+        fc_pool_line line = {.channels = w->kernels->block, .h_first = first, .input = input + b * link->in.block,
+                             .px = FC_BLOCK_BYTES, .row = link->in.row, .output = (char *)target->data + b * target->block,
+                             .out_px = FC_BLOCK_BYTES, .scratch = (char *)taps};
+        for (line.h = from; line.h < to; line.h++, line.output += target->row) fc_pool_one_line(&link->pool, &line);
+    }
+}
+
 /* Rows of a link's outputs that are in the map. */
 static void compute(fc_front *f, int l, int64_t from, int64_t to)
 {
@@ -175,6 +200,10 @@ static void compute(fc_front *f, int l, int64_t from, int64_t to)
     ptrdiff_t residual_row = 0;
     if (l < chain->links - 1) target.data = row_at(f, l, from) + link->value->before[2] * FC_BLOCK_BYTES;
     else target.data = (char *)link->out.data + f->sample * link->out.sample + from * link->out.row;
+    if (link->step->kind == FC_STEP_MAX_POOL) {
+        pool_rows(f, l, from, to, &target);
+        return;
+    }
     if (link->step->residual != FC_NO_VALUE) {
         const fc_blocked map = fc_blocked_of(w, link->step->residual);
         target.residual = (const char *)map.data + f->sample * map.sample + from * map.row;
@@ -274,7 +303,7 @@ fc_status fc_step_chain(const fc_walker *w)
         char *memory = scratch_of(&chain, chain.threads) + link->from;
         if (link->step->kind == FC_STEP_CONV) {
             fc_blocked_prepare(&link->job, memory);
-        } else {
+        } else if (link->step->kind == FC_STEP_DEPTHWISE) {
             link->offset = (ptrdiff_t *)memory;
             fc_depthwise_offsets(window_of(link), &link->in, link->offset);
         }
