@@ -47,7 +47,7 @@ typedef enum {
 } fc_step_kind;
 const char *fc_step_name(fc_step_kind kind);
 
-/* Of a depthwise step, and of a chain. */
+/* Of a depthwise step and a maximum in a chain, and of a chain. */
 enum { FC_MOST_TAPS = 512, FC_MOST_LINKS = 6 };
 
 /* How the caller's input, contiguous, becomes (x - mean) / std: of uint8 or of the program's items, its channels first or last.

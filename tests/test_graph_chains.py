@@ -94,6 +94,8 @@ def test_chain_has_the_bits_of_its_links(
     linked = compiled(build, SHAPE, 0, monkeypatch, dtype=dtype, algorithm="direct")
     assert links_of(linked)
     assert not links_of(apart)
+    if build is maxima:
+        assert next(row.step for row in linked.summary()) == "conv + max pool + conv + max pool + max pool"
     x = random_array("x", SHAPE, np.dtype(dtype).type)
     linked(np.full_like(x, np.nan))
     apart(np.full_like(x, np.nan))
@@ -121,8 +123,9 @@ def test_random_chains(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(g: Graph) -> Value:
         x = g.input
         for _ in range(rng.randint(2, 5)):
-            if x is not g.input and rng.random() < 0.3 and min(x.spatial) > 2:
-                x = g.max_pool(x, rng.choice((2, 3)), rng.choice((1, 2, 3)), rng.choice((0, 1)))
+            if x is not g.input and rng.random() < 0.3 and min(x.spatial) > 4:
+                taps, ceil = rng.choice((2, 3)), rng.random() < 0.5
+                x = g.max_pool(x, taps, rng.choice((1, 2, 3)), rng.choice((0, 1)), rng.choice((1, 2)), ceil)
                 continue
             kernel = rng.choice((1, 1, 2, 3, 5)), rng.choice((1, 1, 3, 4))
             padding = tuple((rng.randint(0, k + 1), rng.randint(0, k + 1)) for k in kernel)
@@ -149,6 +152,8 @@ def test_random_chains(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     x = random_array("x", shape, np.float32)
     with fc.config(num_threads=2):
         assert linked(x).tobytes() == apart(x).tobytes()
+    rng.setstate(state)
+    close(linked(x), evaluate(graph_of(build, shape), x))
 
 
 def test_only_maps_that_one_step_reads_are_linked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +172,20 @@ def test_only_maps_that_one_step_reads_are_linked(monkeypatch: pytest.MonkeyPatc
     def pooled_plain(g: Graph) -> Value:
         return g.conv(g.max_pool(g.input, 2), filters(16, 3, 1, 1))
 
+    def maximum_read_twice(g: Graph) -> Value:
+        x = g.max_pool(g.conv(g.input, filters(16, 3, 1, 1)), 2)
+        return g.concat([g.conv(x, filters(16, 16, 1, 1)), g.conv(x, filters(16, 16, 1, 1))])
+
+    def maximum_of_joined(g: Graph) -> Value:
+        x, y = g.conv(g.input, filters(16, 3, 1, 1)), g.conv(g.input, filters(16, 3, 1, 1))
+        return g.conv(g.max_pool(g.concat([x, y]), 3, 2, padding=1), filters(16, 32, 1, 1))
+
     assert links_of(compile_graph(graph_of(pooled_plain, SHAPE))) == []
+    assert links_of(compile_graph(graph_of(maximum_read_twice, SHAPE))) == [2]
+    net = compile_graph(graph_of(maximum_of_joined, SHAPE))
+    assert links_of(net) == [2]
+    x = random_array("x", SHAPE, np.float32)
+    close(net(x), evaluate(graph_of(maximum_of_joined, SHAPE), x))
     assert links_of(compile_graph(graph_of(read_twice, SHAPE))) == [2]
     assert links_of(compile_graph(graph_of(joined, SHAPE))) == []
 

@@ -207,6 +207,12 @@ elif sys.argv[2] == "network":
     net = fc.compile(fc.nn.Sequential(*layers), x.shape)
     out = np.full_like(x, np.nan)
     call = lambda: net(x, out=out)
+elif sys.argv[2] == "pooling network":
+    # Few outputs.
+    x = np.ones((1, 1, 3600, 3600), np.float32)
+    net = fc.compile(fc.nn.Sequential(fc.nn.AvgPool2d(1800, stride=3)), x.shape)
+    out = np.full(net.output_shape, np.nan, np.float32)
+    call = lambda: net(x, out=out)
 elif sys.argv[2] == "many steps":
     # Each of them is over before it would ask.
     layers = [layer for _ in range(1500) for layer in (fc.nn.Conv2d(32, 32, 3, padding=1), fc.nn.Tanh())]
@@ -231,7 +237,9 @@ print(fc.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)))[0, 0, 0, 0])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs os.kill with SIGINT")
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("call", ["direct", "im2col", "autotune", "pool", "network", "many steps"])
+@pytest.mark.parametrize(
+    "call", ["direct", "im2col", "autotune", "pool", "network", "pooling network", "many steps"]
+)
 def test_interrupt_stops_a_long_call(call: str, threads: int, fresh_python: FreshPython) -> None:
     """A call of many seconds is stopped before it has written all of its output, and the next one works."""
     run = fresh_python("-c", INTERRUPTED, str(threads), call)

@@ -250,7 +250,7 @@ IN_OUTPUT: Final[int]
 IN_CHAIN: Final[int]
 NO_VALUE: Final[int]  # instead of the number of one
 BLOCK_BYTES: Final[int]  # of a channel block's pixel
-MOST_TAPS: Final[int]  # of a depthwise step
+MOST_TAPS: Final[int]  # of a depthwise step, and a maximum in a chain
 MOST_LINKS: Final[int]  # steps of a chain
 AFFINE_VECTORS: Final[int]  # entries a channel of what `pack_affine` fills
 

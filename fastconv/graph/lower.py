@@ -24,6 +24,8 @@ Run = tuple[int, int, bool]
 
 CACHED_BYTES = 4e6  # of all filters: what is left of a shared last-level cache from one call to the next
 PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
+# Of an item of a blocked map that is pooled, where columns and rows are not reduced one after the other.
+MOST_READS = 12
 DIRECT = native.ALGORITHMS.index("direct")
 TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
 
@@ -233,7 +235,7 @@ class Lowering:
         self.pool("adaptive_avg_pool", node, None)
 
     def pool(self, kind: str, node: Node, window: tuple[Any, ...] | None, details: Any = None) -> None:
-        blocked = self.is_blocked(node.inputs[0])
+        blocked = self.is_blocked(node.inputs[0]) and reads_an_item(node, window) <= MOST_READS
         x, y = self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked)
         self.steps.append(Step(kind, x, y, window=window, details=details))
 
@@ -345,6 +347,15 @@ class Lowering:
         packed = self.shelf.allocate(self.lanes(weight.shape[0]) * math.prod(weight.shape[1:]), self.dtype)
         native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), packed)
         return packed
+
+
+def reads_an_item(node: Node, window: tuple[Any, ...] | None) -> float:
+    """Return how many windows an item of the input is in."""
+    if window is None:
+        return 1
+    x, y = node.inputs[0], node.output
+    taps: int = math.prod(window[0])
+    return taps * math.prod(y.spatial) / max(1, math.prod(x.spatial))
 
 
 def flops(weight: Array, pixels: Value) -> int:

@@ -130,7 +130,7 @@ ALWAYS_INLINE void tile(const fc_tile *t, int rows, int px, int blocks, ptrdiff_
             for (int64_t s = 0; s < steps; s++) {
                 const char *a = input + *offset++;
                 int64_t k = depth;
-                if (__builtin_constant_p(k_stride) && !scattered && s + 1 < steps) {
+                if (__builtin_constant_p(px_stride) && __builtin_constant_p(k_stride) && !scattered && s + 1 < steps) {
                     /* The pixels of the next step, which may be where another core left them. */
                     const char *soon = input + *offset;
                     UNROLLED for (int r = 0; r < rows; r++)

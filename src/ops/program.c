@@ -1,6 +1,7 @@
 /* Walking a program: each step is a call of the algorithm that the plain functions use, between maps of the arena. */
 #include "program.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "../plan/conv.h"
@@ -9,7 +10,8 @@
 #include "clock.h"
 
 /* Products from which on the threads of a team are gathered for all steps; fewer take one thread less time than waking others
- * (measured). A step without products counts its items, which come from caches and go there, as so many (not measured). */
+ * (measured). A step without products counts its items, which come from caches and go there, as so many (not measured), or those
+ * that its windows look at. */
 static const double LARGE_WORK = 4e6, PRODUCTS_OF_ITEM = 16;
 
 static const double POLL_SECONDS = 0.05;
@@ -227,6 +229,25 @@ static void walk(void *context, const fc_team *together)
     }
 }
 
+static double pixels(const int64_t *size) { return (double)size[0] * (double)size[1] * (double)size[2]; }
+
+/* Products of an item of the output, or of a transposed convolution's input, or what else takes as long. */
+static double work_of_item(const fc_step *step)
+{
+    const fc_window *window = &step->pool.window;
+    switch (step->kind) {
+    case FC_STEP_CONV:
+    case FC_STEP_DEPTHWISE:
+    case FC_STEP_PLAIN_CONV:
+        return pixels(step->conv.window.kernel) * (double)(step->conv.transposed ? step->conv.c_out : step->conv.c_in)
+             / (double)step->conv.groups;
+    case FC_STEP_MAX_POOL:
+    case FC_STEP_AVG_POOL: return fmax(PRODUCTS_OF_ITEM, pixels(window->kernel));
+    case FC_STEP_ADAPTIVE_AVG_POOL: return fmax(PRODUCTS_OF_ITEM, pixels(window->in) / pixels(window->out));
+    default: return PRODUCTS_OF_ITEM;
+    }
+}
+
 /* Whether it is worth while to wake other threads. */
 static int is_large(const fc_program *program, int64_t batch)
 {
@@ -234,10 +255,7 @@ static int is_large(const fc_program *program, int64_t batch)
     for (int64_t s = 0; s < program->steps; s++) {
         const fc_step *step = &program->step[s];
         const fc_value *v = &program->value[step->conv.transposed ? step->input : step->output];
-        double taps = step->conv.groups ? 1 : PRODUCTS_OF_ITEM;
-        for (int i = 0; i < FC_SPATIAL && step->conv.groups; i++) taps *= (double)step->conv.window.kernel[i];
-        if (step->conv.groups) taps *= (double)(step->conv.transposed ? step->conv.c_out : step->conv.c_in) / (double)step->conv.groups;
-        work += taps * (double)v->channels * (double)(v->size[0] * v->size[1] * v->size[2]);
+        work += work_of_item(step) * (double)v->channels * pixels(v->size);
     }
     return work * (double)batch >= LARGE_WORK;
 }

@@ -1,5 +1,6 @@
 /* Steps that are computed together, a band of rows after the other, so that what is between them never leaves the second-level
- * cache: direct and depthwise convolutions, and maxima. Each thread has the rows that the next link reads in scratch, in channel blocks with their halo:
+ * cache: direct and depthwise convolutions, and maxima. Each thread has the rows that the next link reads in scratch, in channel
+ * blocks with their halo:
  *
  *            expand 1x1         depthwise 3x3        project 1x1
  *   map  ->  | 6 | 7 | 8 |  ->  | 7 |            ->  row 7 of the map
