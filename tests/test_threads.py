@@ -210,7 +210,7 @@ elif sys.argv[2] == "network":
 elif sys.argv[2] == "pooling network":
     # Few outputs.
     x = np.ones((1, 1, 3600, 3600), np.float32)
-    net = fc.compile(fc.nn.Sequential(fc.nn.AvgPool2d(1800, stride=3)), x.shape)
+    net = fc.compile(fc.nn.Sequential(fc.nn.AvgPool2d(1800, stride=5)), x.shape)
     out = np.full(net.output_shape, np.nan, np.float32)
     call = lambda: net(x, out=out)
 elif sys.argv[2] == "many steps":
