@@ -125,9 +125,6 @@ def has_rows(array: Array) -> bool:
 
 def contiguous(array: Array, dtype: np.dtype[Any]) -> Array:
     """Return what `as_native` does, C-contiguous."""
-    flags = array.flags
-    if array.dtype is dtype and flags.c_contiguous and flags.aligned:
-        return array
     array = as_native(array, dtype)
     return array if array.flags.c_contiguous else _copied(array)
 

@@ -28,7 +28,7 @@ def input_dtype(value: DTypeLike | None, computed: np.dtype[Any]) -> np.dtype[An
 
 def of_dtype(array: Array, dtype: np.dtype[Any], name: str) -> Array:
     """Refuse anything else where uint8 is taken; numbers of any type are converted to the others."""
-    if array.dtype is not dtype and dtype == UINT8 and array.dtype != UINT8:
+    if dtype == UINT8 and array.dtype != UINT8:
         raise TypeError(f"{name} has dtype {array.dtype}: it must be uint8")
     return array
 
