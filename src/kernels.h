@@ -114,7 +114,8 @@ typedef struct {
 typedef struct {
     const void *input;
     const ptrdiff_t *offset;
-    int64_t steps, count, channels;
+    int64_t steps, count, channels, rows;
+    ptrdiff_t in_row, out_row; /* bytes between rows; out_row of residual too */
     const void *filter;
     ptrdiff_t filter_stride;
     const void *bias; /* NULL or one scalar an output channel */

@@ -62,7 +62,8 @@ enum { FC_NO_VALUE = -1 };
 typedef struct {
     fc_step_kind kind;
     int links; /* how many steps from this one on are computed together: CONV (direct, one group, not transposed), DEPTHWISE (a
-                * filter a channel) and MAX_POOL (blocked, at most FC_MOST_TAPS), whose windows have one slice and no padding there */
+                * filter a channel), MAX_POOL (blocked, at most FC_MOST_TAPS), whose windows have one slice and no padding there,
+                * and BATCH_NORM (blocked) of maps of one slice */
     int input, residual, output; /* numbers of values */
     fc_conv conv;                /* the batch is that of the call */
     const void *weight, *bias;

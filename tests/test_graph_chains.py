@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cases import random_array
 from graph_oracle import evaluate
-from test_graph import close, filters
+from test_graph import close, filters, normalisation
 
 import fastconv as fc
 from fastconv.graph import Graph, Value, chains
@@ -61,7 +61,17 @@ def maxima(g: Graph) -> Value:
     return g.max_pool(x, 2, 2, ceil_mode=True)
 
 
-CHAINS: list[Build] = [mobile_block, first_layers, wide_windows, strides_over_rows, maxima]
+def norms(g: Graph) -> Value:
+    """In front of a padded convolution, between a maximum and a convolution, and last."""
+    x = g.concat([g.conv(g.input, filters(20, 3, 3, 3)), g.conv(g.input, filters(20, 3, 3, 3))])
+    x = g.activation(g.batch_norm(x, *normalisation(40)), "relu")
+    x = g.max_pool(g.conv(x, filters(24, 40, 3, 3), stride=2, padding=1), 3, padding=1)
+    x = g.activation(g.batch_norm(x, *normalisation(24)), "silu")
+    x = g.max_pool(g.conv(x, filters(17, 24, 1, 1)), 2)
+    return g.activation(g.batch_norm(x, *normalisation(17)), "relu")
+
+
+CHAINS: list[Build] = [mobile_block, first_layers, wide_windows, strides_over_rows, maxima, norms]
 
 
 def compiled(
@@ -96,6 +106,9 @@ def test_chain_has_the_bits_of_its_links(
     assert not links_of(apart)
     if build is maxima:
         assert next(row.step for row in linked.summary()) == "conv + max pool + conv + max pool + max pool"
+    if build is norms:
+        links = "batch norm + conv + max pool + batch norm + conv + max pool", "batch norm"
+        assert tuple(row.step for row in linked.summary() if "batch norm" in row.step) == links
     x = random_array("x", SHAPE, np.dtype(dtype).type)
     linked(np.full_like(x, np.nan))
     apart(np.full_like(x, np.nan))
@@ -126,6 +139,8 @@ def test_random_chains(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
             if x is not g.input and rng.random() < 0.3 and min(x.spatial) > 4:
                 taps, ceil = rng.choice((2, 3)), rng.random() < 0.5
                 x = g.max_pool(x, taps, rng.choice((1, 2, 3)), rng.choice((0, 1)), rng.choice((1, 2)), ceil)
+                if rng.random() < 0.5:
+                    x = g.activation(g.batch_norm(x, *normalisation(x.channels)), "relu")
                 continue
             kernel = rng.choice((1, 1, 2, 3, 5)), rng.choice((1, 1, 3, 4))
             padding = tuple((rng.randint(0, k + 1), rng.randint(0, k + 1)) for k in kernel)
@@ -176,11 +191,22 @@ def test_only_maps_that_one_step_reads_are_linked(monkeypatch: pytest.MonkeyPatc
         x = g.max_pool(g.conv(g.input, filters(16, 3, 1, 1)), 2)
         return g.concat([g.conv(x, filters(16, 16, 1, 1)), g.conv(x, filters(16, 16, 1, 1))])
 
+    def normalised(g: Graph) -> Value:
+        x = g.max_pool(g.conv(g.input, filters(16, 3, 1, 1)), 2)
+        y = g.activation(g.batch_norm(x, *normalisation(16)), "relu")
+        return g.concat([g.conv(y, filters(16, 16, 1, 1)), x])
+
+    def normalised_plain(g: Graph) -> Value:
+        x = g.activation(g.batch_norm(g.input, *normalisation(3)), "relu")
+        return g.conv(x, filters(16, 3, 1, 1))
+
     def maximum_of_joined(g: Graph) -> Value:
         x, y = g.conv(g.input, filters(16, 3, 1, 1)), g.conv(g.input, filters(16, 3, 1, 1))
         return g.conv(g.max_pool(g.concat([x, y]), 3, 2, padding=1), filters(16, 32, 1, 1))
 
     assert links_of(compile_graph(graph_of(pooled_plain, SHAPE))) == []
+    assert links_of(compile_graph(graph_of(normalised_plain, SHAPE))) == []
+    assert links_of(compile_graph(graph_of(normalised, SHAPE))) == [2, 2]
     assert links_of(compile_graph(graph_of(maximum_read_twice, SHAPE))) == [2]
     net = compile_graph(graph_of(maximum_of_joined, SHAPE))
     assert links_of(net) == [2]

@@ -73,8 +73,8 @@ ALWAYS_INLINE void planar_channels(const fc_planar *t, int64_t channel, int oc, 
     for (; i < t->count; i += (wide - 1) * LANES) planar_tile(t, channel, i, oc, wide - 1);
 }
 
-/* All channels, `most` at once. */
-ALWAYS_INLINE void planar_rows(const fc_planar *t, int most, int wide, int64_t narrower)
+/* All channels of a row, `most` at once. */
+ALWAYS_INLINE void planar_row(const fc_planar *t, int most, int wide, int64_t narrower)
 {
     int64_t channel = 0;
     for (; channel + most <= t->channels; channel += most) planar_channels(t, channel, most, wide, narrower);
@@ -85,20 +85,30 @@ ALWAYS_INLINE void planar_rows(const fc_planar *t, int most, int wide, int64_t n
     for (; channel < t->channels; channel++) planar_channel(t, channel);
 }
 
+ALWAYS_INLINE void planar_rows(fc_planar *t, int most, int wide, int64_t narrower)
+{
+    for (int64_t r = 0; r < t->rows; r++) {
+        planar_row(t, most, wide, narrower);
+        t->input = (const char *)t->input + t->in_row;
+        t->output = (char *)t->output + t->out_row;
+        if (t->residual) t->residual = (const char *)t->residual + t->out_row;
+    }
+}
+
 /* Rows are cut into tiles of nearly equal width; the fewer vectors, the more channels. */
 static void planar(const fc_planar *given)
 {
-    const fc_planar copy = *given, *t = &copy; /* in registers: for all the compiler knows, a store changes *given */
-    const planar_cut cut = cut_rows(t->count);
+    fc_planar row = *given; /* in registers: for all the compiler knows, a store changes *given */
+    const planar_cut cut = cut_rows(row.count);
 #if VECTOR_BYTES == 64
     switch (cut.wide) {
-    case 5: planar_rows(t, 4, 5, cut.narrower); break;
-    case 4: planar_rows(t, 6, 4, cut.narrower); break;
-    case 3: planar_rows(t, 8, 3, cut.narrower); break;
-    default: planar_rows(t, PLANAR_OC, 2, cut.narrower);
+    case 5: planar_rows(&row, 4, 5, cut.narrower); break;
+    case 4: planar_rows(&row, 6, 4, cut.narrower); break;
+    case 3: planar_rows(&row, 8, 3, cut.narrower); break;
+    default: planar_rows(&row, PLANAR_OC, 2, cut.narrower);
     }
 #else
-    planar_rows(t, PLANAR_OC, PLANAR_WIDE, cut.narrower);
+    planar_rows(&row, PLANAR_OC, PLANAR_WIDE, cut.narrower);
 #endif
 }
 

@@ -22,7 +22,7 @@ static fc_planar planar_of(const fc_conv_job *job, const fc_piece *piece, const 
     const int item = job->conv->item_bytes;
     const int64_t first = piece->group * plan->group_out + channel;
     return (fc_planar){
-        .input = input, .offset = job->offset, .steps = plan->depth,
+        .input = input, .offset = job->offset, .steps = plan->depth, .rows = 1,
         .filter = job->weight + first * plan->depth * item, .filter_stride = plan->depth * item,
         .bias = job->epilogue.bias ? (const char *)job->epilogue.bias + first * item : NULL,
     };
@@ -60,13 +60,13 @@ static void rows_in_place(const fc_conv_job *job, const fc_piece *piece, const c
     t.count = range->count[2];
     t.out_stride = job->output.stride[1];
     if (clips) t.activation = job->epilogue.activation;
-    for (int64_t r = 0; r < range->count[1]; r++) {
-        const ptrdiff_t at = output_at(job, piece, 0, r);
-        t.input = input + r * fc_row_step(&job->scratch);
-        t.output = (char *)job->output.data + at;
-        t.residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;
-        job->plan->kernels->planar(&t);
-    }
+    t.rows = range->count[1];
+    t.in_row = fc_row_step(&job->scratch);
+    t.out_row = job->output.stride[3];
+    const ptrdiff_t at = output_at(job, piece, 0, 0);
+    t.output = (char *)job->output.data + at;
+    t.residual = job->epilogue.residual ? (const char *)job->epilogue.residual + at : NULL;
+    job->plan->kernels->planar(&t);
     if (!clips) activate_rows(job, piece);
 }
 
@@ -197,7 +197,7 @@ static void transposed_slice(const fc_conv_job *job, const fc_piece *outputs, in
     const int64_t height = fc_min(plan->step[1], range->count[1]);
     char *rows = scratch + fc_aligned((size_t)(fc_ceil_div(range->count[1], plan->step[1]) * fc_row_step(&job->scratch)))
                + 3 * FC_BLOCK_BYTES;
-    fc_planar t = {.input = input, .channels = 1, .output = scratch, .filter = job->shared + all * plan->depth * item,
+    fc_planar t = {.input = input, .channels = 1, .rows = 1, .output = scratch, .filter = job->shared + all * plan->depth * item,
                    .bias = job->epilogue.bias ? (const char *)job->epilogue.bias + all * item : NULL};
     for (int64_t first = 0; first < height; first++) {
         const int64_t count = fc_ceil_div(range->count[1] - first, plan->step[1]);

@@ -32,8 +32,9 @@ ptrdiff_t fc_tap_offset(const fc_scratch *s, const int64_t tap[FC_SPATIAL])
     const fc_window *w = s->window;
     const int64_t h = tap[1] * w->dilation[1], v = tap[2] * w->dilation[2];
     const int64_t row_phases = s->axis[1].phases, col_phases = s->axis[2].phases;
-    return tap[0] * s->slice_bytes + phase_bytes(s, h % row_phases, v % col_phases) + h / row_phases * s->row_bytes
-         + v / col_phases * s->px_bytes;
+    const ptrdiff_t slice = tap[0] * s->slice_bytes;
+    if (row_phases == 1 && col_phases == 1) return slice + h * s->row_bytes + v * s->px_bytes; /* divisions take long */
+    return slice + phase_bytes(s, h % row_phases, v % col_phases) + h / row_phases * s->row_bytes + v / col_phases * s->px_bytes;
 }
 
 /* Scratch keeps every source position only where nothing was left out or sorted into phases. */

@@ -11,8 +11,8 @@
 
 /* Products from which on the threads of a team are gathered for all steps; fewer take one thread less time than waking others
  * (measured). A step without products counts its items, which come from caches and go there, as so many (not measured), or those
- * that its windows look at. */
-static const double LARGE_WORK = 4e6, PRODUCTS_OF_ITEM = 16;
+ * that its windows look at. An activation that is no clip takes the time of some more. */
+static const double LARGE_WORK = 4e6, PRODUCTS_OF_ITEM = 16, PRODUCTS_OF_ACTIVATION = 24;
 
 static const double POLL_SECONDS = 0.05;
 
@@ -255,7 +255,8 @@ static int is_large(const fc_program *program, int64_t batch)
     for (int64_t s = 0; s < program->steps; s++) {
         const fc_step *step = &program->step[s];
         const fc_value *v = &program->value[step->conv.transposed ? step->input : step->output];
-        work += work_of_item(step) * (double)v->channels * pixels(v->size);
+        const double work_of_activation = fc_is_clip(&step->activation) ? 0 : PRODUCTS_OF_ACTIVATION;
+        work += (work_of_item(step) + work_of_activation) * (double)v->channels * pixels(v->size);
     }
     return work * (double)batch >= LARGE_WORK;
 }

@@ -35,6 +35,7 @@ typedef struct {
     const ptrdiff_t *offset;
 } fc_block_rows;
 void fc_depthwise_rows(const fc_walker *walker, const fc_step *step, int64_t block, const fc_block_rows *rows);
+void fc_norm_rows(const fc_walker *walker, const fc_step *step, int64_t block, const fc_block_rows *rows);
 
 /* This and the step->links - 1 steps behind it. */
 fc_status fc_step_chain(const fc_walker *walker);

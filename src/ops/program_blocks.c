@@ -155,6 +155,22 @@ void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_byt
     }
 }
 
+/* Rows without gaps are one. */
+void fc_norm_rows(const fc_walker *w, const fc_step *step, int64_t block, const fc_block_rows *rows)
+{
+    const int64_t width = fc_value_of(w, step->output)->size[2];
+    fc_affine t = {.x = rows->input, .y = rows->output, .step = FC_BLOCK_BYTES, .count = width, .channels = w->kernels->block,
+                   .parameters = (const char *)step->weight + block * FC_AFFINE_VECTORS * FC_BLOCK_BYTES,
+                   .x_stride = FC_BLOCK_BYTES, .y_stride = FC_BLOCK_BYTES, .activation = step->activation};
+    const int joined = rows->in_row == width * FC_BLOCK_BYTES && rows->out_row == rows->in_row;
+    if (joined) t.count *= rows->count;
+    for (int64_t r = 0; r < (joined ? 1 : rows->count); r++) {
+        w->kernels->affine_channels(&t);
+        t.x = (const char *)t.x + rows->in_row;
+        t.y = (char *)t.y + rows->out_row;
+    }
+}
+
 static void norm_task(void *context, int64_t task, int thread)
 {
     const fc_rows_job *job = context;
@@ -163,18 +179,11 @@ static void norm_task(void *context, int64_t task, int thread)
     const int64_t plane = task / job->pieces, d = plane % v->size[0], blocks = fc_blocks_of(w, v), first = task % job->pieces * job->rows;
     const int64_t n = plane / v->size[0] / blocks, b = plane / v->size[0] % blocks;
     const fc_blocked x = fc_blocked_of(w, w->step->input), y = fc_blocked_of(w, w->step->output);
-    int64_t rows = fc_min(job->rows, v->size[1] - first);
-    fc_affine t = {.x = block_at(&x, n, b) + d * x.slice + first * x.row, .y = block_at(&y, n, b) + d * y.slice + first * y.row,
-                   .parameters = (const char *)w->step->weight + b * FC_AFFINE_VECTORS * FC_BLOCK_BYTES, .step = FC_BLOCK_BYTES,
-                   .count = v->size[2], .channels = w->kernels->block,
-                   .x_stride = FC_BLOCK_BYTES, .y_stride = FC_BLOCK_BYTES, .activation = w->step->activation};
+    const fc_block_rows rows = {.input = block_at(&x, n, b) + d * x.slice + first * x.row, .in_row = x.row,
+                                .output = block_at(&y, n, b) + d * y.slice + first * y.row, .out_row = y.row,
+                                .count = fc_min(job->rows, v->size[1] - first)};
     (void)thread;
-    if (x.row == v->size[2] * FC_BLOCK_BYTES && y.row == x.row) t.count *= rows, rows = 1;
-    for (; rows > 0; rows--) {
-        w->kernels->affine_channels(&t);
-        t.x = (const char *)t.x + x.row;
-        t.y = (char *)t.y + y.row;
-    }
+    fc_norm_rows(w, w->step, b, &rows);
 }
 
 fc_status fc_step_batch_norm(const fc_walker *w)
