@@ -106,10 +106,10 @@ typedef struct {
 
 /* Rows of pixels in planes (no channel blocks), vectorised along the pixels:
  *
- *   out[oc][i] = act(bias[oc] + residual[oc][i] + sum over s of filter[oc][s] * in[offset[s] + i]),  0 <= i < count
+ *   out[oc][r][i] = act(bias[oc] + residual[oc][r][i] + sum over s of filter[oc][s] * in[r][offset[s] + i]),  0 <= i < count
  *
- * for each of `channels` output channels oc; act is a clip. filter: `filter_stride` bytes between output channels,
- * steps contiguous. Reads of `in` stay below offset[s] + count rounded up to the vector.
+ * for each of `channels` output channels oc and `rows` rows r; act is a clip. filter: `filter_stride` bytes between output channels,
+ * steps contiguous. Reads of a row of `in` stay below offset[s] + count rounded up to the vector.
  */
 typedef struct {
     const void *input;

@@ -65,7 +65,7 @@ typedef struct {
                 * filter a channel), MAX_POOL (blocked, at most FC_MOST_TAPS), whose windows have one slice and no padding there,
                 * and BATCH_NORM (blocked) of maps of one slice */
     int input, residual, output; /* numbers of values */
-    fc_conv conv;                /* the batch is that of the call */
+    fc_conv conv;                /* the batch is that of the call; of BATCH_NORM the window alone, which is an item */
     const void *weight, *bias;
     fc_loading loading;
     fc_pool pool;

@@ -65,6 +65,7 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
         step.average.count_include_pad, step.average.divisor_override = details[0], details[1]
         read_sizes(details[2], step.average.pad_after)
     elif name == "batch_norm":
+        conv.window = window
         read_normalisation(details, &step.norm)
     elif name == "group_norm":
         step.groups, step.norm.eps = details[0], details[3]

@@ -19,12 +19,10 @@ MOST_SCRATCH_BYTES = 384 * 1024
 # compute too.
 LEAST_ROWS = 7
 MOST_REPEATED = 1.3
-# The window of a step that has none, whose output rows read the same rows.
-ONE_ITEM = ((1, 1, 1), (1, 1, 1), (0,) * 6, (1, 1, 1))
 
 
 def find_chains(steps: list[Step], itemsize: int, batch: int, threads: int) -> None:
-    """Let convolutions, maxima and batch norms be links of one chain where only the next reads a map.
+    """Let direct and depthwise convolutions, maxima and batch norms whose map only the next reads be links.
 
     Of the ways to cut a run of such steps into chains it takes one that leaves the fewest bytes of maps
     between them.
@@ -98,14 +96,14 @@ def every_map(steps: list[Step]) -> list[Map]:
 def can_be_linked(step: Step) -> bool:
     """Whether rows of a step's output can be computed by themselves, with a filter that stays in a cache."""
     window = step.window
-    if step.kind == "batch_norm":
-        return step.input.blocked and step.input.size[0] == 1
     if (
         window is None
         or step.input.size[0] > 1
         or (window[0][0], window[1][0], *window[2][:2]) != (1, 1, 0, 0)
     ):
         return False
+    if step.kind == "batch_norm":
+        return step.input.blocked
     if step.kind == "max_pool":
         return step.input.blocked and math.prod(window[0]) <= native.MOST_TAPS
     if step.weight is None or step.weight.nbytes > MOST_FILTER_BYTES:
@@ -122,8 +120,8 @@ def is_worth_it(chain: Sequence[Step], itemsize: int, least_rows: float) -> bool
         return False
     scratch, one, many, apart = 0, 1, LEAST_ROWS, LEAST_ROWS
     for step in chain[:0:-1]:
-        kernel, strides, _, dilation = step.window or ONE_ITEM
-        stride, reach = strides[1], (kernel[1] - 1) * dilation[1] + 1
+        assert step.window is not None
+        stride, reach = step.window[1][1], (step.window[0][1] - 1) * step.window[3][1] + 1
         one, many, apart = (one - 1) * stride + reach, (many - 1) * stride + reach, apart * stride
         scratch += one * map_bytes(step.input, itemsize) // step.input.size[1]
         if many > MOST_REPEATED * apart:

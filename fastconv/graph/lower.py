@@ -26,6 +26,8 @@ CACHED_BYTES = 4e6  # of all filters: what is left of a shared last-level cache 
 PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
 # Of an item of a blocked map that is pooled, where columns and rows are not reduced one after the other.
 MOST_READS = 12
+# The window of a step that looks at one item.
+AN_ITEM = ((1, 1, 1), (1, 1, 1), (0, 0, 0, 0, 0, 0), (1, 1, 1))
 DIRECT = native.ALGORITHMS.index("direct")
 TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
 
@@ -252,7 +254,9 @@ class Lowering:
             packed = self.shelf.allocate(native.AFFINE_VECTORS * self.lanes(y.channels), self.dtype)
             native.pack_affine(details, y.channels, self.dtype.itemsize, packed)
         self.steps.append(
-            Step("batch_norm", x, y, weight=packed, activation=node.activation, details=details)
+            Step(
+                "batch_norm", x, y, weight=packed, activation=node.activation, window=AN_ITEM, details=details
+            )
         )
 
     def lower_group_norm(self, node: Node) -> None:

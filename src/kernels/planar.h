@@ -85,6 +85,7 @@ ALWAYS_INLINE void planar_row(const fc_planar *t, int most, int wide, int64_t na
     for (; channel < t->channels; channel++) planar_channel(t, channel);
 }
 
+/* All rows; `t` stands at one after the other. */
 ALWAYS_INLINE void planar_rows(fc_planar *t, int most, int wide, int64_t narrower)
 {
     for (int64_t r = 0; r < t->rows; r++) {
@@ -98,7 +99,7 @@ ALWAYS_INLINE void planar_rows(fc_planar *t, int most, int wide, int64_t narrowe
 /* Rows are cut into tiles of nearly equal width; the fewer vectors, the more channels. */
 static void planar(const fc_planar *given)
 {
-    fc_planar row = *given; /* in registers: for all the compiler knows, a store changes *given */
+    fc_planar row = *given; /* a copy that no store can change, so that it stays in registers */
     const planar_cut cut = cut_rows(row.count);
 #if VECTOR_BYTES == 64
     switch (cut.wide) {

@@ -26,7 +26,8 @@ int64_t fc_blocks_of(const fc_walker *walker, const fc_value *value);
 /* Offsets of a depthwise step's taps from where a window starts, in a map with the strides of `in`. */
 void fc_depthwise_offsets(const fc_window *window, const fc_blocked *in, ptrdiff_t *offset);
 
-/* `count` rows of one channel block: where the windows of the first start, and the first output. */
+/* `count` rows of one channel block: where the windows of the first start, and the first output. Batch norm, whose windows are the
+ * items, takes neither offsets nor a residual. */
 typedef struct {
     const void *input, *residual;
     void *output;

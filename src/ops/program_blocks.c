@@ -155,13 +155,13 @@ void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_byt
     }
 }
 
-/* Rows without gaps are one. */
 void fc_norm_rows(const fc_walker *w, const fc_step *step, int64_t block, const fc_block_rows *rows)
 {
     const int64_t width = fc_value_of(w, step->output)->size[2];
     fc_affine t = {.x = rows->input, .y = rows->output, .step = FC_BLOCK_BYTES, .count = width, .channels = w->kernels->block,
                    .parameters = (const char *)step->weight + block * FC_AFFINE_VECTORS * FC_BLOCK_BYTES,
                    .x_stride = FC_BLOCK_BYTES, .y_stride = FC_BLOCK_BYTES, .activation = step->activation};
+    /* Rows without gaps are one. */
     const int joined = rows->in_row == width * FC_BLOCK_BYTES && rows->out_row == rows->in_row;
     if (joined) t.count *= rows->count;
     for (int64_t r = 0; r < (joined ? 1 : rows->count); r++) {

@@ -1,6 +1,6 @@
 /* Steps that are computed together, a band of rows after the other, so that what is between them never leaves the second-level
- * cache: direct and depthwise convolutions, maxima, and batch norm. Each thread has the rows that the next link reads in scratch, in channel
- * blocks with their halo:
+ * cache: direct and depthwise convolutions, maxima, batch norm. Each thread has the rows that the next link reads in scratch, in
+ * channel blocks with their halo:
  *
  *            expand 1x1         depthwise 3x3        project 1x1
  *   map  ->  | 6 | 7 | 8 |  ->  | 7 |            ->  row 7 of the map
@@ -19,9 +19,9 @@
 #include "../sizes.h"
 
 /* Of a thread's scratch: bands are cut to so many bytes where vectors have 64, with which second-level caches of a megabyte and
- * more came, and to half of them elsewhere; a band of one row may need more. Bands that share no rows may as well be lower: to a part
- * of those bytes, so that the rows are nearer when they are read. */
-enum { BANDS_A_THREAD = 2, WIDE_VECTOR = 64, CHAIN_BYTES = 512 * 1024, APART = 4 };
+ * more came, and to half of them elsewhere; a band of one row may need more. Fewer are enough where no rows between the links are
+ * wanted by two bands, so that low ones compute nothing twice and move nothing. */
+enum { BANDS_A_THREAD = 2, WIDE_VECTOR = 64, CHAIN_BYTES = 512 * 1024, DISJOINT_BYTES = 128 * 1024 };
 
 typedef struct {
     const fc_step *step;
@@ -29,7 +29,6 @@ typedef struct {
     fc_blocked in, out;    /* maps, or the strides of the scratch in front of and behind the link */
     int64_t rows, room;    /* outputs at once, and those that there is room for in scratch */
     size_t at;             /* of the outputs in a thread's scratch; not of the last link */
-    fc_window window;
     fc_conv conv;
     fc_conv_plan plan;
     fc_blocked_conv call;
@@ -49,14 +48,9 @@ typedef struct {
     char *scratch;
 } fc_chain;
 
-/* Batch norm looks at the item alone. */
-static fc_window window_of(const fc_step *step, const fc_value *output)
+static const fc_window *window_of(const fc_link *link)
 {
-    if (step->kind == FC_STEP_MAX_POOL) return step->pool.window;
-    if (step->kind != FC_STEP_BATCH_NORM) return step->conv.window;
-    fc_window w = {.kernel = {1, 1, 1}, .stride = {1, 1, 1}, .dilation = {1, 1, 1}};
-    for (int i = 0; i < FC_SPATIAL; i++) w.in[i] = w.out[i] = output->size[i];
-    return w;
+    return link->step->kind == FC_STEP_MAX_POOL ? &link->step->pool.window : &link->step->conv.window;
 }
 
 /* Rows of input that `rows` rows of output read. */
@@ -86,8 +80,8 @@ static size_t plan_rows(fc_chain *chain, int64_t band, int64_t later)
     for (int l = last; l >= 0; l--) {
         fc_link *link = &chain->link[l];
         if (l < last) {
-            rows = rows_read(&link[1].window, rows);
-            new_rows *= link[1].window.stride[1];
+            rows = rows_read(window_of(link + 1), rows);
+            new_rows *= window_of(link + 1)->stride[1];
         }
         link->rows = rows;
         link->room = rows > new_rows ? rows + later * new_rows : rows;
@@ -97,26 +91,29 @@ static size_t plan_rows(fc_chain *chain, int64_t band, int64_t later)
     return bytes;
 }
 
-/* Whether two bands read some rows of the same map. */
+/* Whether two bands want some of the same rows between the links. */
 static int bands_overlap(const fc_chain *chain)
 {
-    for (int l = 1; l < chain->links; l++)
-        if (rows_read(&chain->link[l].window, 1) > chain->link[l].window.stride[1]) return 1;
+    for (int l = 1; l < chain->links; l++) {
+        const fc_window *window = window_of(&chain->link[l]);
+        if (rows_read(window, 1) > window->stride[1]) return 1;
+    }
     return 0;
 }
 
-static size_t bytes_for(const fc_walker *w)
+static size_t bytes_for(const fc_walker *w, size_t bytes)
 {
-    return w->kernels->lanes * w->program->item_bytes < WIDE_VECTOR ? CHAIN_BYTES / 2 : CHAIN_BYTES;
+    return w->kernels->lanes * w->program->item_bytes < WIDE_VECTOR ? bytes / 2 : bytes;
 }
 
 static void split_rows(fc_chain *chain)
 {
-    const int64_t rows = chain->link[chain->links - 1].window.out[1], batch = chain->walker->batch;
-    const size_t room = bytes_for(chain->walker), most_bytes = bands_overlap(chain) ? room : room / APART;
+    const int64_t rows = window_of(&chain->link[chain->links - 1])->out[1], batch = chain->walker->batch;
+    const size_t room = bytes_for(chain->walker, CHAIN_BYTES);
+    const size_t band_bytes = bands_overlap(chain) ? room : bytes_for(chain->walker, DISJOINT_BYTES);
     const int64_t most = fc_ceil_div(rows * batch, BANDS_A_THREAD * chain->threads);
     int64_t band = fc_even_piece(rows, fc_min(most, rows), batch, chain->threads), later = 0;
-    while (band > 1 && plan_rows(chain, band, 0) > most_bytes) band--;
+    while (band > 1 && plan_rows(chain, band, 0) > band_bytes) band--;
     band = fc_even_piece(rows, band, batch, chain->threads);
     chain->bands = fc_ceil_div(rows, band);
     while (later < chain->bands && plan_rows(chain, band, later + 1) <= room) later++;
@@ -151,6 +148,7 @@ static fc_status plan_links(fc_chain *chain)
     const fc_walker *w = chain->walker;
     for (int l = 0; l < chain->links; l++) {
         fc_link *link = &chain->link[l];
+        const fc_window *window = window_of(link);
         if (l) link->in = strides_of_scratch(link - 1);
         else if (fc_value_of(w, link->step->input)->blocked) link->in = fc_blocked_of(w, link->step->input);
         link->out = l < chain->links - 1 ? strides_of_scratch(link) : fc_blocked_of(w, link->step->output);
@@ -161,7 +159,7 @@ static fc_status plan_links(fc_chain *chain)
         } else if (link->step->kind == FC_STEP_MAX_POOL) {
             link->pool = fc_max_pool_of_rows(&link->step->pool, w->kernels);
         } else if (link->step->kind == FC_STEP_DEPTHWISE) {
-            link->bytes = fc_aligned((size_t)(link->window.kernel[1] * link->window.kernel[2]) * sizeof(ptrdiff_t));
+            link->bytes = fc_aligned((size_t)(window->kernel[1] * window->kernel[2]) * sizeof(ptrdiff_t));
         }
         chain->fixed_bytes += link->bytes;
     }
@@ -184,7 +182,7 @@ static void pool_rows(const fc_front *f, int l, int64_t from, int64_t to, const 
 {
     const fc_link *link = &f->chain->link[l];
     const fc_walker *w = f->chain->walker;
-    const fc_window *window = &link->window;
+    const fc_window *window = window_of(link);
     const int64_t first = fc_max(0, from * window->stride[1] - window->pad[1]);
     const char *input = l ? row_at(f, l - 1, first) + fc_value_of(w, link->step->input)->before[2] * FC_BLOCK_BYTES
                           : (const char *)link->in.data + f->sample * link->in.sample + first * link->in.row;
@@ -203,7 +201,7 @@ static void compute(fc_front *f, int l, int64_t from, int64_t to)
     const fc_chain *chain = f->chain;
     const fc_link *link = &chain->link[l];
     const fc_walker *w = chain->walker;
-    const fc_window *window = &link->window;
+    const fc_window *window = window_of(link);
     const fc_value *given = fc_value_of(w, link->step->input);
     const int64_t top = from * window->stride[1] - window->pad[1];
     if (l) want_rows(f, l - 1, top, top + rows_read(window, to - from));
@@ -235,8 +233,8 @@ static void compute(fc_front *f, int l, int64_t from, int64_t to)
                                     .output = (char *)target.data + at, .out_row = link->out.row, .count = to - from,
                                     .residual = target.residual ? (const char *)target.residual + at : NULL,
                                     .residual_row = residual_row};
-        if (link->step->kind == FC_STEP_DEPTHWISE) fc_depthwise_rows(w, link->step, b, &rows);
-        else fc_norm_rows(w, link->step, b, &rows);
+        if (link->step->kind == FC_STEP_BATCH_NORM) fc_norm_rows(w, link->step, b, &rows);
+        else fc_depthwise_rows(w, link->step, b, &rows);
     }
 }
 
@@ -263,7 +261,7 @@ static void begin_at(fc_front *f, int l, int64_t from, int64_t rows)
 static void want_rows(fc_front *f, int l, int64_t from, int64_t to)
 {
     const fc_link *link = &f->chain->link[l];
-    const int64_t end = f->first[l] + f->held[l], height = link->window.out[1];
+    const int64_t end = f->first[l] + f->held[l], height = window_of(link)->out[1];
     const int64_t kept = from >= f->first[l] && end > from ? end - from : 0;
     if (!kept || to - f->first[l] > link->room) begin_at(f, l, from, kept);
     f->held[l] = to - f->first[l];
@@ -296,7 +294,7 @@ static void chain_task(void *context, int64_t task, int thread)
         *front = (fc_front){.chain = chain, .sample = sample, .thread = thread};
         for (int l = 0; l < last && begins; l++) clear_columns(front, l);
     }
-    compute(front, last, row, fc_min(chain->link[last].window.out[1], row + band));
+    compute(front, last, row, fc_min(window_of(&chain->link[last])->out[1], row + band));
 }
 
 fc_status fc_step_chain(const fc_walker *w)
@@ -306,7 +304,6 @@ fc_status fc_step_chain(const fc_walker *w)
     for (int l = 0; l < chain.links; l++) {
         chain.link[l].step = w->step + l;
         chain.link[l].value = fc_value_of(w, w->step[l].output);
-        chain.link[l].window = window_of(chain.link[l].step, chain.link[l].value);
     }
     split_rows(&chain);
     fc_status status = plan_links(&chain);
@@ -322,7 +319,7 @@ fc_status fc_step_chain(const fc_walker *w)
             fc_blocked_prepare(&link->job, memory);
         } else if (link->step->kind == FC_STEP_DEPTHWISE) {
             link->offset = (ptrdiff_t *)memory;
-            fc_depthwise_offsets(&link->window, &link->in, link->offset);
+            fc_depthwise_offsets(window_of(link), &link->in, link->offset);
         }
     }
     status = fc_parallel(&w->run->team, w->batch * chain.bands, chain_task, &chain);
