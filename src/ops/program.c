@@ -11,8 +11,7 @@
 
 /* Products from which on the threads of a team are gathered for all steps; fewer take one thread less time than waking others
  * (measured). A step without products counts its items, which come from caches and go there, as so many (not measured), or those
- * that its windows look at. An activation that is no clip counts as so many more: a hyperbolic tangent, measured; the others take
- * less. */
+ * that its windows look at. An activation that is no clip counts as so many more, about what a hyperbolic tangent takes. */
 static const double LARGE_WORK = 4e6, PRODUCTS_OF_ITEM = 16, PRODUCTS_OF_ACTIVATION = 24;
 
 static const double POLL_SECONDS = 0.05;
