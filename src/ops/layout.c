@@ -33,7 +33,8 @@ ptrdiff_t fc_tap_offset(const fc_scratch *s, const int64_t tap[FC_SPATIAL])
     const int64_t h = tap[1] * w->dilation[1], v = tap[2] * w->dilation[2];
     const int64_t row_phases = s->axis[1].phases, col_phases = s->axis[2].phases;
     const ptrdiff_t slice = tap[0] * s->slice_bytes;
-    if (row_phases == 1 && col_phases == 1) return slice + h * s->row_bytes + v * s->px_bytes; /* six divisions a tap are much of a small layer */
+    /* Without divisions, which would be much of what planning a small layer takes. */
+    if (row_phases == 1 && col_phases == 1) return slice + h * s->row_bytes + v * s->px_bytes;
     return slice + phase_bytes(s, h % row_phases, v % col_phases) + h / row_phases * s->row_bytes + v / col_phases * s->px_bytes;
 }
 
