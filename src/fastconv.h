@@ -145,17 +145,30 @@ void fc_widen(int64_t count, const float *x, double *y);
 /* The least of `count` numbers, NaN left out; infinity for none. */
 double fc_least(int64_t count, const double *x);
 
-/* mean and biased variance of each channel over everything else. input: pixels of a row one item apart, or channels. */
-fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run);
+/* average = (1 - share) * average + share * factor * x, `count` items of 4 or 8 bytes. */
+void fc_update_average(int64_t count, int item_bytes, void *average, const double *x, double share, double factor);
 
-/* y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual); weight and bias may be NULL. input: as above, and in
- * the order of the output. */
+/* y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual); weight and bias may be NULL. input: pixels of a row one
+ * item apart, or channels, in the order of the output. */
 typedef struct {
     const double *mean, *variance, *weight, *bias;
     double eps;
 } fc_normalisation;
 fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const fc_view *input, const fc_view *output,
                         const fc_epilogue *epilogue, const fc_run *run);
+
+/* Normalisation by statistics of what is normalised. weight and bias: an entry a channel, or NULL. mean, variance: where those
+ * are put. */
+typedef struct {
+    const double *weight, *bias;
+    double eps;
+    double *mean, *variance;
+} fc_own_statistics;
+
+/* The same with mean and biased variance of each channel over everything else. Nothing but y is written before both are known of
+ * a channel. */
+fc_status fc_batch_norm_training(const fc_map *map, const fc_own_statistics *norm, const fc_view *input, const fc_view *output,
+                                 const fc_epilogue *epilogue, const fc_run *run);
 
 /* An array of any number of axes (none included), strides in bytes, and a contiguous copy of it. */
 enum { FC_AXES = 64 };
@@ -212,13 +225,8 @@ typedef struct {
 } fc_grouped;
 
 /* y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual) with mean and biased variance of each sample and
- * group. weight and bias: an entry a channel, or NULL. mean, variance: batch * groups to be filled, or NULL. */
-typedef struct {
-    const double *weight, *bias;
-    double eps;
-    double *mean, *variance;
-} fc_group_scaling;
-fc_status fc_group_norm(const fc_grouped *map, const fc_group_scaling *norm, const void *x, void *y,
+ * group. mean, variance: batch * groups, or NULL. */
+fc_status fc_group_norm(const fc_grouped *map, const fc_own_statistics *norm, const void *x, void *y,
                         const fc_epilogue *epilogue, const fc_run *run);
 
 /* y = (x - mean) / sqrt(variance + eps) * weight + bias along each of `rows` contiguous rows of `items`; weight and bias: an

@@ -243,6 +243,13 @@ typedef struct {
  * `channels` contiguous items, the strides between pixels. Strides are in bytes; y overlaps neither x nor residual.
  * past_cache: y is large and will not be read again soon, so its stores go around the caches.
  */
+/* What a kernel fetches while it reads x: as many bytes further, and beyond `end` still `jump` bytes further. All 0: as far as suits
+ * one long stream. */
+typedef struct {
+    ptrdiff_t bytes, jump;
+    const char *end;
+} fc_ahead;
+
 enum { FC_UNIT, FC_CENTER, FC_SCALE, FC_SHIFT, FC_AFFINE_VECTORS };
 typedef struct {
     const void *x;
@@ -253,13 +260,15 @@ typedef struct {
     ptrdiff_t x_stride, y_stride, residual_stride;
     fc_activation activation;
     int past_cache;
+    fc_ahead ahead; /* planar */
 } fc_affine;
 
-/* Add to sum[] and square[] the first two moments of x - center, one entry a channel; x as in fc_affine. */
+/* Add to sum[] and square[] the first two moments of x - center, one entry a channel; x and ahead as in fc_affine. */
 typedef struct {
     const void *x;
     int64_t count, channels;
     ptrdiff_t x_stride;
+    fc_ahead ahead; /* planar */
     const double *center;
     double *sum, *square;
 } fc_moments;

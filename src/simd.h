@@ -248,6 +248,14 @@ ALWAYS_INLINE vreal choose_lanes(vreal x, vint index)
  * a vector and moves one of them through the stack: hence the instruction. */
 enum { DOUBLES = VECTOR_BYTES / 8 };
 typedef double vdouble __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t vlong __attribute__((vector_size(VECTOR_BYTES)));
+#if VECTOR_BYTES == 64
+#define ALL_DOUBLES LANES_8
+#elif VECTOR_BYTES == 32
+#define ALL_DOUBLES LANES_4
+#else
+#define ALL_DOUBLES LANES_2
+#endif
 typedef REAL vnarrow __attribute__((vector_size(DOUBLES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
 
 #if VECTOR_BYTES == 64 && defined(FASTCONV_FLOAT32)

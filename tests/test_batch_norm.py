@@ -103,6 +103,45 @@ def test_training(shape: tuple[int, ...], dtype: Any, isa: str) -> None:
             assert_same_bits(result, results[layout_index])
 
 
+# Threads that take channels of all samples, and threads that share one, as there are few or it is large;
+# planes of one piece and of several.
+@pytest.mark.parametrize(
+    "shape", [(3, 5, 110, 90), (2, 13, 190, 180), (21, 40, 9, 9), (20, 2, 180, 300), (300, 3, 7, 9)], ids=str
+)
+def test_training_by_channels_and_by_pieces(shape: tuple[int, ...], dtype: Any, isa: str) -> None:
+    x = random_array("x", (*shape[:-1], shape[-1] + 3), dtype)[..., 2:-1]
+    residual = random_array("residual", shape, dtype)
+    _, _, weight, bias = parameters(shape[1], dtype)
+    batch_mean, biased, unbiased = oracle.batch_statistics(x)
+    summed = oracle.batch_norm(x, batch_mean, biased, weight, bias) + residual
+    mean_bound, var_bound, output_bound = statistics_bound(x, weight)
+    terms = magnitude(x, batch_mean, biased, weight, bias, 1e-5) + abs(residual)
+    bound = BATCH_NORM * eps_of(dtype) * terms + output_bound
+    results = []
+    for threads in (1, 2, 7):
+        for data in (x, np.ascontiguousarray(x)):
+            running_mean, running_var = np.zeros(shape[1]), np.zeros(shape[1])
+            with fc.config(num_threads=threads):
+                y = fc.batch_norm(
+                    data,
+                    running_mean,
+                    running_var,
+                    weight,
+                    bias,
+                    True,
+                    1.0,
+                    activation="relu",
+                    residual=residual,
+                )
+            results.append((y, running_mean, running_var))
+            assert_within(y, np.maximum(summed, 0), bound)
+            assert_within(running_mean, batch_mean, mean_bound)
+            assert_within(running_var, unbiased, 2 * var_bound)
+    for i, result in enumerate(results[2:]):
+        for actual, expected in zip(result, results[i % 2], strict=True):
+            assert_same_bits(actual, expected)
+
+
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("shape", [(2, 33, 130, 131), (1, 16, 263, 267)], ids=str)
 def test_arrays_larger_than_the_caches(shape: tuple[int, ...], layout: str, dtype: Any, isa: str) -> None:

@@ -163,8 +163,8 @@ def widen(values: Array, out: Array, /) -> None:
 def least(values: Array, /) -> float:
     """Return the least of a contiguous float64 vector, NaN left out; infinity for none."""
 
-def batch_norm_statistics(input: Array, mean: Array, var: Array, run: Run, /) -> None:
-    """Fill float64 vectors of length C with the mean and the biased variance over all other axes."""
+def update_average(average: Array, x: Array, share: float, factor: float, /) -> None:
+    """Set ``average = (1 - share) * average + share * factor * x``; contiguous, `x` float64."""
 
 def batch_norm(
     input: Array,
@@ -176,6 +176,20 @@ def batch_norm(
 ) -> None:
     """Normalise with ``parameters = (mean, var, weight, bias, eps)``, float64 vectors of length C.
 
+    The epilogue's own bias is None.
+    """
+
+def batch_norm_training(
+    input: Array,
+    out: Array,
+    parameters: tuple[Array | None, Array | None, float, Array, Array],
+    epilogue: Epilogue,
+    run: Run,
+    /,
+) -> None:
+    """Normalise by mean and biased variance of each channel over all other axes.
+
+    ``parameters = (weight, bias, eps, mean, var)``, float64 vectors of length C, the last two to be filled.
     The epilogue's own bias is None.
     """
 

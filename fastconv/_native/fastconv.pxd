@@ -91,10 +91,18 @@ cdef extern from "fastconv.h" nogil:
         const double *bias
         double eps
     void fc_widen(int64_t count, const float *, double *)
+    void fc_update_average(int64_t count, int item_bytes, void *average, const double *x, double share, double factor)
     double fc_least(int64_t count, const double *)
-    fc_status fc_moments_of(const fc_map *, const fc_view *input, double *mean, double *variance, const fc_run *)
     fc_status fc_batch_norm(const fc_map *, const fc_normalisation *, const fc_view *input, const fc_view *output,
                             const fc_epilogue *, const fc_run *)
+    ctypedef struct fc_own_statistics:
+        const double *weight
+        const double *bias
+        double eps
+        double *mean
+        double *variance
+    fc_status fc_batch_norm_training(const fc_map *, const fc_own_statistics *, const fc_view *input, const fc_view *output,
+                                     const fc_epilogue *, const fc_run *)
 
     int FC_AXES
     ctypedef struct fc_strided:
@@ -127,13 +135,7 @@ cdef extern from "fastconv.h" nogil:
     ctypedef struct fc_grouped:
         int64_t batch, channels, groups, pixels
         int item_bytes, channels_last
-    ctypedef struct fc_group_scaling:
-        const double *weight
-        const double *bias
-        double eps
-        double *mean
-        double *variance
-    fc_status fc_group_norm(const fc_grouped *, const fc_group_scaling *, const void *x, void *y, const fc_epilogue *,
+    fc_status fc_group_norm(const fc_grouped *, const fc_own_statistics *, const void *x, void *y, const fc_epilogue *,
                             const fc_run *)
     ctypedef struct fc_layer:
         int64_t rows, items

@@ -5,6 +5,15 @@ cdef void read_map(const Map *x, fc_map *map) noexcept:
     copy_sizes(x.size, map.size)
 
 
+cdef int read_own_statistics(tuple parameters, fc_own_statistics *norm) except -1:
+    norm.weight = <const double *>data_of(parameters[0])
+    norm.bias = <const double *>data_of(parameters[1])
+    norm.eps = parameters[2]
+    norm.mean = <double *>data_of(parameters[3])
+    norm.variance = <double *>data_of(parameters[4])
+    return 0
+
+
 def widen(values, out, /):
     cdef Py_ssize_t count = len(values)
     cdef const float *data = <const float *>data_of(values)
@@ -18,19 +27,12 @@ def least(values, /):
     return fc_least(count, data)
 
 
-def batch_norm_statistics(input, mean, var, tuple run, /):
-    cdef Map x
-    cdef fc_map map
-    cdef fc_run r
-    cdef fc_status status
-    describe(input, &x)
-    read_map(&x, &map)
-    read_run(run, &r)
-    cdef double *mean_data = <double *>data_of(mean)
-    cdef double *var_data = <double *>data_of(var)
-    with nogil:
-        status = fc_moments_of(&map, &x.view, mean_data, var_data, &r)
-    check(status)
+def update_average(average, x, double share, double factor, /):
+    cdef Py_ssize_t count = len(x)
+    cdef int item_bytes = average.itemsize
+    cdef void *target = data_of(average)
+    cdef const double *data = <const double *>data_of(x)
+    fc_update_average(count, item_bytes, target, data, share, factor)
 
 
 def batch_norm(input, out, tuple parameters, tuple epilogue, tuple run, /):
@@ -55,20 +57,34 @@ def batch_norm(input, out, tuple parameters, tuple epilogue, tuple run, /):
     check(status)
 
 
+def batch_norm_training(input, out, tuple parameters, tuple epilogue, tuple run, /):
+    cdef Map x, y
+    cdef fc_map map
+    cdef fc_own_statistics norm
+    cdef fc_epilogue e
+    cdef fc_run r
+    cdef fc_status status
+    describe(input, &x)
+    describe(out, &y)
+    read_map(&x, &map)
+    read_own_statistics(parameters, &norm)
+    read_epilogue(epilogue, &e)
+    read_run(run, &r)
+    with nogil:
+        status = fc_batch_norm_training(&map, &norm, &x.view, &y.view, &e, &r)
+    check(status)
+
+
 def group_norm(input, out, tuple sizes, tuple parameters, tuple epilogue, tuple run, /):
     cdef fc_grouped map
-    cdef fc_group_scaling norm
+    cdef fc_own_statistics norm
     cdef fc_epilogue e
     cdef fc_run r
     cdef fc_status status
     cdef void *x = data_of(input)
     cdef void *y = data_of(out)
     map.batch, map.channels, map.groups, map.pixels, map.item_bytes, map.channels_last = sizes
-    norm.weight = <const double *>data_of(parameters[0])
-    norm.bias = <const double *>data_of(parameters[1])
-    norm.eps = parameters[2]
-    norm.mean = <double *>data_of(parameters[3])
-    norm.variance = <double *>data_of(parameters[4])
+    read_own_statistics(parameters, &norm)
     read_epilogue(epilogue, &e)
     read_run(run, &r)
     with nogil:

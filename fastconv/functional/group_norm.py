@@ -193,7 +193,7 @@ def instance_norm(
     if batch and mean is not None and var is not None:
         # Last: an interrupted call leaves the running arrays as they were.
         running.update(written[0], mean.mean(axis=0), share)
-        running.update(written[1], var.mean(axis=0) * (pixels / (pixels - 1)), share)
+        running.update(written[1], var.mean(axis=0), share, pixels / (pixels - 1))
     return y
 
 

@@ -138,20 +138,17 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
 
     run = native_run()
     x_native = _view(arrays.in_rows(x, dtype), last)
-    if mean is None or var is None:
-        mean, var = np.empty(channels), np.empty(channels)
-        native.batch_norm_statistics(x_native, mean, var, run)
-    native.batch_norm(
-        x_native,
-        _view(plain, last),
-        (mean, var, scale, shift, epsilon),
-        (None, None if r is None else _view(arrays.contiguous(r, dtype), last), *code),
-        run,
-    )
+    epilogue = (None, None if r is None else _view(arrays.contiguous(r, dtype), last), *code)
+    if mean is not None and var is not None:
+        parameters = (mean, var, scale, shift, epsilon)
+        native.batch_norm(x_native, _view(plain, last), parameters, epilogue, run)
+        return result
+    mean, var = np.empty(channels), np.empty(channels)
+    own = (scale, shift, epsilon, mean, var)
+    native.batch_norm_training(x_native, _view(plain, last), own, epilogue, run)
     # Last: an interrupted call leaves the running arrays as they were.
     running.update(written[0], mean, momentum)
-    if written[1] is not None:
-        running.update(written[1], var * (count / (count - 1)), momentum)
+    running.update(written[1], var, momentum, count / (count - 1))
     return result
 
 

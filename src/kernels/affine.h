@@ -18,6 +18,16 @@ typedef struct {
     int clips, past_cache, halves;
 } affine_form;
 
+static const fc_ahead STREAM = {.bytes = AHEAD_BYTES, .end = (const char *)UINTPTR_MAX};
+
+ALWAYS_INLINE fc_ahead stream_or(const fc_ahead *ahead) { return ahead->bytes ? *ahead : STREAM; }
+
+ALWAYS_INLINE void fetch_ahead(const fc_ahead *ahead, const char *at)
+{
+    at += ahead->bytes;
+    fetch_near(at + (at < ahead->end ? 0 : ahead->jump));
+}
+
 /* The parameters of one kind from byte `at` on, `left` channels. */
 ALWAYS_INLINE vreal affine_parameter(const fc_affine *t, int kind, ptrdiff_t at, int64_t left)
 {
@@ -48,7 +58,7 @@ ALWAYS_INLINE void affine_plane(const fc_affine *t, const affine_parameters *p, 
     }
     for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
         const vreal y = affine_vector(t, p, at, LANES, is);
-        fetch_near((const char *)t->x + at + AHEAD_BYTES);
+        fetch_ahead(&t->ahead, (const char *)t->x + at);
         if (is.past_cache) store_past_cache((char *)t->y + at, y);
         else store((char *)t->y + at, y);
     }
@@ -64,6 +74,7 @@ static __attribute__((noinline)) void affine_plane_in_halves(fc_affine t, affine
 static void affine_planar(const fc_affine *given)
 {
     fc_affine t = *given;
+    t.ahead = stream_or(&t.ahead);
     const int clips = fc_is_clip(&t.activation), past_cache = t.past_cache && clips;
     const REAL *of_kind[FC_AFFINE_VECTORS];
     UNROLLED for (int i = 0; i < FC_AFFINE_VECTORS; i++) of_kind[i] = (const REAL *)((const char *)t.parameters + i * t.step);
@@ -155,22 +166,27 @@ static void affine_channels(const fc_affine *given)
 
 enum { MOMENT_VECTORS = 4 };
 
-/* Halves on halves, so that the order does not depend on what follows. */
-ALWAYS_INLINE double sum_of_lanes(vdouble x)
+/* Lanes of two vectors, the second behind the first: a half of each; and of one vector, `n` lanes turned. */
+#define OF_BOTH(l, half) ((half) + (l) % (DOUBLES / 2) + (l) / (DOUBLES / 2) * DOUBLES)
+#define TURNED(l, n) ((l) ^ (n))
+
+/* sum += the lanes of x, square += those of y: halves on halves, so that the order does not depend on what follows. */
+ALWAYS_INLINE void add_lanes(vdouble x, vdouble y, double *sum, double *square)
 {
-    double half[DOUBLES];
-    memcpy(half, &x, sizeof x);
-    UNROLLED for (int n = DOUBLES / 2; n > 0; n /= 2)
-        UNROLLED for (int l = 0; l < n; l++) half[l] += half[l + n];
-    return half[0];
+    vdouble both = __builtin_shuffle(x, y, (vlong){ALL_DOUBLES(OF_BOTH, 0)})
+                 + __builtin_shuffle(x, y, (vlong){ALL_DOUBLES(OF_BOTH, DOUBLES / 2)});
+    if (DOUBLES > 4) both += __builtin_shuffle(both, (vlong){ALL_DOUBLES(TURNED, 2)});
+    if (DOUBLES > 2) both += __builtin_shuffle(both, (vlong){ALL_DOUBLES(TURNED, 1)});
+    *sum += both[0];
+    *square += both[DOUBLES / 2];
 }
 
-ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, double center, double *sum, double *square)
+ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, fc_ahead ahead, double center, double *sum, double *square)
 {
     vdouble sums[MOMENT_VECTORS] = {{0}}, squares[MOMENT_VECTORS] = {{0}};
     int64_t i = 0;
     for (; i + MOMENT_VECTORS * DOUBLES <= count; i += MOMENT_VECTORS * DOUBLES) {
-        UNROLLED for (int item = 0; item < MOMENT_VECTORS * DOUBLES; item += BLOCK) fetch_near((const char *)(x + i + item) + AHEAD_BYTES);
+        UNROLLED for (int item = 0; item < MOMENT_VECTORS * DOUBLES; item += BLOCK) fetch_ahead(&ahead, (const char *)(x + i + item));
         UNROLLED for (int v = 0; v < MOMENT_VECTORS; v++) {
             vdouble d = load_wide(x + i + v * DOUBLES) - center;
             sums[v] += d;
@@ -178,7 +194,7 @@ ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, double center, do
         }
     }
     for (; i + DOUBLES <= count; i += DOUBLES) {
-        fetch_near((const char *)(x + i) + AHEAD_BYTES);
+        fetch_ahead(&ahead, (const char *)(x + i));
         vdouble d = load_wide(x + i) - center;
         sums[0] += d;
         squares[0] += d * d;
@@ -187,12 +203,13 @@ ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, double center, do
         sums[0] += sums[v];
         squares[0] += squares[v];
     }
-    double total = sum_of_lanes(sums[0]), total_square = sum_of_lanes(squares[0]);
+    double total = 0, total_square = 0;
     for (; i < count; i++) {
-        double d = (double)x[i] - center;
+        const double d = (double)x[i] - center;
         total += d;
         total_square += d * d;
     }
+    add_lanes(sums[0], squares[0], &total, &total_square);
     *sum += total;
     *square += total_square;
 }
@@ -200,8 +217,9 @@ ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, double center, do
 static void moments_planar(const fc_moments *t)
 {
     const char *x = t->x;
+    const fc_ahead ahead = stream_or(&t->ahead);
     for (int64_t c = 0; c < t->channels; c++, x += t->x_stride)
-        moments_plane((const REAL *)x, t->count, t->center[c], t->sum + c, t->square + c);
+        moments_plane((const REAL *)x, t->count, ahead, t->center[c], t->sum + c, t->square + c);
 }
 
 /* A vector of channels from channel c on, of `pixels` neighbours. */

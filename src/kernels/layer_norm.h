@@ -39,7 +39,7 @@ ALWAYS_INLINE void find_moments_of_rows(const REAL *x, int64_t items, int rows, 
     double sums[ROWS_AT_ONCE] = {0}, squares[ROWS_AT_ONCE] = {0}, centers[ROWS_AT_ONCE];
     for (int r = 0; r < rows; r++, x += items) {
         centers[r] = __builtin_isfinite(x[0]) ? (double)x[0] : 0; /* differences from infinity say nothing of the mean */
-        moments_plane(x, items, centers[r], sums + r, squares + r);
+        moments_plane(x, items, STREAM, centers[r], sums + r, squares + r);
     }
     vdouble sum, square, center;
     UNROLLED for (int r = 0; r < ROWS_AT_ONCE; r++) {

@@ -2,7 +2,11 @@
  *
  * A map is walked as runs: whole planes where a channel's pixels follow each other (one set of parameters a run), pixels
  * where their channels do (a vector of parameters). Moments are summed over pieces of fixed size whose sums are added in
- * a fixed order, so their bits do not depend on the number of threads. Ioffe & Szegedy 2015.
+ * a fixed order, so their bits do not depend on the number of threads.
+ *
+ * To normalise a batch by its own statistics, a thread takes a slab: some channels of all samples, as many as its cache keeps
+ * from finding their moments to normalising them, so that the map is read from memory once. Where channels are last, or one is
+ * larger than that, it is read twice: first all moments are found, then all outputs. Ioffe & Szegedy 2015.
  */
 #include <math.h>
 #include <string.h>
@@ -13,6 +17,9 @@
 
 enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
 
+/* A slab fits the second-level cache or is one channel that fits what a thread has of the third. */
+enum { SLAB_BYTES = 7 << 18, CHANNEL_BYTES = 4 << 20, SLABS_A_THREAD = 4, AHEAD_BYTES = 16 * 1024 };
+
 /* The pixels of a sample as `rows` rows of `cols` pixels, each row evenly strided; pieces of `piece` pixels. */
 typedef struct {
     const fc_map *map;
@@ -21,7 +28,9 @@ typedef struct {
     int channel_runs; /* or planar ones */
     int64_t rows, cols, piece, pieces;
     int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
-    double *center, *sums;
+    int64_t slab;             /* channels */
+    fc_normalisation norm;
+    double *center, *sums, *mean, *variance; /* where moments are found */
     fc_affine_vectors parameters;
     const fc_epilogue *epilogue;
     int past_cache;
@@ -49,19 +58,23 @@ typedef struct {
     int64_t sample, row, first, count, channel, channels;
 } fc_norm_piece;
 
-static int64_t norm_tasks(const fc_norm_job *job) { return job->map->batch * job->rows * job->pieces * job->groups; }
+/* Pieces that a channel has in all samples, and one of them, of channels [channel, channel + channels). */
+static int64_t all_pieces(const fc_norm_job *job) { return job->map->batch * job->rows * job->pieces; }
 
-static fc_norm_piece piece_of(const fc_norm_job *job, int64_t task)
+static fc_norm_piece piece_of(const fc_norm_job *job, int64_t index, int64_t channel, int64_t channels)
 {
-    fc_norm_piece p = {.channel = task % job->groups * job->together};
-    task /= job->groups;
-    p.first = task % job->pieces * job->piece;
-    task /= job->pieces;
-    p.row = task % job->rows;
-    p.sample = task / job->rows;
-    p.count = job->cols - p.first < job->piece ? job->cols - p.first : job->piece;
-    p.channels = job->map->channels - p.channel < job->together ? job->map->channels - p.channel : job->together;
-    return p;
+    const int64_t row = index / job->pieces, first = index % job->pieces * job->piece;
+    return (fc_norm_piece){.sample = row / job->rows, .row = row % job->rows, .first = first,
+                           .count = fc_min(job->cols - first, job->piece), .channel = channel, .channels = channels};
+}
+
+/* Tasks of a piece of a group of channels. */
+static int64_t piece_tasks(const fc_norm_job *job) { return all_pieces(job) * job->groups; }
+
+static fc_norm_piece piece_of_task(const fc_norm_job *job, int64_t task)
+{
+    const int64_t channel = task % job->groups * job->together;
+    return piece_of(job, task / job->groups, channel, fc_min(job->map->channels - channel, job->together));
 }
 
 static ptrdiff_t piece_at(const fc_norm_job *job, const fc_view *view, const fc_norm_piece *p)
@@ -72,22 +85,18 @@ static ptrdiff_t piece_at(const fc_norm_job *job, const fc_view *view, const fc_
          + pixel / size[2] % size[1] * view->stride[3] + p->first * view->stride[4];
 }
 
-/* Where the sums of a task's channels stand: [sample, row, piece][sum, square][channel]. */
-static double *sums_of(const fc_norm_job *job, int64_t task, int64_t channel)
+/* Sums of moments stand as [sum, square][channel] of the map; none are there yet of channels [first, first + count). */
+static void clear_moments(const fc_norm_job *job, double *sum, int64_t first, int64_t count)
 {
-    return job->sums + task / job->groups * 2 * job->map->channels + channel;
+    memset(sum + first, 0, (size_t)count * sizeof(double));
+    memset(sum + job->map->channels + first, 0, (size_t)count * sizeof(double));
 }
 
-static void moments_task(void *context, int64_t task, int thread)
+static void add_moments(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, double *sum)
 {
-    const fc_norm_job *job = context;
-    const fc_norm_piece p = piece_of(job, task);
-    double *sum = sums_of(job, task, p.channel), *square = sum + job->map->channels;
-    fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, &p), .count = p.count, .channels = p.channels,
-                    .x_stride = job->input.stride[4], .center = job->center + p.channel, .sum = sum, .square = square};
-    (void)thread;
-    memset(sum, 0, (size_t)p.channels * sizeof(double));
-    memset(square, 0, (size_t)p.channels * sizeof(double));
+    fc_moments t = {.ahead = ahead, .x = (const char *)job->input.data + piece_at(job, &job->input, p), .count = p->count, .channels = p->channels,
+                    .x_stride = job->input.stride[4], .center = job->center + p->channel, .sum = sum + p->channel,
+                    .square = sum + job->map->channels + p->channel};
     if (job->channel_runs) {
         job->kernels->moments_channels(&t);
     } else {
@@ -96,89 +105,20 @@ static void moments_task(void *context, int64_t task, int thread)
     }
 }
 
-/* Add the pieces' sums in their order. */
-static void combine(const fc_norm_job *job, double *mean, double *variance)
+static void fill_centers(const fc_norm_job *job, int64_t first, int64_t count)
 {
-    const int64_t channels = job->map->channels, pieces = norm_tasks(job) / job->groups;
-    const double count = (double)job->map->batch * (double)job->rows * (double)job->cols;
-    memset(mean, 0, (size_t)channels * sizeof(double));
-    memset(variance, 0, (size_t)channels * sizeof(double));
-    for (int64_t i = 0; i < pieces; i++) {
-        const double *sum = job->sums + 2 * i * channels;
-        for (int64_t c = 0; c < channels; c++) {
-            mean[c] += sum[c];
-            variance[c] += sum[channels + c];
-        }
-    }
-    for (int64_t c = 0; c < channels; c++) {
-        const fc_moment_pair moments = fc_moments_about(job->center[c], mean[c], variance[c], count);
-        mean[c] = moments.mean;
-        variance[c] = moments.variance;
-    }
+    for (int64_t c = first; c < first + count; c++)
+        job->center[c] = fc_center_at((const char *)job->input.data + c * job->input.stride[1], job->map->item_bytes);
 }
 
-static fc_team team_for(const fc_map *map, const fc_run *run)
+/* Mean and variance of channels [first, first + count) from their sums. */
+static void finish_moments(const fc_norm_job *job, const double *sum, int64_t first, int64_t count)
 {
-    fc_team team = run->team;
-    const double items = (double)map->batch * (double)map->channels * (double)map->size[0] * (double)map->size[1]
-                       * (double)map->size[2];
-    if (items < FC_SERIAL_WORK / 4) team.threads = 1;
-    return team;
-}
-
-void fc_widen(int64_t count, const float *x, double *y)
-{
-    for (int64_t i = 0; i < count; i++) y[i] = x[i];
-}
-
-double fc_least(int64_t count, const double *x)
-{
-    double least = INFINITY;
-    for (int64_t i = 0; i < count; i++) least = x[i] < least ? x[i] : least;
-    return least;
-}
-
-fc_status fc_moments_of(const fc_map *map, const fc_view *input, double *mean, double *variance, const fc_run *run)
-{
-    fc_norm_job job = {.map = map, .kernels = fc_kernels_for(run->isa, map->item_bytes), .input = *input, .output = *input};
-    prepare_walk(&job);
-    const fc_team team = team_for(map, run);
-    const size_t channels = (size_t)map->channels;
-    const size_t sums = 2 * (size_t)(norm_tasks(&job) / job.groups) * channels;
-    fc_block block = fc_block_acquire((channels + sums) * sizeof(double));
-    if (!block.data) return FC_NO_MEMORY;
-    job.center = block.data;
-    job.sums = job.center + channels;
-    for (int64_t c = 0; c < map->channels; c++)
-        job.center[c] = fc_center_at((const char *)input->data + c * input->stride[1], map->item_bytes);
-    const fc_status status = fc_parallel(&team, norm_tasks(&job), moments_task, &job);
-    if (status == FC_OK) combine(&job, mean, variance);
-    fc_block_release(block);
-    return status;
-}
-
-static void affine_task(void *context, int64_t task, int thread)
-{
-    const fc_norm_job *job = context;
-    const fc_norm_piece p = piece_of(job, task);
-    const int item = job->map->item_bytes;
-    const ptrdiff_t at = piece_at(job, &job->output, &p), parameter = p.channel * item;
-    fc_affine t = {
-        .x = (const char *)job->input.data + piece_at(job, &job->input, &p),
-        .y = (char *)job->output.data + at,
-        .residual = job->epilogue->residual ? (const char *)job->epilogue->residual + at : NULL,
-        .parameters = job->parameters.first + parameter, .step = job->parameters.step,
-        .count = p.count, .channels = p.channels,
-        .x_stride = job->input.stride[4], .y_stride = job->output.stride[4], .residual_stride = job->output.stride[4],
-        .activation = job->epilogue->activation, .past_cache = job->past_cache,
-    };
-    (void)thread;
-    if (job->channel_runs) {
-        job->kernels->affine_channels(&t);
-    } else {
-        t.x_stride = job->input.stride[1];
-        t.y_stride = t.residual_stride = job->output.stride[1];
-        job->kernels->affine_planar(&t);
+    const double items = (double)job->map->batch * (double)job->rows * (double)job->cols;
+    for (int64_t c = first; c < first + count; c++) {
+        const fc_moment_pair moments = fc_moments_about(job->center[c], sum[c], sum[job->map->channels + c], items);
+        job->mean[c] = moments.mean;
+        job->variance[c] = moments.variance;
     }
 }
 
@@ -208,12 +148,13 @@ static int set_usual(const fc_affine_vectors *v, const fc_normalisation *norm, i
     return 1;
 }
 
-static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *norm)
+/* The parameters of channels [first, last). */
+static void prepare_parameters(const fc_norm_job *job, int64_t first, int64_t last)
 {
     double factors[PARAMETERS_AT_ONCE];
-    const int64_t channels = job->map->channels;
-    for (int64_t first = 0; first < channels; first += PARAMETERS_AT_ONCE) {
-        const int64_t count = fc_min(channels - first, PARAMETERS_AT_ONCE);
+    const fc_normalisation *norm = &job->norm;
+    for (; first < last; first += PARAMETERS_AT_ONCE) {
+        const int64_t count = fc_min(last - first, PARAMETERS_AT_ONCE);
         for (int64_t i = 0; i < count; i++) factors[i] = 1 / sqrt(norm->variance[first + i] + norm->eps);
         if (set_usual(&job->parameters, norm, first, count, factors)) continue;
         for (int64_t i = 0; i < count; i++) {
@@ -224,25 +165,182 @@ static void prepare_parameters(const fc_norm_job *job, const fc_normalisation *n
     }
 }
 
-fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const fc_view *input, const fc_view *output,
-                        const fc_epilogue *epilogue, const fc_run *run)
+static void normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead)
 {
-    fc_norm_job job = {.map = map, .kernels = fc_kernels_for(run->isa, map->item_bytes), .input = *input, .output = *output,
+    const int item = job->map->item_bytes;
+    const ptrdiff_t at = piece_at(job, &job->output, p), parameter = p->channel * item;
+    fc_affine t = {
+        .x = (const char *)job->input.data + piece_at(job, &job->input, p),
+        .y = (char *)job->output.data + at,
+        .residual = job->epilogue->residual ? (const char *)job->epilogue->residual + at : NULL,
+        .parameters = job->parameters.first + parameter, .step = job->parameters.step,
+        .count = p->count, .channels = p->channels,
+        .x_stride = job->input.stride[4], .y_stride = job->output.stride[4], .residual_stride = job->output.stride[4],
+        .activation = job->epilogue->activation, .past_cache = job->past_cache, .ahead = ahead,
+    };
+    if (job->channel_runs) {
+        job->kernels->affine_channels(&t);
+    } else {
+        t.x_stride = job->input.stride[1];
+        t.y_stride = t.residual_stride = job->output.stride[1];
+        job->kernels->affine_planar(&t);
+    }
+}
+
+static void moments_task(void *context, int64_t task, int thread)
+{
+    const fc_norm_job *job = context;
+    const fc_norm_piece p = piece_of_task(job, task);
+    double *sum = job->sums + task / job->groups * 2 * job->map->channels;
+    (void)thread;
+    clear_moments(job, sum, p.channel, p.channels);
+    add_moments(job, &p, (fc_ahead){0}, sum);
+}
+
+static void affine_task(void *context, int64_t task, int thread)
+{
+    const fc_norm_job *job = context;
+    const fc_norm_piece p = piece_of_task(job, task);
+    (void)thread;
+    normalise(job, &p, (fc_ahead){0});
+}
+
+/* Where a thread that reads planes of one piece goes on reading. */
+static fc_ahead from_piece_to(const fc_norm_job *job, const fc_norm_piece *p, const fc_norm_piece *next)
+{
+    const ptrdiff_t bytes = (p->channels - 1) * job->input.stride[1] + p->count * job->map->item_bytes;
+    const char *end = (const char *)job->input.data + piece_at(job, &job->input, p) + bytes;
+    return (fc_ahead){fc_min(bytes, AHEAD_BYTES), (const char *)job->input.data + piece_at(job, &job->input, next) - end, end};
+}
+
+/* Normalised last piece first: what was read last is still nearest. */
+static void slab_task(void *context, int64_t task, int thread)
+{
+    const fc_norm_job *job = context;
+    const int64_t first = task * job->slab, count = fc_min(job->map->channels - first, job->slab), pieces = all_pieces(job);
+    (void)thread;
+    fill_centers(job, first, count);
+    clear_moments(job, job->sums, first, count);
+    fc_norm_piece p = piece_of(job, 0, first, count);
+    for (int64_t i = 0; i < pieces; i++) {
+        const fc_norm_piece next = i + 1 < pieces ? piece_of(job, i + 1, first, count) : piece_of(job, 0, first + count, count);
+        add_moments(job, &p, from_piece_to(job, &p, &next), job->sums);
+        p = next;
+    }
+    finish_moments(job, job->sums, first, count);
+    prepare_parameters(job, first, first + count);
+    p = piece_of(job, pieces - 1, first, count);
+    for (int64_t i = pieces; i-- > 0;) {
+        const fc_norm_piece next = piece_of(job, fc_max(i - 1, 0), first, count);
+        normalise(job, &p, from_piece_to(job, &p, &next));
+        p = next;
+    }
+}
+
+/* All moments, each piece's in sums of its own, then all outputs. */
+static fc_status run_twice(const fc_norm_job *job, const fc_team *team)
+{
+    const int64_t channels = job->map->channels;
+    fill_centers(job, 0, channels);
+    const fc_status status = fc_parallel(team, piece_tasks(job), moments_task, (void *)job);
+    if (status != FC_OK) return status;
+    double *sum = job->sums;
+    for (int64_t i = 1; i < all_pieces(job); i++)
+        for (int64_t j = 0; j < 2 * channels; j++) sum[j] += sum[2 * i * channels + j];
+    finish_moments(job, sum, 0, channels);
+    prepare_parameters(job, 0, channels);
+    return fc_parallel(team, piece_tasks(job), affine_task, (void *)job);
+}
+
+void fc_widen(int64_t count, const float *x, double *y)
+{
+    for (int64_t i = 0; i < count; i++) y[i] = x[i];
+}
+
+double fc_least(int64_t count, const double *x)
+{
+    double least = INFINITY;
+    for (int64_t i = 0; i < count; i++) least = x[i] < least ? x[i] : least;
+    return least;
+}
+
+void fc_update_average(int64_t count, int item_bytes, void *average, const double *x, double share, double factor)
+{
+    float *of_floats = average;
+    double *of_doubles = average;
+    const double kept = 1 - share;
+    factor *= share;
+    if (item_bytes == 4) for (int64_t i = 0; i < count; i++) of_floats[i] = (float)(kept * of_floats[i] + factor * x[i]);
+    else for (int64_t i = 0; i < count; i++) of_doubles[i] = kept * of_doubles[i] + factor * x[i];
+}
+
+static fc_team team_for(const fc_map *map, const fc_run *run)
+{
+    fc_team team = run->team;
+    const double items = (double)map->batch * (double)map->channels * (double)map->size[0] * (double)map->size[1]
+                       * (double)map->size[2];
+    if (items < FC_SERIAL_WORK / 4) team.threads = 1;
+    return team;
+}
+
+/* How many channels a slab has; 0 where there are none. */
+static int64_t slab_channels(const fc_norm_job *job, int threads)
+{
+    const int64_t channels = job->map->channels;
+    const double bytes = (double)job->map->batch * (double)job->rows * (double)job->cols * job->map->item_bytes;
+    if (job->channel_runs || bytes > CHANNEL_BYTES || (threads > 1 && channels < SLABS_A_THREAD * threads)) return 0;
+    return fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
+}
+
+static fc_norm_job job_of(const fc_map *map, const fc_view *input, const fc_view *output, const fc_epilogue *epilogue, int isa)
+{
+    fc_norm_job job = {.map = map, .kernels = fc_kernels_for(isa, map->item_bytes), .input = *input, .output = *output,
                        .epilogue = epilogue};
     prepare_walk(&job);
-    const fc_team team = team_for(map, run);
-    const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes));
-    fc_block block = fc_block_acquire(FC_AFFINE_VECTORS * parameter);
-    if (!block.data) return FC_NO_MEMORY;
-    job.parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
-    prepare_parameters(&job, norm);
     /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
     const int whole_vectors = job.channel_runs && map->channels % job.kernels->lanes == 0
                            && (uintptr_t)output->data % FC_ALIGNMENT == 0;
     job.past_cache = (whole_vectors || (!job.channel_runs && job.piece >= FC_LONG_RUN))
                   && (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
                          >= FC_PAST_CACHE_BYTES;
-    const fc_status status = fc_parallel(&team, norm_tasks(&job), affine_task, &job);
+    return job;
+}
+
+fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const fc_view *input, const fc_view *output,
+                        const fc_epilogue *epilogue, const fc_run *run)
+{
+    fc_norm_job job = job_of(map, input, output, epilogue, run->isa);
+    const fc_team team = team_for(map, run);
+    const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes));
+    const fc_block block = fc_block_acquire(FC_AFFINE_VECTORS * parameter);
+    if (!block.data) return FC_NO_MEMORY;
+    job.norm = *norm;
+    job.parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
+    prepare_parameters(&job, 0, map->channels);
+    const fc_status status = fc_parallel(&team, piece_tasks(&job), affine_task, &job);
+    fc_block_release(block);
+    return status;
+}
+
+fc_status fc_batch_norm_training(const fc_map *map, const fc_own_statistics *norm, const fc_view *input, const fc_view *output,
+                                 const fc_epilogue *epilogue, const fc_run *run)
+{
+    fc_norm_job job = job_of(map, input, output, epilogue, run->isa);
+    const fc_team team = team_for(map, run);
+    const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes)), channels = (size_t)map->channels;
+    job.slab = slab_channels(&job, team.threads);
+    const size_t sums = 2 * channels * (job.slab ? 1 : (size_t)all_pieces(&job)) * sizeof(double);
+    const fc_block block = fc_block_acquire(FC_AFFINE_VECTORS * parameter + sums + channels * sizeof(double));
+    if (!block.data) return FC_NO_MEMORY;
+    char *after = (char *)block.data + FC_AFFINE_VECTORS * parameter;
+    job.parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
+    job.norm = (fc_normalisation){norm->mean, norm->variance, norm->weight, norm->bias, norm->eps};
+    job.mean = norm->mean;
+    job.variance = norm->variance;
+    job.center = (double *)after;
+    job.sums = job.center + channels;
+    const fc_status status = job.slab ? fc_parallel(&team, fc_ceil_div(map->channels, job.slab), slab_task, &job)
+                                      : run_twice(&job, &team);
     fc_block_release(block);
     return status;
 }

@@ -20,7 +20,7 @@ enum { UNIT_BYTES = 1 << 20, ROUND_BYTES = 4 << 20, TASK_ITEMS = 16 * 1024, SUMS
 
 typedef struct {
     const fc_grouped *map;
-    const fc_group_scaling *norm;
+    const fc_own_statistics *norm;
     const fc_epilogue *epilogue;
     const fc_kernels *kernels;
     const char *x;
@@ -94,7 +94,7 @@ static double sum_of(const double *x, int64_t count)
 /* Add the pieces of a group in their order, and turn its moments into parameters. */
 static void finish_group(const fc_group_job *job, int64_t unit, int64_t group, const fc_unit_scratch *scratch)
 {
-    const fc_group_scaling *norm = job->norm;
+    const fc_own_statistics *norm = job->norm;
     const int64_t each = job->width / job->groups, channels = job->channels / job->groups;
     double sum = 0, square = 0;
     for (int64_t p = 0; p < job->pieces; p++) {
@@ -216,7 +216,7 @@ static void prepare(fc_group_job *job)
                    && (double)job->units * (double)job->unit_items * item >= FC_PAST_CACHE_BYTES;
 }
 
-fc_status fc_group_norm(const fc_grouped *map, const fc_group_scaling *norm, const void *x, void *y,
+fc_status fc_group_norm(const fc_grouped *map, const fc_own_statistics *norm, const void *x, void *y,
                         const fc_epilogue *epilogue, const fc_run *run)
 {
     if (fc_group_rows_suit(map, norm)) return fc_group_norm_rows(map, norm, x, y, epilogue, run);

@@ -7,7 +7,7 @@
 /* Pixels up to which spreading weight and bias pays, and items of a row up to which it is as good as planes without them. */
 enum { FEW_PIXELS = 32, FEW_ITEMS = 4096 };
 
-int fc_group_rows_suit(const fc_grouped *map, const fc_group_scaling *norm)
+int fc_group_rows_suit(const fc_grouped *map, const fc_own_statistics *norm)
 {
     const int64_t items = map->channels / map->groups * map->pixels;
     if (map->channels_last && map->pixels > 1) return 0; /* of one pixel both layouts are the same */
@@ -25,7 +25,7 @@ static void spread_over_pixels(const fc_grouped *map, const double *from, void *
         }
 }
 
-fc_status fc_group_norm_rows(const fc_grouped *map, const fc_group_scaling *norm, const void *x, void *y,
+fc_status fc_group_norm_rows(const fc_grouped *map, const fc_own_statistics *norm, const void *x, void *y,
                              const fc_epilogue *epilogue, const fc_run *run)
 {
     const int64_t sample = map->channels * map->pixels, items = sample / map->groups;

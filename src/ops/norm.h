@@ -119,8 +119,8 @@ static inline void fc_set_affines(const fc_affine_vectors *v, int64_t count, dou
 fc_status fc_normalise_rows(const fc_layer_rows *all, const fc_kernels *kernels, const fc_team *team);
 
 /* Whether a map's groups are short rows, and fc_group_norm of such a map. */
-int fc_group_rows_suit(const fc_grouped *map, const fc_group_scaling *norm);
-fc_status fc_group_norm_rows(const fc_grouped *map, const fc_group_scaling *norm, const void *x, void *y,
+int fc_group_rows_suit(const fc_grouped *map, const fc_own_statistics *norm);
+fc_status fc_group_norm_rows(const fc_grouped *map, const fc_own_statistics *norm, const void *x, void *y,
                              const fc_epilogue *epilogue, const fc_run *run);
 
 #endif

@@ -8,7 +8,7 @@ fc_status fc_step_group_norm(const fc_walker *w)
     const fc_step *step = w->step;
     const fc_value *v = fc_value_of(w, step->input);
     const fc_grouped map = {w->batch, v->channels, step->groups, pixels_of(v), w->program->item_bytes, 0};
-    const fc_group_scaling scaling = {.weight = step->norm.weight, .bias = step->norm.bias, .eps = step->norm.eps};
+    const fc_own_statistics scaling = {.weight = step->norm.weight, .bias = step->norm.bias, .eps = step->norm.eps};
     const fc_epilogue epilogue = {NULL, NULL, step->activation};
     return fc_group_norm(&map, &scaling, fc_plain_of(w, step->input).data, fc_plain_of(w, step->output).data, &epilogue, w->run);
 }

@@ -58,8 +58,15 @@ def writeable(mean: object, var: object, channels: int, reads: dict[str, Array |
     return m, v
 
 
-def update(running: Array | None, batch: Array, share: float) -> None:
-    """Set ``running = (1 - share) * running + share * batch``."""
-    if running is not None:
-        with np.errstate(invalid="ignore", over="ignore"):  # as in the kernels, which raise no flags
-            running[...] = (1.0 - share) * running.astype(np.float64) + share * batch
+def update(running: Array | None, batch: Array, share: float, factor: float = 1.0) -> None:
+    """Set ``running = (1 - share) * running + share * factor * batch``, computed in float64."""
+    if running is None:
+        return
+    plain = running.dtype in (arrays.FLOAT32, arrays.FLOAT64)
+    if plain and running.flags.c_contiguous and running.flags.aligned:
+        native.update_average(running, batch, share, factor)
+        return
+    wide = running.astype(np.float64)
+    native.update_average(wide, batch, share, factor)
+    with np.errstate(over="ignore", invalid="ignore"):  # as in the kernels, which raise no flags
+        running[...] = wide
