@@ -6,19 +6,25 @@
  *
  * To normalise a batch by its own statistics, a thread takes a slab: some channels of all samples, as many as its cache keeps
  * from finding their moments to normalising them, so that the map is read from memory once. Where channels are last, or one is
- * larger than that, it is read twice: first all moments are found, then all outputs. Ioffe & Szegedy 2015.
+ * larger than that, it is read twice: first all moments are found, then all outputs.
+ *
+ * Planes that are no whole cache lines go past the caches through a stage of as many as are whole lines. Ioffe & Szegedy 2015.
  */
 #include <math.h>
 #include <string.h>
 
 #include "norm.h"
 #include "pool.h"
+#include "store.h"
 #include "../sizes.h"
 
 enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
 
 /* A slab fits the second-level cache or is one channel that fits what a thread has of the third. */
 enum { SLAB_BYTES = 7 << 18, CHANNEL_BYTES = 4 << 20, SLABS_A_THREAD = 4, AHEAD_BYTES = 16 * 1024 };
+
+/* A stage, and the output from which on it pays: it is written and read as well. */
+enum { STAGE_BYTES = 16 * 1024, STAGED_BYTES = 32 << 20 };
 
 /* The pixels of a sample as `rows` rows of `cols` pixels, each row evenly strided; pieces of `piece` pixels. */
 typedef struct {
@@ -28,12 +34,15 @@ typedef struct {
     int channel_runs; /* or planar ones */
     int64_t rows, cols, piece, pieces;
     int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
-    int64_t slab;             /* channels */
+    int64_t slab, line;       /* channels of a slab; so many go together that begin with a cache line */
     fc_normalisation norm;
     double *center, *sums, *mean, *variance; /* where moments are found */
     fc_affine_vectors parameters;
     const fc_epilogue *epilogue;
     int past_cache;
+    int64_t stage_channels; /* 0: there is no stage */
+    size_t stage_bytes;
+    char *stages;
 } fc_norm_job;
 
 /* Join the rows that follow each other in both arrays, and say how a run of pixels can be read. */
@@ -165,7 +174,7 @@ static void prepare_parameters(const fc_norm_job *job, int64_t first, int64_t la
     }
 }
 
-static void normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead)
+static void normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, int thread)
 {
     const int item = job->map->item_bytes;
     const ptrdiff_t at = piece_at(job, &job->output, p), parameter = p->channel * item;
@@ -180,10 +189,21 @@ static void normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead a
     };
     if (job->channel_runs) {
         job->kernels->affine_channels(&t);
-    } else {
-        t.x_stride = job->input.stride[1];
-        t.y_stride = t.residual_stride = job->output.stride[1];
-        job->kernels->affine_planar(&t);
+        return;
+    }
+    t.x_stride = job->input.stride[1];
+    t.y_stride = t.residual_stride = job->output.stride[1];
+    const int64_t at_once = job->stage_channels ? job->stage_channels : p->channels;
+    char *stage = job->stages + thread * job->stage_bytes;
+    for (int64_t done = 0; done < p->channels; done += at_once) {
+        fc_affine part = t;
+        part.channels = fc_min(p->channels - done, at_once);
+        part.x = (const char *)t.x + done * t.x_stride;
+        part.y = job->stage_channels ? stage : (char *)t.y + done * t.y_stride;
+        part.residual = fc_offset(t.residual, done * t.residual_stride);
+        part.parameters = (const char *)t.parameters + done * item;
+        job->kernels->affine_planar(&part);
+        if (job->stage_channels) fc_store_stage(job->kernels, stage, (char *)t.y + done * t.y_stride, part.channels * t.y_stride);
     }
 }
 
@@ -201,8 +221,7 @@ static void affine_task(void *context, int64_t task, int thread)
 {
     const fc_norm_job *job = context;
     const fc_norm_piece p = piece_of_task(job, task);
-    (void)thread;
-    normalise(job, &p, (fc_ahead){0});
+    normalise(job, &p, (fc_ahead){0}, thread);
 }
 
 /* Where a thread that reads planes of one piece goes on reading. */
@@ -218,7 +237,6 @@ static void slab_task(void *context, int64_t task, int thread)
 {
     const fc_norm_job *job = context;
     const int64_t first = task * job->slab, count = fc_min(job->map->channels - first, job->slab), pieces = all_pieces(job);
-    (void)thread;
     fill_centers(job, first, count);
     clear_moments(job, job->sums, first, count);
     fc_norm_piece p = piece_of(job, 0, first, count);
@@ -232,7 +250,7 @@ static void slab_task(void *context, int64_t task, int thread)
     p = piece_of(job, pieces - 1, first, count);
     for (int64_t i = pieces; i-- > 0;) {
         const fc_norm_piece next = piece_of(job, fc_max(i - 1, 0), first, count);
-        normalise(job, &p, from_piece_to(job, &p, &next));
+        normalise(job, &p, from_piece_to(job, &p, &next), thread);
         p = next;
     }
 }
@@ -289,20 +307,47 @@ static int64_t slab_channels(const fc_norm_job *job, int threads)
     const int64_t channels = job->map->channels;
     const double bytes = (double)job->map->batch * (double)job->rows * (double)job->cols * job->map->item_bytes;
     if (job->channel_runs || bytes > CHANNEL_BYTES || (threads > 1 && channels < SLABS_A_THREAD * threads)) return 0;
-    return fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
+    const int64_t slab = fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
+    return fc_ceil_div(slab, job->line) * job->line;
+}
+
+/* How outputs past the caches are stored; short or unaligned runs would share cache lines with stores through them. */
+static void prepare_stores(fc_norm_job *job)
+{
+    const fc_map *map = job->map;
+    const int64_t line = FC_ALIGNMENT / map->item_bytes, plane = job->cols * map->item_bytes;
+    const double bytes = (double)map->batch * (double)map->channels * (double)job->rows * (double)plane;
+    const int aligned = (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
+    const int whole_vectors = job->channel_runs && map->channels % job->kernels->lanes == 0 && aligned;
+    job->past_cache = (whole_vectors || (!job->channel_runs && job->piece >= FC_LONG_RUN)) && bytes >= FC_PAST_CACHE_BYTES;
+    if (job->past_cache || job->channel_runs || job->rows > 1 || map->channels % line || !aligned || bytes < STAGED_BYTES) return;
+    job->line = line;
+    job->together = fc_ceil_div(job->together, line) * line;
+    job->groups = fc_ceil_div(map->channels, job->together);
+    job->stage_channels = fc_max(STAGE_BYTES / (line * plane), 1) * line;
+    job->stage_bytes = fc_apart((size_t)(job->stage_channels * plane));
+}
+
+/* Scratch of a job: parameters, `doubles` numbers, a stage a thread. */
+static fc_block acquire_scratch(fc_norm_job *job, size_t doubles, int threads)
+{
+    const fc_map *map = job->map;
+    const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes)), before = FC_AFFINE_VECTORS * parameter;
+    const size_t numbers = fc_aligned(doubles * sizeof(double));
+    const fc_block block = fc_block_acquire(before + numbers + (size_t)threads * job->stage_bytes);
+    job->parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
+    if (!block.data) return block;
+    job->center = (double *)((char *)block.data + before);
+    job->stages = (char *)job->center + numbers;
+    return block;
 }
 
 static fc_norm_job job_of(const fc_map *map, const fc_view *input, const fc_view *output, const fc_epilogue *epilogue, int isa)
 {
     fc_norm_job job = {.map = map, .kernels = fc_kernels_for(isa, map->item_bytes), .input = *input, .output = *output,
-                       .epilogue = epilogue};
+                       .epilogue = epilogue, .line = 1};
     prepare_walk(&job);
-    /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
-    const int whole_vectors = job.channel_runs && map->channels % job.kernels->lanes == 0
-                           && (uintptr_t)output->data % FC_ALIGNMENT == 0;
-    job.past_cache = (whole_vectors || (!job.channel_runs && job.piece >= FC_LONG_RUN))
-                  && (double)map->batch * (double)map->channels * (double)job.rows * (double)job.cols * map->item_bytes
-                         >= FC_PAST_CACHE_BYTES;
+    prepare_stores(&job);
     return job;
 }
 
@@ -311,11 +356,9 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
 {
     fc_norm_job job = job_of(map, input, output, epilogue, run->isa);
     const fc_team team = team_for(map, run);
-    const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes));
-    const fc_block block = fc_block_acquire(FC_AFFINE_VECTORS * parameter);
+    const fc_block block = acquire_scratch(&job, 0, team.threads);
     if (!block.data) return FC_NO_MEMORY;
     job.norm = *norm;
-    job.parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
     prepare_parameters(&job, 0, map->channels);
     const fc_status status = fc_parallel(&team, piece_tasks(&job), affine_task, &job);
     fc_block_release(block);
@@ -327,17 +370,13 @@ fc_status fc_batch_norm_training(const fc_map *map, const fc_own_statistics *nor
 {
     fc_norm_job job = job_of(map, input, output, epilogue, run->isa);
     const fc_team team = team_for(map, run);
-    const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes)), channels = (size_t)map->channels;
     job.slab = slab_channels(&job, team.threads);
-    const size_t sums = 2 * channels * (job.slab ? 1 : (size_t)all_pieces(&job)) * sizeof(double);
-    const fc_block block = fc_block_acquire(FC_AFFINE_VECTORS * parameter + sums + channels * sizeof(double));
+    const size_t channels = (size_t)map->channels, sums = 2 * channels * (job.slab ? 1 : (size_t)all_pieces(&job));
+    const fc_block block = acquire_scratch(&job, channels + sums, team.threads);
     if (!block.data) return FC_NO_MEMORY;
-    char *after = (char *)block.data + FC_AFFINE_VECTORS * parameter;
-    job.parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
     job.norm = (fc_normalisation){norm->mean, norm->variance, norm->weight, norm->bias, norm->eps};
     job.mean = norm->mean;
     job.variance = norm->variance;
-    job.center = (double *)after;
     job.sums = job.center + channels;
     const fc_status status = job.slab ? fc_parallel(&team, fc_ceil_div(map->channels, job.slab), slab_task, &job)
                                       : run_twice(&job, &team);
