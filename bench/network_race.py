@@ -28,14 +28,12 @@ from peers.network import Network, known_network, note, reason
 from peers.peer import Peer
 
 import fastconv as fc
-from fastconv.benchmark.interleave import Array, Contender, Peak, Race, interleave, sample
+from fastconv.benchmark.interleave import Array, Contender, Peak, Race, interleave
 from fastconv.benchmark.machine import peak_probe
 from fastconv.benchmark.results import SUBJECT, Budget
 
 # A network has many layers, each of which may differ by a peer's tolerance.
 MORE_TOLERANT = 10
-WHOLE_CALLS = 10
-PROFILE_PROBE_SECONDS = 0.02
 MOST_SHARES = 5
 SHARE_SECONDS = 5.0
 
@@ -137,20 +135,13 @@ def difference(contender: Contender, expected: Array) -> float:
 
 
 def share_in_steps(net: fc.Compiled, x: Array) -> float:
-    """Divide the sum of the steps' median times by the median time of whole calls, some times in turn.
-
-    A probe of the peak is before each whole call, as it is before those of `Compiled.profile`.
-    """
-    out, probe = np.empty(net.output_shape, np.float32), peak_probe(PROFILE_PROBE_SECONDS)
+    """Return the median part of a call that its steps take, of some profiles."""
     shares: list[float] = []
     deadline = time.perf_counter() + SHARE_SECONDS
     while not shares or (len(shares) < MOST_SHARES and time.perf_counter() < deadline):
-        steps, seconds = net.profile(x).total().ms, []
-        assert steps is not None
-        for _ in range(WHOLE_CALLS):
-            probe()
-            seconds.append(sample(lambda: net(x, out=out), 1))
-        shares.append(steps / (1e3 * statistics.median(seconds)))
+        share = net.profile(x).in_steps
+        assert share is not None
+        shares.append(share)
     return statistics.median(shares)
 
 

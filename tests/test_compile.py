@@ -146,6 +146,9 @@ def test_summary_and_profile_describe_every_step() -> None:
     measured = net.profile(random_array("x", (2, 3, 8, 9), np.float32))
     assert [row.step for row in measured] == [row.step for row in rows]
     assert all(row.ms is not None and row.ms >= 0 for row in measured)
+    assert rows.in_steps is None
+    assert measured.in_steps is not None
+    assert 0 < measured.in_steps < 1
     assert "of peak" in str(measured)
     assert net.workspace_bytes > 0
     with pytest.raises(ValueError, match="empty batch"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -125,6 +126,8 @@ class Compiled:
     def profile(self, x: ArrayLike) -> Report:
         """Return the rows of `summary` with the median time of each step and its share of the peak.
 
+        ``net.profile(x).in_steps`` is the part of a call that its steps take.
+
         The peak of multiply-adds is the highest that is measured between the calls. Winograd's algorithm,
         whose row has the arithmetic of a direct convolution, can be beyond it.
         ``net.profile(x).plot("steps.png")`` draws both.
@@ -137,11 +140,14 @@ class Compiled:
         samples = len(self._run(x, None, None))
         if not samples:
             raise ValueError("x is an empty batch: there is nothing to measure")
-        times, peaks = np.zeros((PROFILED_CALLS, len(self._steps))), []
-        for row in times:
+        times, calls, peaks = np.zeros((PROFILED_CALLS, len(self._steps))), np.empty(PROFILED_CALLS), []
+        for i, row in enumerate(times):
             peaks.append(native.measure_peak(self._isa, native_run()[1], PEAK_SECONDS)[0])
+            start = time.perf_counter()
             self._run(x, None, row)
-        measured = Measured(np.median(times, axis=0), max(peaks) * 4 / self.dtype.itemsize)
+            calls[i] = time.perf_counter() - start
+        peak, in_steps = max(peaks) * 4 / self.dtype.itemsize, float(np.median(times.sum(axis=1) / calls))
+        measured = Measured(np.median(times, axis=0), peak, in_steps)
         return report(self._steps, samples, self.dtype, measured)
 
     def __reduce__(self) -> Any:

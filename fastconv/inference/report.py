@@ -31,10 +31,11 @@ class Row(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Seconds of every step, and the peak in FLOP/s."""
+    """Seconds of every step, the peak in FLOP/s, and the share of a call that its steps took."""
 
     seconds: Array
     peak: float
+    in_steps: float
 
 
 HEADS = ("step", "algorithm", "output", "GFLOP", "MB")
@@ -42,7 +43,13 @@ MEASURED_HEADS = ("ms", "of peak")
 
 
 class Report(list[Row]):
-    """Rows that are printed as a table, their sums in the last line."""
+    """Rows that are printed as a table, their sums in the last line.
+
+    ``in_steps``: what part of a call's time its steps took, the median of the measured calls; None without
+    any. The rest is checks, the output's memory and what is between the steps.
+    """
+
+    in_steps: float | None = None
 
     def __str__(self) -> str:
         measured = any(row.ms is not None for row in self)
@@ -133,6 +140,8 @@ def report(
             share = 1e9 * row.gflop / max(seconds, 1e-9) / measured.peak
             row = row._replace(ms=1e3 * seconds, share_of_peak=share)
         rows.append(row)
+    if measured is not None:
+        rows.in_steps = measured.in_steps
     return rows
 
 
