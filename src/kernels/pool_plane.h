@@ -26,7 +26,8 @@ ALWAYS_INLINE const REAL *line_at(const fc_pool_plane *t, const fc_pool_reach *r
 }
 
 /* One vector of `lines` of them into the buffer, or on top of what is there, in the order of the lines. What is far ahead is
- * fetched, as it lies in memory and not in turn from each line, which would leave the hardware prefetcher behind. */
+ * fetched, as it lies in memory and not in turn from each line, which would leave the hardware prefetcher behind; as far as the
+ * second level, for the first has too few places for lines that are on their way from memory. */
 ALWAYS_INLINE void add_vectors(reduction_kind kind, const REAL *const line[LINES], int64_t i, int64_t left, int lines, int started,
                                REAL *columns)
 {
@@ -34,7 +35,7 @@ ALWAYS_INLINE void add_vectors(reduction_kind kind, const REAL *const line[LINES
     vreal x = started ? reduce(kind, load(columns + i), first) : start(kind, first);
     UNROLLED for (int l = 1; l < lines; l++) x = reduce(kind, x, load_up_to(line[l] + i, left));
     const char *ahead = (const char *)(line[0] + i * lines) + AHEAD_BYTES;
-    UNROLLED for (int b = 0; b < lines * VECTOR_BYTES; b += BLOCK_BYTES) fetch_near(ahead + b);
+    UNROLLED for (int b = 0; b < lines * VECTOR_BYTES; b += BLOCK_BYTES) fetch(ahead + b);
     store(columns + i, x);
 }
 

@@ -74,7 +74,7 @@ typedef enum { SHORT, LONG, STREAMS } plane_kind;
 
 ALWAYS_INLINE void fetch_planes(const char *first, ptrdiff_t bytes)
 {
-    for (ptrdiff_t at = 0; at < bytes; at += BLOCK_BYTES) fetch_near(first + at);
+    for (ptrdiff_t at = 0; at < bytes; at += BLOCK_BYTES) fetch(first + at);
 }
 
 ALWAYS_INLINE void pool_planes(reduction_kind kind, const fc_pool_whole *t, plane_kind planes)
