@@ -232,6 +232,18 @@ def test_training_refuses_one_value_per_channel(shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(running_var, 1)
 
 
+@pytest.mark.parametrize("channels", [1, 7, 8, 17])
+def test_a_negative_variance_is_found_wherever_it_stands(channels: int, dtype: Any) -> None:
+    x = random_array("x", (2, channels, 3), dtype)
+    mean = np.zeros(channels, dtype)
+    for negative in range(channels):
+        var = np.full(channels, np.nan, dtype)
+        fc.batch_norm(x, mean, var)
+        var[negative] = -0.25
+        with pytest.raises(ValueError, match=r"running_var has a negative entry, -0\.25"):
+            fc.batch_norm(x, mean, var)
+
+
 def test_empty_batch(dtype: Any) -> None:
     mean, var, weight, bias = parameters(3, dtype)
     running_mean, running_var = mean.copy(), var.copy()

@@ -18,7 +18,7 @@
 #include "store.h"
 #include "../sizes.h"
 
-enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
+enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256, LEASTS = 8 };
 
 /* A slab fits the second-level cache or is one channel that fits what a thread has of the third. */
 enum { SLAB_BYTES = 7 << 18, CHANNEL_BYTES = 4 << 20, SLABS_A_THREAD = 4, AHEAD_BYTES = 16 * 1024 };
@@ -277,9 +277,14 @@ void fc_widen(int64_t count, const float *x, double *y)
 
 double fc_least(int64_t count, const double *x)
 {
-    double least = INFINITY;
-    for (int64_t i = 0; i < count; i++) least = x[i] < least ? x[i] : least;
-    return least;
+    double least[LEASTS]; /* of every so many-th number: each comparison waits for the one before it */
+    for (int l = 0; l < LEASTS; l++) least[l] = INFINITY;
+    int64_t i = 0;
+    for (; i + LEASTS <= count; i += LEASTS)
+        for (int l = 0; l < LEASTS; l++) least[l] = x[i + l] < least[l] ? x[i + l] : least[l];
+    for (; i < count; i++) least[0] = x[i] < least[0] ? x[i] : least[0];
+    for (int l = 1; l < LEASTS; l++) least[0] = least[l] < least[0] ? least[l] : least[0];
+    return least[0];
 }
 
 void fc_update_average(int64_t count, int item_bytes, void *average, const double *x, double share, double factor)
