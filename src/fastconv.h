@@ -165,8 +165,7 @@ typedef struct {
     double *mean, *variance;
 } fc_own_statistics;
 
-/* The same with mean and biased variance of each channel over everything else. Nothing but y is written before both are known of
- * a channel. */
+/* The same with mean and biased variance of each channel over everything else. Channels are finished in any order. */
 fc_status fc_batch_norm_training(const fc_map *map, const fc_own_statistics *norm, const fc_view *input, const fc_view *output,
                                  const fc_epilogue *epilogue, const fc_run *run);
 

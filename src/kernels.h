@@ -237,19 +237,19 @@ typedef struct {
     fc_activation activation;
 } fc_plain_sum;
 
+/* What will be read behind x, and is fetched meanwhile: x is a run of `run` bytes up to `end`, the next one begins `jump` bytes
+ * behind that. run 0: not known, as of one long stream. */
+typedef struct {
+    ptrdiff_t run, jump;
+    const char *end;
+} fc_ahead;
+
 /* y = act((x * unit - center) * scale + shift + residual). parameters: vectors of an entry a channel, `step` bytes apart, in the
  * order below; unit is 1, or 1/2 where the difference might overflow otherwise.
  * planar: `channels` planes of `count` contiguous items, the strides between planes; channels last: `count` pixels of
  * `channels` contiguous items, the strides between pixels. Strides are in bytes; y overlaps neither x nor residual.
  * past_cache: y is large and will not be read again soon, so its stores go around the caches.
  */
-/* What a kernel fetches while it reads x: as many bytes further, and beyond `end` still `jump` bytes further. All 0: as far as suits
- * one long stream. */
-typedef struct {
-    ptrdiff_t bytes, jump;
-    const char *end;
-} fc_ahead;
-
 enum { FC_UNIT, FC_CENTER, FC_SCALE, FC_SHIFT, FC_AFFINE_VECTORS };
 typedef struct {
     const void *x;

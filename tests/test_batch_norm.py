@@ -31,6 +31,8 @@ SHAPES = [
     (8, 20),
     (1, 512, 1, 2),
     (4, 64, 40, 40),
+    (9000, 40),
+    (700, 40, 3, 3),
 ]
 
 
@@ -107,7 +109,14 @@ def test_training(shape: tuple[int, ...], dtype: Any, isa: str) -> None:
 # planes of one piece and of several.
 @pytest.mark.parametrize(
     "shape",
-    [(3, 5, 110, 90), (2, 13, 190, 180), (21, 40, 9, 9), (20, 2, 180, 300), (176, 976, 7, 7)],
+    [
+        (3, 5, 110, 90),
+        (2, 13, 190, 180),
+        (21, 40, 9, 9),
+        (20, 2, 180, 300),
+        (176, 976, 7, 7),
+        (10_800, 16, 7, 7),
+    ],
     ids=str,
 )
 def test_training_by_channels_and_by_pieces(shape: tuple[int, ...], dtype: Any, isa: str) -> None:
@@ -299,6 +308,19 @@ def test_activation_and_residual(
             y = fc.batch_norm(channels_last(x), *running, weight, bias, training, **options)
             if not training:
                 assert_within(channels_first(y), expected, bound)
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (6, 1, 20), (6, 3, 4, 20)], ids=str)
+def test_samples_of_channels_that_lie_apart(shape: tuple[int, ...], dtype: Any, isa: str) -> None:
+    x = random_array("x", shape, dtype)[::2]
+    mean, var, weight, bias = parameters(20, dtype)
+    layout = "NCHW" if x.ndim == 2 else "NHWC"
+    for training in (False, True):
+        results = [
+            fc.batch_norm(data, mean.copy(), var.copy(), weight, bias, training, layout=layout)
+            for data in (x, x.copy())
+        ]
+        np.testing.assert_allclose(results[0], results[1], rtol=1e-5, atol=1e-5)
 
 
 def test_out(dtype: Any) -> None:

@@ -304,6 +304,18 @@ def test_scratch_of_softmax_is_a_small_part_of_its_input(
         assert idle() <= x.nbytes // 8
 
 
+@pytest.mark.parametrize("shape", [(40_000, 30), (40_000, 1, 30), (60, 30, 25, 27)], ids=str)
+def test_scratch_of_batch_norm_is_a_small_part_of_its_input(
+    shape: tuple[int, ...], cache_limit: int, threads: int
+) -> None:
+    x = np.zeros(shape, np.float32)
+    out = np.empty_like(x)
+    core.set_cache_limit(0)
+    core.set_cache_limit(64 * MEGABYTE)
+    fc.batch_norm(x, None, None, training=True, layout="NHWC" if len(shape) == 3 else "NCHW", out=out)
+    assert idle() <= x.nbytes // 8
+
+
 @pytest.mark.parametrize("nbytes", [0, 1, 63, 64, 65, 4096, MEGABYTE + 1])
 def test_block_is_aligned_and_writable(nbytes: int) -> None:
     block = core.Block(nbytes)

@@ -18,14 +18,23 @@ typedef struct {
     int clips, past_cache, halves;
 } affine_form;
 
-static const fc_ahead STREAM = {.bytes = AHEAD_BYTES, .end = (const char *)UINTPTR_MAX};
+/* How far ahead of what is read to fetch, and how much further beyond `end`: not into the run after the next one. */
+typedef struct {
+    ptrdiff_t bytes, jump;
+    const char *end;
+} fetching;
 
-ALWAYS_INLINE fc_ahead stream_or(const fc_ahead *ahead) { return ahead->bytes ? *ahead : STREAM; }
+static const fetching STREAM = {.bytes = AHEAD_BYTES, .end = (const char *)UINTPTR_MAX};
 
-ALWAYS_INLINE void fetch_ahead(const fc_ahead *ahead, const char *at)
+ALWAYS_INLINE fetching fetching_of(const fc_ahead *ahead)
 {
-    at += ahead->bytes;
-    fetch_near(at + (at < ahead->end ? 0 : ahead->jump));
+    return ahead->run ? (fetching){ahead->run < AHEAD_BYTES ? ahead->run : AHEAD_BYTES, ahead->jump, ahead->end} : STREAM;
+}
+
+ALWAYS_INLINE void fetch_ahead(const fetching *f, const char *at)
+{
+    at += f->bytes;
+    fetch_near(at + (at < f->end ? 0 : f->jump));
 }
 
 /* The parameters of one kind from byte `at` on, `left` channels. */
@@ -44,7 +53,7 @@ ALWAYS_INLINE vreal affine_vector(const fc_affine *t, const affine_parameters *p
 }
 
 /* One plane. The last vector overlaps the one before it: a partial store costs more than computing some lanes twice. */
-ALWAYS_INLINE void affine_plane(const fc_affine *t, const affine_parameters *p, affine_form is)
+ALWAYS_INLINE void affine_plane(const fc_affine *t, const fetching *ahead, const affine_parameters *p, affine_form is)
 {
     const int64_t bytes = t->count * REAL_BYTES;
     if (t->count < LANES) {
@@ -58,7 +67,7 @@ ALWAYS_INLINE void affine_plane(const fc_affine *t, const affine_parameters *p, 
     }
     for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
         const vreal y = affine_vector(t, p, at, LANES, is);
-        fetch_ahead(&t->ahead, (const char *)t->x + at);
+        fetch_ahead(ahead, (const char *)t->x + at);
         if (is.past_cache) store_past_cache((char *)t->y + at, y);
         else store((char *)t->y + at, y);
     }
@@ -66,30 +75,33 @@ ALWAYS_INLINE void affine_plane(const fc_affine *t, const affine_parameters *p, 
 }
 
 /* Of copies: what a function that is not inlined may have the address of is read again after every store. */
-static __attribute__((noinline)) void affine_plane_in_halves(fc_affine t, affine_parameters p)
+static __attribute__((noinline)) void affine_plane_in_halves(fc_affine t, fetching ahead, affine_parameters p)
 {
-    affine_plane(&t, &p, (affine_form){.halves = 1});
+    affine_plane(&t, &ahead, &p, (affine_form){.halves = 1});
 }
 
 static void affine_planar(const fc_affine *given)
 {
     fc_affine t = *given;
-    t.ahead = stream_or(&t.ahead);
+    const char *x = t.x, *residual = t.residual;
+    char *y = t.y;
+    const fetching ahead = fetching_of(&t.ahead);
     const int clips = fc_is_clip(&t.activation), past_cache = t.past_cache && clips;
     const REAL *of_kind[FC_AFFINE_VECTORS];
     UNROLLED for (int i = 0; i < FC_AFFINE_VECTORS; i++) of_kind[i] = (const REAL *)((const char *)t.parameters + i * t.step);
     affine_parameters p = {.lower = splat(lower_bound(&t.activation)), .upper = splat(upper_bound(&t.activation))};
-    for (int64_t c = 0; c < t.channels; c++) {
+    for (int64_t c = 0; c < t.channels; c++, x += t.x_stride, y += t.y_stride) {
+        t.x = x;
+        t.y = y;
+        t.residual = residual;
         p.center = splat(of_kind[FC_CENTER][c]);
         p.scale = splat(of_kind[FC_SCALE][c]);
         p.shift = splat(of_kind[FC_SHIFT][c]);
-        if (of_kind[FC_UNIT][c] != 1) affine_plane_in_halves(t, p);
-        else if (past_cache) affine_plane(&t, &p, (affine_form){.clips = 1, .past_cache = 1});
-        else if (clips) affine_plane(&t, &p, (affine_form){.clips = 1});
-        else affine_plane(&t, &p, (affine_form){0});
-        t.x = (const char *)t.x + t.x_stride;
-        t.y = (char *)t.y + t.y_stride;
-        if (t.residual) t.residual = (const char *)t.residual + t.residual_stride;
+        if (of_kind[FC_UNIT][c] != 1) affine_plane_in_halves(t, ahead, p);
+        else if (past_cache) affine_plane(&t, &ahead, &p, (affine_form){.clips = 1, .past_cache = 1});
+        else if (clips) affine_plane(&t, &ahead, &p, (affine_form){.clips = 1});
+        else affine_plane(&t, &ahead, &p, (affine_form){0});
+        if (residual) residual += t.residual_stride;
     }
     if (past_cache) fence_past_cache();
 }
@@ -181,7 +193,7 @@ ALWAYS_INLINE void add_lanes(vdouble x, vdouble y, double *sum, double *square)
     *square += both[DOUBLES / 2];
 }
 
-ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, fc_ahead ahead, double center, double *sum, double *square)
+ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, fetching ahead, double center, double *sum, double *square)
 {
     vdouble sums[MOMENT_VECTORS] = {{0}}, squares[MOMENT_VECTORS] = {{0}};
     int64_t i = 0;
@@ -217,7 +229,7 @@ ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, fc_ahead ahead, d
 static void moments_planar(const fc_moments *t)
 {
     const char *x = t->x;
-    const fc_ahead ahead = stream_or(&t->ahead);
+    const fetching ahead = fetching_of(&t->ahead);
     for (int64_t c = 0; c < t->channels; c++, x += t->x_stride)
         moments_plane((const REAL *)x, t->count, ahead, t->center[c], t->sum + c, t->square + c);
 }

@@ -6,9 +6,10 @@
  *
  * To normalise a batch by its own statistics, a thread takes a slab: some channels of all samples, as many as its cache keeps
  * from finding their moments to normalising them, so that the map is read from memory once. Where channels are last, or one is
- * larger than that, it is read twice: first all moments are found, then all outputs.
+ * larger than that, or they are fewer than a few a thread, it is read twice: first all moments are found, then all outputs.
  *
- * Planes that are no whole cache lines go past the caches through a stage of as many as are whole lines. Ioffe & Szegedy 2015.
+ * Large outputs of short planes go past the caches through a stage of as many planes as are whole cache lines. Ioffe & Szegedy
+ * 2015.
  */
 #include <math.h>
 #include <string.h>
@@ -18,23 +19,25 @@
 #include "store.h"
 #include "../sizes.h"
 
-enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256, LEASTS = 8 };
+enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
 
 /* A slab fits the second-level cache or is one channel that fits what a thread has of the third. */
-enum { SLAB_BYTES = 7 << 18, CHANNEL_BYTES = 4 << 20, SLABS_A_THREAD = 4, AHEAD_BYTES = 16 * 1024 };
+enum { SLAB_BYTES = 7 << 18, CHANNEL_BYTES = 4 << 20, SLABS_A_THREAD = 4 };
 
-/* A stage, and the output from which on it pays: it is written and read as well. */
+/* What a stage has if its least number of planes is not larger, and the output from which on it pays: it is written and read
+ * as well. */
 enum { STAGE_BYTES = 16 * 1024, STAGED_BYTES = 32 << 20 };
 
-/* The pixels of a sample as `rows` rows of `cols` pixels, each row evenly strided; pieces of `piece` pixels. */
+/* Samples as `rows` rows of `cols` pixels, each row evenly strided; pieces of `piece` pixels. Pixels with all their channels that
+ * follow each other from sample to sample are one sample. */
 typedef struct {
     const fc_map *map;
     const fc_kernels *kernels;
     fc_view input, output;
     int channel_runs; /* or planar ones */
-    int64_t rows, cols, piece, pieces;
+    int64_t samples, rows, cols, piece, pieces;
     int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
-    int64_t slab, line;       /* channels of a slab; so many go together that begin with a cache line */
+    int64_t slab, line;       /* channels of a slab; of a stage, how many are whole cache lines */
     fc_normalisation norm;
     double *center, *sums, *mean, *variance; /* where moments are found */
     fc_affine_vectors parameters;
@@ -45,6 +48,16 @@ typedef struct {
     char *stages;
 } fc_norm_job;
 
+/* Also of vectors, (N, C), whose samples are single pixels. */
+static void join_samples(fc_norm_job *job)
+{
+    fc_view *view[] = {&job->input, &job->output};
+    if (job->cols == 1) for (int i = 0; i < 2; i++) view[i]->stride[4] = view[i]->stride[0];
+    for (int i = 0; i < 2; i++) if (view[i]->stride[0] != job->cols * view[i]->stride[4]) return;
+    job->cols *= job->samples;
+    job->samples = 1;
+}
+
 /* Join the rows that follow each other in both arrays, and say how a run of pixels can be read. */
 static void prepare_walk(fc_norm_job *job)
 {
@@ -53,7 +66,9 @@ static void prepare_walk(fc_norm_job *job)
     job->cols = 1;
     for (int64_t axis = from; axis < FC_SPATIAL; axis++) job->cols *= size[axis];
     job->rows = size[0] * size[1] * size[2] / job->cols;
+    job->samples = job->map->batch;
     job->channel_runs = fc_channels_last(&job->input, &job->output, job->map->channels, job->map->item_bytes);
+    if (job->channel_runs && job->rows == 1) join_samples(job);
     job->piece = fc_min(job->channel_runs ? RUN_ITEMS / job->map->channels + 1 : RUN_ITEMS, job->cols);
     job->pieces = (job->cols + job->piece - 1) / job->piece;
     job->together = job->map->channels;
@@ -68,7 +83,7 @@ typedef struct {
 } fc_norm_piece;
 
 /* Pieces that a channel has in all samples, and one of them, of channels [channel, channel + channels). */
-static int64_t all_pieces(const fc_norm_job *job) { return job->map->batch * job->rows * job->pieces; }
+static int64_t all_pieces(const fc_norm_job *job) { return job->samples * job->rows * job->pieces; }
 
 static fc_norm_piece piece_of(const fc_norm_job *job, int64_t index, int64_t channel, int64_t channels)
 {
@@ -103,9 +118,9 @@ static void clear_moments(const fc_norm_job *job, double *sum, int64_t first, in
 
 static void add_moments(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, double *sum)
 {
-    fc_moments t = {.ahead = ahead, .x = (const char *)job->input.data + piece_at(job, &job->input, p), .count = p->count, .channels = p->channels,
-                    .x_stride = job->input.stride[4], .center = job->center + p->channel, .sum = sum + p->channel,
-                    .square = sum + job->map->channels + p->channel};
+    fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, p), .count = p->count, .channels = p->channels,
+                    .x_stride = job->input.stride[4], .ahead = ahead, .center = job->center + p->channel,
+                    .sum = sum + p->channel, .square = sum + job->map->channels + p->channel};
     if (job->channel_runs) {
         job->kernels->moments_channels(&t);
     } else {
@@ -123,7 +138,7 @@ static void fill_centers(const fc_norm_job *job, int64_t first, int64_t count)
 /* Mean and variance of channels [first, first + count) from their sums. */
 static void finish_moments(const fc_norm_job *job, const double *sum, int64_t first, int64_t count)
 {
-    const double items = (double)job->map->batch * (double)job->rows * (double)job->cols;
+    const double items = (double)job->samples * (double)job->rows * (double)job->cols;
     for (int64_t c = first; c < first + count; c++) {
         const fc_moment_pair moments = fc_moments_about(job->center[c], sum[c], sum[job->map->channels + c], items);
         job->mean[c] = moments.mean;
@@ -174,37 +189,38 @@ static void prepare_parameters(const fc_norm_job *job, int64_t first, int64_t la
     }
 }
 
+/* Planes of a piece by way of a thread's stage. */
+static void normalise_staged(const fc_norm_job *job, const fc_affine *all, int thread)
+{
+    char *stage = job->stages + thread * job->stage_bytes, *y = all->y;
+    fc_affine t = *all;
+    t.y = stage;
+    for (int64_t done = 0; done < all->channels; done += t.channels) {
+        t.channels = fc_min(all->channels - done, job->stage_channels);
+        t.x = (const char *)all->x + done * t.x_stride;
+        t.residual = fc_offset(all->residual, done * t.residual_stride);
+        t.parameters = (const char *)all->parameters + done * job->map->item_bytes;
+        job->kernels->affine_planar(&t);
+        fc_store_stage(job->kernels, stage, y + done * t.y_stride, t.channels * t.y_stride);
+    }
+}
+
 static void normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, int thread)
 {
-    const int item = job->map->item_bytes;
-    const ptrdiff_t at = piece_at(job, &job->output, p), parameter = p->channel * item;
-    fc_affine t = {
+    const int axis = job->channel_runs ? 4 : 1;
+    const ptrdiff_t at = piece_at(job, &job->output, p), parameter = p->channel * job->map->item_bytes;
+    const fc_affine t = {
         .x = (const char *)job->input.data + piece_at(job, &job->input, p),
         .y = (char *)job->output.data + at,
-        .residual = job->epilogue->residual ? (const char *)job->epilogue->residual + at : NULL,
+        .residual = fc_offset(job->epilogue->residual, at),
         .parameters = job->parameters.first + parameter, .step = job->parameters.step,
         .count = p->count, .channels = p->channels,
-        .x_stride = job->input.stride[4], .y_stride = job->output.stride[4], .residual_stride = job->output.stride[4],
+        .x_stride = job->input.stride[axis], .y_stride = job->output.stride[axis], .residual_stride = job->output.stride[axis],
         .activation = job->epilogue->activation, .past_cache = job->past_cache, .ahead = ahead,
     };
-    if (job->channel_runs) {
-        job->kernels->affine_channels(&t);
-        return;
-    }
-    t.x_stride = job->input.stride[1];
-    t.y_stride = t.residual_stride = job->output.stride[1];
-    const int64_t at_once = job->stage_channels ? job->stage_channels : p->channels;
-    char *stage = job->stages + thread * job->stage_bytes;
-    for (int64_t done = 0; done < p->channels; done += at_once) {
-        fc_affine part = t;
-        part.channels = fc_min(p->channels - done, at_once);
-        part.x = (const char *)t.x + done * t.x_stride;
-        part.y = job->stage_channels ? stage : (char *)t.y + done * t.y_stride;
-        part.residual = fc_offset(t.residual, done * t.residual_stride);
-        part.parameters = (const char *)t.parameters + done * item;
-        job->kernels->affine_planar(&part);
-        if (job->stage_channels) fc_store_stage(job->kernels, stage, (char *)t.y + done * t.y_stride, part.channels * t.y_stride);
-    }
+    if (job->channel_runs) job->kernels->affine_channels(&t);
+    else if (job->stage_channels) normalise_staged(job, &t, thread);
+    else job->kernels->affine_planar(&t);
 }
 
 static void moments_task(void *context, int64_t task, int thread)
@@ -224,77 +240,51 @@ static void affine_task(void *context, int64_t task, int thread)
     normalise(job, &p, (fc_ahead){0}, thread);
 }
 
-/* Where a thread that reads planes of one piece goes on reading. */
+/* What a thread that reads the planes of a piece reads behind them; next: NULL where that is not known. */
 static fc_ahead from_piece_to(const fc_norm_job *job, const fc_norm_piece *p, const fc_norm_piece *next)
 {
-    const ptrdiff_t bytes = (p->channels - 1) * job->input.stride[1] + p->count * job->map->item_bytes;
-    const char *end = (const char *)job->input.data + piece_at(job, &job->input, p) + bytes;
-    return (fc_ahead){fc_min(bytes, AHEAD_BYTES), (const char *)job->input.data + piece_at(job, &job->input, next) - end, end};
+    if (!next || job->input.stride[1] < 0) return (fc_ahead){0};
+    const char *x = job->input.data;
+    const ptrdiff_t run = (p->channels - 1) * job->input.stride[1] + p->count * job->map->item_bytes;
+    const ptrdiff_t end = piece_at(job, &job->input, p) + run;
+    return (fc_ahead){run, piece_at(job, &job->input, next) - end, x + end};
 }
 
 /* Normalised last piece first: what was read last is still nearest. */
 static void slab_task(void *context, int64_t task, int thread)
 {
     const fc_norm_job *job = context;
-    const int64_t first = task * job->slab, count = fc_min(job->map->channels - first, job->slab), pieces = all_pieces(job);
+    const int64_t first = task * job->slab, count = fc_min(job->map->channels - first, job->slab), last = all_pieces(job) - 1;
     fill_centers(job, first, count);
     clear_moments(job, job->sums, first, count);
     fc_norm_piece p = piece_of(job, 0, first, count);
-    for (int64_t i = 0; i < pieces; i++) {
-        const fc_norm_piece next = i + 1 < pieces ? piece_of(job, i + 1, first, count) : piece_of(job, 0, first + count, count);
-        add_moments(job, &p, from_piece_to(job, &p, &next), job->sums);
+    for (int64_t i = 0; i <= last; i++) {
+        const fc_norm_piece next = piece_of(job, fc_min(i + 1, last), first, count);
+        add_moments(job, &p, from_piece_to(job, &p, i < last ? &next : NULL), job->sums);
         p = next;
     }
     finish_moments(job, job->sums, first, count);
     prepare_parameters(job, first, first + count);
-    p = piece_of(job, pieces - 1, first, count);
-    for (int64_t i = pieces; i-- > 0;) {
+    for (int64_t i = last; i >= 0; i--) {
         const fc_norm_piece next = piece_of(job, fc_max(i - 1, 0), first, count);
-        normalise(job, &p, from_piece_to(job, &p, &next), thread);
+        normalise(job, &p, from_piece_to(job, &p, i > 0 ? &next : NULL), thread);
         p = next;
     }
 }
 
 /* All moments, each piece's in sums of its own, then all outputs. */
-static fc_status run_twice(const fc_norm_job *job, const fc_team *team)
+static fc_status run_twice(fc_norm_job *job, const fc_team *team)
 {
     const int64_t channels = job->map->channels;
     fill_centers(job, 0, channels);
-    const fc_status status = fc_parallel(team, piece_tasks(job), moments_task, (void *)job);
+    const fc_status status = fc_parallel(team, piece_tasks(job), moments_task, job);
     if (status != FC_OK) return status;
     double *sum = job->sums;
     for (int64_t i = 1; i < all_pieces(job); i++)
         for (int64_t j = 0; j < 2 * channels; j++) sum[j] += sum[2 * i * channels + j];
     finish_moments(job, sum, 0, channels);
     prepare_parameters(job, 0, channels);
-    return fc_parallel(team, piece_tasks(job), affine_task, (void *)job);
-}
-
-void fc_widen(int64_t count, const float *x, double *y)
-{
-    for (int64_t i = 0; i < count; i++) y[i] = x[i];
-}
-
-double fc_least(int64_t count, const double *x)
-{
-    double least[LEASTS]; /* of every so many-th number: each comparison waits for the one before it */
-    for (int l = 0; l < LEASTS; l++) least[l] = INFINITY;
-    int64_t i = 0;
-    for (; i + LEASTS <= count; i += LEASTS)
-        for (int l = 0; l < LEASTS; l++) least[l] = x[i + l] < least[l] ? x[i + l] : least[l];
-    for (; i < count; i++) least[0] = x[i] < least[0] ? x[i] : least[0];
-    for (int l = 1; l < LEASTS; l++) least[0] = least[l] < least[0] ? least[l] : least[0];
-    return least[0];
-}
-
-void fc_update_average(int64_t count, int item_bytes, void *average, const double *x, double share, double factor)
-{
-    float *of_floats = average;
-    double *of_doubles = average;
-    const double kept = 1 - share;
-    factor *= share;
-    if (item_bytes == 4) for (int64_t i = 0; i < count; i++) of_floats[i] = (float)(kept * of_floats[i] + factor * x[i]);
-    else for (int64_t i = 0; i < count; i++) of_doubles[i] = kept * of_doubles[i] + factor * x[i];
+    return fc_parallel(team, piece_tasks(job), affine_task, job);
 }
 
 static fc_team team_for(const fc_map *map, const fc_run *run)
@@ -306,14 +296,18 @@ static fc_team team_for(const fc_map *map, const fc_run *run)
     return team;
 }
 
-/* How many channels a slab has; 0 where there are none. */
-static int64_t slab_channels(const fc_norm_job *job, int threads)
+/* How many channels a slab has, 0 where there are none; of whole cache lines where there is a stage, or without one if such slabs
+ * would be too large or too few. */
+static void choose_slab(fc_norm_job *job, int threads)
 {
-    const int64_t channels = job->map->channels;
-    const double bytes = (double)job->map->batch * (double)job->rows * (double)job->cols * job->map->item_bytes;
-    if (job->channel_runs || bytes > CHANNEL_BYTES || (threads > 1 && channels < SLABS_A_THREAD * threads)) return 0;
-    const int64_t slab = fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
-    return fc_ceil_div(slab, job->line) * job->line;
+    const int64_t channels = job->map->channels, tasks = threads > 1 ? SLABS_A_THREAD * threads : 1;
+    const double bytes = (double)job->samples * (double)job->rows * (double)job->cols * job->map->item_bytes;
+    if (job->channel_runs || bytes > CHANNEL_BYTES || channels < tasks) return;
+    job->slab = fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
+    if (!job->stage_channels) return;
+    const int64_t lines = fc_ceil_div(job->slab, job->line) * job->line;
+    if ((double)lines * bytes <= CHANNEL_BYTES && fc_ceil_div(channels, lines) >= tasks) job->slab = lines;
+    else job->stage_channels = 0;
 }
 
 /* How outputs past the caches are stored; short or unaligned runs would share cache lines with stores through them. */
@@ -321,7 +315,7 @@ static void prepare_stores(fc_norm_job *job)
 {
     const fc_map *map = job->map;
     const int64_t line = FC_ALIGNMENT / map->item_bytes, plane = job->cols * map->item_bytes;
-    const double bytes = (double)map->batch * (double)map->channels * (double)job->rows * (double)plane;
+    const double bytes = (double)job->samples * (double)map->channels * (double)job->rows * (double)plane;
     const int aligned = (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
     const int whole_vectors = job->channel_runs && map->channels % job->kernels->lanes == 0 && aligned;
     job->past_cache = (whole_vectors || (!job->channel_runs && job->piece >= FC_LONG_RUN)) && bytes >= FC_PAST_CACHE_BYTES;
@@ -350,7 +344,7 @@ static fc_block acquire_scratch(fc_norm_job *job, size_t doubles, int threads)
 static fc_norm_job job_of(const fc_map *map, const fc_view *input, const fc_view *output, const fc_epilogue *epilogue, int isa)
 {
     fc_norm_job job = {.map = map, .kernels = fc_kernels_for(isa, map->item_bytes), .input = *input, .output = *output,
-                       .epilogue = epilogue, .line = 1};
+                       .epilogue = epilogue};
     prepare_walk(&job);
     prepare_stores(&job);
     return job;
@@ -375,7 +369,7 @@ fc_status fc_batch_norm_training(const fc_map *map, const fc_own_statistics *nor
 {
     fc_norm_job job = job_of(map, input, output, epilogue, run->isa);
     const fc_team team = team_for(map, run);
-    job.slab = slab_channels(&job, team.threads);
+    choose_slab(&job, team.threads);
     const size_t channels = (size_t)map->channels, sums = 2 * channels * (job.slab ? 1 : (size_t)all_pieces(&job));
     const fc_block block = acquire_scratch(&job, channels + sums, team.threads);
     if (!block.data) return FC_NO_MEMORY;
