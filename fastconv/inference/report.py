@@ -45,8 +45,8 @@ MEASURED_HEADS = ("ms", "of peak")
 class Report(list[Row]):
     """Rows that are printed as a table, their sums in the last line.
 
-    ``in_steps``: what part of a call's time its steps took, the median of the measured calls; None without
-    any. The rest is checks, the output's memory and what is between the steps.
+    ``in_steps``: what part of a call's time its steps took, the median of the measured calls; None in
+    a summary. The rest is checks, the output's memory and what is between the steps.
     """
 
     in_steps: float | None = None
