@@ -37,7 +37,7 @@ typedef struct {
     int channel_runs; /* or planar ones */
     int64_t samples, rows, cols, piece, pieces;
     int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
-    int64_t slab, line;       /* channels of a slab; of a stage, how many are whole cache lines */
+    int64_t slab;             /* its channels, or 0 */
     fc_normalisation norm;
     double *center, *sums, *mean, *variance; /* where moments are found */
     fc_affine_vectors parameters;
@@ -118,15 +118,12 @@ static void clear_moments(const fc_norm_job *job, double *sum, int64_t first, in
 
 static void add_moments(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, double *sum)
 {
-    fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, p), .count = p->count, .channels = p->channels,
-                    .x_stride = job->input.stride[4], .ahead = ahead, .center = job->center + p->channel,
-                    .sum = sum + p->channel, .square = sum + job->map->channels + p->channel};
-    if (job->channel_runs) {
-        job->kernels->moments_channels(&t);
-    } else {
-        t.x_stride = job->input.stride[1];
-        job->kernels->moments_planar(&t);
-    }
+    const fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, p), .count = p->count,
+                          .channels = p->channels, .x_stride = job->input.stride[job->channel_runs ? 4 : 1], .ahead = ahead,
+                          .center = job->center + p->channel, .sum = sum + p->channel,
+                          .square = sum + job->map->channels + p->channel};
+    if (job->channel_runs) job->kernels->moments_channels(&t);
+    else job->kernels->moments_planar(&t);
 }
 
 static void fill_centers(const fc_norm_job *job, int64_t first, int64_t count)
@@ -305,9 +302,13 @@ static void choose_slab(fc_norm_job *job, int threads)
     if (job->channel_runs || bytes > CHANNEL_BYTES || channels < tasks) return;
     job->slab = fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
     if (!job->stage_channels) return;
-    const int64_t lines = fc_ceil_div(job->slab, job->line) * job->line;
-    if ((double)lines * bytes <= CHANNEL_BYTES && fc_ceil_div(channels, lines) >= tasks) job->slab = lines;
-    else job->stage_channels = 0;
+    const int64_t line = FC_ALIGNMENT / job->map->item_bytes, lines = fc_ceil_div(job->slab, line) * line;
+    if ((double)lines * bytes <= CHANNEL_BYTES && fc_ceil_div(channels, lines) >= tasks) {
+        job->slab = lines;
+    } else {
+        job->stage_channels = 0;
+        job->stage_bytes = 0;
+    }
 }
 
 /* How outputs past the caches are stored; short or unaligned runs would share cache lines with stores through them. */
@@ -320,7 +321,6 @@ static void prepare_stores(fc_norm_job *job)
     const int whole_vectors = job->channel_runs && map->channels % job->kernels->lanes == 0 && aligned;
     job->past_cache = (whole_vectors || (!job->channel_runs && job->piece >= FC_LONG_RUN)) && bytes >= FC_PAST_CACHE_BYTES;
     if (job->past_cache || job->channel_runs || job->rows > 1 || map->channels % line || !aligned || bytes < STAGED_BYTES) return;
-    job->line = line;
     job->together = fc_ceil_div(job->together, line) * line;
     job->groups = fc_ceil_div(map->channels, job->together);
     job->stage_channels = fc_max(STAGE_BYTES / (line * plane), 1) * line;
