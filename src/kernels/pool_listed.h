@@ -2,8 +2,10 @@
  *
  *   dense    sums of as many columns as all windows have, from every column on; of these, those where windows begin
  *            columns  a b c d e f g h  ->  sums of two  ab bc cd de ef fg gh  ->  ab cd de fg  ->  + the last columns of some
- *   narrow   a vector of rows transposed, windows reduced one after the other
- *   wide     each window of a vector of rows folded into a vector, these transposed and reduced
+ *   narrow   at most LANES columns from left to right: a vector of rows, or of windows of one row, transposed and reduced
+ *   wide     each window folded into a vector, a vector of these reduced: of a row's windows, or one of each of many rows
+ *
+ * Which of these is taken depends on how many rows there are, the order of a window's sum on the window alone.
  */
 #ifndef FASTCONV_KERNELS_POOL_LISTED_H
 #define FASTCONV_KERNELS_POOL_LISTED_H
@@ -12,6 +14,7 @@
 #include "pool_whole.h"
 
 enum {
+    ROW_WORK = 16, /* columns of LANES rows that cost as much to transpose as the windows of one row */
     TRANSPOSED = LANES * (LANES + 2),
     DENSE_PARTS = LANES == 16 ? 4 : 2, /* of a vector of outputs, each from a vector of sums */
     PART_LANES = LANES / DENSE_PARTS,
@@ -56,6 +59,13 @@ ALWAYS_INLINE int pick_windows(const fc_pool_plane *t, dense_pick *pick)
         pick->also = also;
     }
     return 1;
+}
+
+ALWAYS_INLINE int has_picks(const fc_pool_plane *t)
+{
+    enum { NONE = FC_NOT_PICKED + 1, PICKED };
+    if (*t->picked == FC_NOT_PICKED) *t->picked = pick_windows(t, t->picks) ? PICKED : NONE;
+    return *t->picked == PICKED;
 }
 
 ALWAYS_INLINE vreal dense_sums(reduction_kind kind, const dense_pick *pick, const REAL *column, int common)
@@ -110,42 +120,80 @@ ALWAYS_INLINE void reduce_narrow(reduction_kind kind, const REAL *const row[LANE
     }
 }
 
-/* Any windows of LANES rows: each folded into a vector, these transposed and reduced. */
+ALWAYS_INLINE vreal fold_window(reduction_kind kind, const REAL *row, fc_pool_taps w)
+{
+    return w.count >= LONG_PLANE ? plane_vector(kind, row + w.first, w.count, 1) : plane_vector(kind, row + w.first, w.count, 0);
+}
+
+/* Any windows of LANES rows. */
 ALWAYS_INLINE void reduce_wide(reduction_kind kind, const REAL *const row[LANES], const fc_pool_taps *windows, int64_t count,
                                vreal x[LANES])
 {
     for (int64_t i = 0; i < count; i++) {
-        const fc_pool_taps w = windows[i];
         vreal y[LANES];
-        if (w.count >= LONG_PLANE)
-            for (int j = 0; j < LANES; j++) y[j] = plane_vector(kind, row[j] + w.first, w.count, 1);
-        else UNROLLED for (int j = 0; j < LANES; j++) y[j] = plane_vector(kind, row[j] + w.first, w.count, 0);
+        for (int j = 0; j < LANES; j++) y[j] = fold_window(kind, row[j], windows[i]);
         x[i] = reduce_lanes(kind, y);
     }
 }
 
-/* The second pass over listed windows, `rows` rows from r on: one vector holds an output of all rows, and LANES of such
- * vectors are transposed back. */
-ALWAYS_INLINE void finish_listed(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t rows, const REAL *buffer)
+/* LANES windows of one row, of which `count` are there. */
+ALWAYS_INLINE vreal narrow_windows(reduction_kind kind, const REAL *row, const fc_pool_taps *windows, int64_t count, int64_t kernel)
+{
+    vreal x[LANES];
+    UNROLLED for (int i = 0; i < LANES; i++) {
+        const fc_pool_taps w = windows[i < count ? i : 0];
+        x[i] = blend(first_lanes((int)w.count), load(row + w.first), splat(neutral(kind)));
+    }
+    transpose_square(x);
+    vreal y = x[0];
+    for (int64_t k = 1; k < kernel; k++) y = reduce(kind, y, x[k]);
+    return y;
+}
+
+ALWAYS_INLINE vreal wide_windows(reduction_kind kind, const REAL *row, const fc_pool_taps *windows, int64_t count)
+{
+    vreal x[LANES];
+    for (int i = 0; i < LANES; i++) x[i] = fold_window(kind, row, windows[i < count ? i : 0]);
+    return reduce_lanes(kind, x);
+}
+
+ALWAYS_INLINE void store_listed(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t first, int64_t count, vreal x)
+{
+    REAL *out = (REAL *)((char *)t->output + r * t->out_row) + first;
+    if (kind == REDUCE_SUM) x /= (REAL)t->reach[r].divisor * load((const REAL *)t->col_divisor + first);
+    if (t->past_cache) store_past_cache(out, x);
+    else store_up_to(out, x, t->out_row == t->count * REAL_BYTES ? (t->rows - r) * t->count - first : count);
+}
+
+/* `count` windows from the first on, of `rows` rows from r on: one vector holds an output of all rows, and LANES of such vectors
+ * are transposed back. */
+ALWAYS_INLINE void finish_rows(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t rows, const REAL *buffer,
+                               int64_t first, int64_t count)
 {
     const REAL *row[LANES];
     UNROLLED for (int j = 0; j < LANES; j++) row[j] = buffer + (j < rows ? j : 0) * t->pitch;
+    vreal x[LANES];
+    if (t->kernel <= LANES) reduce_narrow(kind, row, t->windows + first, count, x);
+    else reduce_wide(kind, row, t->windows + first, count, x);
+    for (int64_t i = count; i < LANES; i++) x[i] = (vreal){0};
+    transpose_square(x);
+    for (int j = 0; j < rows; j++) store_listed(kind, t, r + j, first, count, x[j]);
+}
+
+/* The second pass over listed windows. */
+ALWAYS_INLINE void finish_listed(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t rows, const REAL *buffer)
+{
     for (int64_t at = 0; at < t->count; at += LANES) {
         const int64_t first = at + LANES > t->count && t->count > LANES ? t->count - LANES : at; /* the last overlaps */
         const int64_t count = t->count - first < LANES ? t->count - first : LANES;
         const fc_pool_taps *windows = t->windows + first, *last = windows + count - 1;
-        const int narrow = t->kernel <= LANES && last->first + last->count - windows->first <= TRANSPOSED - LANES;
-        vreal x[LANES];
-        if (narrow) reduce_narrow(kind, row, windows, count, x);
-        else reduce_wide(kind, row, windows, count, x);
-        for (int64_t i = count; i < LANES; i++) x[i] = (vreal){0};
-        transpose_square(x);
-        const vreal divisor = kind == REDUCE_SUM ? load((const REAL *)t->col_divisor + first) : (vreal){0};
-        for (int j = 0; j < rows; j++) {
-            REAL *out = (REAL *)((char *)t->output + (r + j) * t->out_row) + first;
-            if (kind == REDUCE_SUM) x[j] /= (REAL)t->reach[r + j].divisor * divisor;
-            if (t->past_cache) store_past_cache(out, x[j]);
-            else store_up_to(out, x[j], t->out_row == t->count * REAL_BYTES ? (t->rows - r - j) * t->count - first : count);
+        const int64_t span = last->first + last->count - windows->first;
+        const int by_rows = t->kernel > LANES ? rows > count : span <= TRANSPOSED - LANES && span < rows * ROW_WORK;
+        if (by_rows) finish_rows(kind, t, r, rows, buffer, first, count);
+        else for (int64_t j = 0; j < rows; j++) {
+            const REAL *row = buffer + j * t->pitch;
+            store_listed(kind, t, r + j, first, count, t->kernel > LANES ? wide_windows(kind, row, windows, count)
+                                                                         : narrow_windows(kind, row, windows, count, t->kernel));
         }
     }
 }

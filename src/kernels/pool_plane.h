@@ -139,7 +139,7 @@ ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int6
 ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
 {
     const fc_pool_plane copy = *given, *t = &copy; /* in registers: for all the compiler knows, a store changes *given */
-    const int dense = t->windows && pick_windows(t, t->picks);
+    const int dense = t->windows && has_picks(t);
     for (int64_t first = 0; first < t->rows; first += t->together) {
         const int64_t end = first + t->together < t->rows ? first + t->together : t->rows;
         REAL *buffer = t->buffer;

@@ -62,11 +62,17 @@ ALWAYS_INLINE void plane_streams(reduction_kind kind, const REAL *const plane[TO
         x[p] = add_rest(kind, reduce(kind, so_far[p][0], so_far[p][1]), plane[p], i, items);
 }
 
-/* Lane l of the result reduces x[l]. */
+/* Lane l of the result reduces x[l]: rounds of a transposition of which the two results are one. */
+#define REDUCE_ROUND(s)                                                                                   \
+    UNROLLED for (int i = 0; i < (s); i++)                                                                \
+        x[i] = reduce(kind, __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(UPPER, s)}),             \
+                      __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(LOWER, s)}));
 ALWAYS_INLINE vreal reduce_lanes(reduction_kind kind, vreal x[LANES])
 {
-    transpose_square(x);
-    UNROLLED for (int i = 1; i < LANES; i++) x[0] = reduce(kind, x[0], x[i]);
+    if (LANES > 8) REDUCE_ROUND(8)
+    if (LANES > 4) REDUCE_ROUND(4)
+    if (LANES > 2) REDUCE_ROUND(2)
+    REDUCE_ROUND(1)
     return x[0];
 }
 

@@ -7,7 +7,7 @@ enum {
     TASK_ITEMS = 16 * 1024,
     BUFFER_ITEMS = 2048,
     LONG_ROW = 16 * 1024,
-    LISTED_ROW = 512,
+    LISTED_ITEMS = 8 * 1024, /* of as many rows of listed windows as are reduced together */
     STREAMED_BYTES = 16 << 20,
     FETCHED_BYTES = 64 << 20, /* from here on planes side by side are fetched ahead; where they are cached that takes longer */
     STAGE_BYTES = 8 * 1024,
@@ -67,7 +67,8 @@ static int64_t piece_cols_of(const fc_pool_job *job)
 {
     const fc_window *w = &job->windows.even;
     const int64_t taps = w->kernel[0] * w->kernel[1] * w->kernel[2], reach = (w->kernel[2] - 1) * w->dilation[2];
-    const int64_t wanted = fc_max(fc_pool_lists_windows(job) ? LISTED_ROW : LONG_ROW, 4 * reach) / w->stride[2] + 1;
+    const int64_t listed = LISTED_ITEMS / fc_min(w->out[1], job->kernels->lanes);
+    const int64_t wanted = fc_max(fc_pool_lists_windows(job) ? listed : LONG_ROW, 4 * reach) / w->stride[2] + 1;
     return fc_min(w->out[2], fc_max(1, fc_min(wanted, FC_POOL_TASK_WORK / taps)));
 }
 
@@ -97,11 +98,12 @@ static int planes_merge(const fc_pool_job *job)
     return w->out[0] == 1 && job->bands == 1 && job->pieces == 1 && fc_pool_packed_from(job, &job->output, w->out) == 0;
 }
 
-/* Rows that go through the buffer together; those of listed windows a whole number of vectors, if they can. */
+/* Rows that go through the buffer together; those of listed windows a whole number of vectors, but for the longest. */
 static int64_t rows_together(const fc_pool_job *job, int64_t rows)
 {
     const int64_t fit = fc_max(1, BUFFER_ITEMS / job->pitch), lanes = job->kernels->lanes;
-    return fc_min(rows, fc_pool_lists_windows(job) ? fc_max(1, fit / lanes) * lanes : fit);
+    const int vectors = fc_pool_lists_windows(job) && lanes * job->pitch <= 2 * LISTED_ITEMS;
+    return fc_min(rows, vectors ? fc_max(1, fit / lanes) * lanes : fit);
 }
 
 /* How a large output goes past the cache: by itself, if its rows are whole vectors, or else from a stage. */
@@ -147,12 +149,15 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     return job->average ? fc_aligned((size_t)(w->out[2] * item)) + FC_BLOCK_BYTES : 0;
 }
 
-/* The columns' share of the average's divisor, and a vector more for lanes nobody looks at. */
+/* The columns' share of the average's divisor, and a vector more for lanes nobody looks at. Windows of [whole, end) are all alike. */
 void fc_pool_fill_divisors(const fc_pool_job *job, void *divisors)
 {
-    const int64_t count = job->windows.even.out[2];
+    const fc_window *w = &job->windows.even;
+    const int64_t count = w->out[2], whole = fc_ceil_div(w->pad[2], w->stride[2]);
+    const int64_t end = job->windows.varying[2] ? 0 : fc_min(count, (w->in[2] + w->pad[2] - w->kernel[2]) / w->stride[2] + 1);
+    double size = 0;
     for (int64_t i = 0; i < count + FC_BLOCK_BYTES / job->pool.item_bytes; i++) {
-        const double size = col_divisor(job, fc_min(i, count - 1));
+        if (i <= whole || i >= end) size = col_divisor(job, fc_min(i, count - 1));
         if (job->pool.item_bytes == 4) ((float *)divisors)[i] = (float)size;
         else ((double *)divisors)[i] = size;
     }
@@ -183,16 +188,18 @@ static void list_windows(const fc_pool_job *job, int64_t task, int64_t first_col
     const fc_window *w = &job->windows.even;
     const int64_t place = task % (w->out[0] * job->bands * job->pieces), band = place / job->pieces;
     const int64_t d = band / job->bands, first_row = band % job->bands * job->band_rows;
-    int64_t *prepared = (int64_t *)own;
+    int64_t *prepared = (int64_t *)own, *picked = prepared + 1;
     fc_pool_reach *reach = (fc_pool_reach *)(own + FC_ALIGNMENT);
     fc_pool_taps *listed = (fc_pool_taps *)(own + job->reach_bytes);
     t->reach = reach;
     if (fc_pool_lists_windows(job)) {
         t->windows = listed;
         t->picks = (char *)listed + fc_aligned((size_t)job->piece_cols * sizeof(fc_pool_taps));
+        t->picked = picked;
     }
     if (*prepared == place + 1) return;
     *prepared = place + 1;
+    *picked = FC_NOT_PICKED;
     for (int64_t r = 0; r < t->rows; r++) reach[r] = fc_pool_reach_of(job, d, first_row + r);
     for (int64_t i = 0; t->windows && i < t->count; i++) {
         listed[i] = fc_taps_of(&job->windows, 2, first_col + i);
