@@ -126,19 +126,27 @@ int64_t fc_pieces(const fc_conv_job *job)
     return job->conv->batch * job->conv->groups * job->conv->window.out[0] * job->plan->bands;
 }
 
-fc_piece fc_piece_of(const fc_conv_job *job, int64_t task)
+fc_piece fc_plane_of(const fc_conv_job *job, int64_t plane)
 {
-    const fc_conv_plan *plan = job->plan;
-    const fc_window *w = &job->conv->window;
-    const int64_t across = (w->out[2] + plan->band_cols - 1) / plan->band_cols;
-    const int64_t band = task % plan->bands, plane = task / plan->bands, volume = plane / w->out[0];
-    const int64_t row = band / across * plan->band_rows, col = band % across * plan->band_cols;
+    const int64_t *out = job->conv->window.out, volume = plane / out[0];
     return (fc_piece){
         .sample = volume / job->conv->groups,
         .group = volume % job->conv->groups,
-        .range = {.first = {plane % w->out[0], row, col},
-                  .count = {1, fc_min(plan->band_rows, w->out[1] - row), fc_min(plan->band_cols, w->out[2] - col)}},
+        .range = {.first = {plane % out[0], 0, 0}, .count = {1, out[1], out[2]}},
     };
+}
+
+fc_piece fc_piece_of(const fc_conv_job *job, int64_t task)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t *out = job->conv->window.out, across = fc_ceil_div(out[2], plan->band_cols), band = task % plan->bands;
+    fc_piece piece = fc_plane_of(job, task / plan->bands);
+    fc_range *range = &piece.range;
+    range->first[1] = band / across * plan->band_rows;
+    range->first[2] = band % across * plan->band_cols;
+    range->count[1] = fc_min(plan->band_rows, out[1] - range->first[1]);
+    range->count[2] = fc_min(plan->band_cols, out[2] - range->first[2]);
+    return piece;
 }
 
 fc_range fc_outputs_of(const fc_conv_job *job, const fc_range *piece, int64_t slice)

@@ -82,6 +82,7 @@ typedef struct {
     fc_range range;
 } fc_piece;
 fc_piece fc_piece_of(const fc_conv_job *job, int64_t task);
+fc_piece fc_plane_of(const fc_conv_job *job, int64_t plane); /* a whole one */
 int64_t fc_pieces(const fc_conv_job *job);
 
 /* The range of outputs of all phases of the slice `slice` (below plan->step[0]) of a piece; its count[0] is 0 where there is none. */

@@ -24,10 +24,33 @@ typedef struct {
     int64_t rows, cols, first;
 } fc_tiles;
 
-static fc_tiles tiles_of(const fc_conv_job *job, const fc_piece *piece, int64_t first)
+/* Those from row `row` and column `col` on. */
+static fc_tiles tiles_at(const fc_conv_job *job, const fc_piece *plane, int64_t row, int64_t col, int64_t rows, int64_t cols)
 {
-    const int out = job->plan->winograd->tile_out;
-    return (fc_tiles){*piece, fc_ceil_div(piece->range.count[1], out), fc_ceil_div(piece->range.count[2], out), first};
+    const int64_t out = job->plan->winograd->tile_out, *size = job->conv->window.out;
+    fc_tiles tiles = {*plane, rows, cols, 0};
+    tiles.piece.range = (fc_range){
+        .first = {plane->range.first[0], row * out, col * out},
+        .count = {1, fc_min(rows * out, size[1] - row * out), fc_min(cols * out, size[2] - col * out)},
+    };
+    return tiles;
+}
+
+/* The tiles of a band: what it has of its first row, whole rows, what it has of its last. */
+enum { MOST_PARTS = 3 };
+static int parts_of_band(const fc_conv_job *job, int64_t task, fc_tiles part[MOST_PARTS])
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t across = fc_tiles_along(job->conv, plan, 2), tiles = fc_tiles_along(job->conv, plan, 1) * across;
+    const int64_t band = task % plan->bands, begin = band * tiles / plan->bands, end = (band + 1) * tiles / plan->bands;
+    const fc_piece plane = fc_plane_of(job, task / plan->bands);
+    int parts = 0;
+    for (int64_t at = begin; at < end; at += part[parts].rows * part[parts].cols, parts++) {
+        const int64_t col = at % across, rows = col ? 1 : fc_max(1, (end - at) / across);
+        part[parts] = tiles_at(job, &plane, at / across, col, rows, fc_min(across - col, end - at));
+        part[parts].first = at - begin;
+    }
+    return parts;
 }
 
 /* What a thread works in: transformed input, the sums of some panels, and scratch. */
@@ -230,15 +253,17 @@ static void band_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
-    const fc_piece piece = fc_piece_of(job, task);
-    const fc_tiles tiles = tiles_of(job, &piece, 0);
+    fc_tiles part[MOST_PARTS];
+    const int parts = parts_of_band(job, task, part);
+    const int64_t tiles = part[parts - 1].first + part[parts - 1].rows * part[parts - 1].cols;
     char *transformed = fc_thread_scratch(job, thread), *sums = transformed + fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     const fc_stage s = stage_of(job, transformed, sums, transformed + plan->output_bytes);
-    for (int64_t b = 0; b < plan->in_blocks; b++) transform_input(job, &s, &tiles, b);
+    for (int64_t b = 0; b < plan->in_blocks; b++)
+        for (int i = 0; i < parts; i++) transform_input(job, &s, &part[i], b);
     for (int64_t tile = 0; tile < plan->tiles; tile += plan->panels) {
         const int64_t end = fc_min(tile + plan->panels, plan->tiles);
-        multiply_panels(job, &s, piece.group, tile, end, tiles.rows * tiles.cols);
-        transform_panels(job, &s, &tiles, tile, end);
+        multiply_panels(job, &s, part[0].piece.group, tile, end, tiles);
+        for (int i = 0; i < parts; i++) transform_panels(job, &s, &part[i], tile, end);
     }
 }
 
@@ -252,10 +277,11 @@ static fc_stage shared_stage(const fc_conv_job *job, int64_t group, int thread)
 }
 
 /* All tiles of a plane, with their number among those of all planes. */
-static fc_tiles tiles_of_plane(const fc_conv_job *job, const fc_piece *piece)
+static fc_tiles tiles_of_plane(const fc_conv_job *job, const fc_piece *plane)
 {
-    fc_tiles tiles = tiles_of(job, piece, 0);
-    tiles.first = (piece->sample * job->conv->window.out[0] + piece->range.first[0]) * tiles.rows * tiles.cols;
+    const int64_t down = fc_tiles_along(job->conv, job->plan, 1), across = fc_tiles_along(job->conv, job->plan, 2);
+    fc_tiles tiles = tiles_at(job, plane, 0, 0, down, across);
+    tiles.first = (plane->sample * job->conv->window.out[0] + plane->range.first[0]) * down * across;
     return tiles;
 }
 
@@ -263,9 +289,9 @@ static fc_tiles tiles_of_plane(const fc_conv_job *job, const fc_piece *piece)
 static void input_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
-    const fc_piece piece = fc_piece_of(job, task / job->plan->in_blocks);
-    const fc_stage s = shared_stage(job, piece.group, thread);
-    const fc_tiles tiles = tiles_of_plane(job, &piece);
+    const fc_piece plane = fc_plane_of(job, task / job->plan->in_blocks);
+    const fc_stage s = shared_stage(job, plane.group, thread);
+    const fc_tiles tiles = tiles_of_plane(job, &plane);
     transform_input(job, &s, &tiles, task % job->plan->in_blocks);
 }
 

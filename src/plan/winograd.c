@@ -5,11 +5,14 @@
 
 enum {
     TRANSFORMED_BYTES = 384 * 1024, /* transformed input and sums that stay in the second-level cache */
-    LEAST_TOGETHER = 48,            /* tiles for which the filter, which comes from further away, is worth its way */
+    LEAST_TOGETHER = 48,            /* tiles for which the filter is worth its way, which comes from further away, */
+    LEAST_NEAR = 28,                /* and for which it is where the same cache keeps it, too: */
+    NEAR_FILTER_BYTES = 640 * 1024,
     THREAD_BYTES = 2048 * 1024,     /* all that a thread works in */
     MOST_BYTES = 1792 * 1024,       /* of it, transformed input and sums */
     FEW_TILES = 128,                /* up to here panels may be shared out */
     TASKS_A_THREAD = 3,
+    MANY_TASKS_A_THREAD = 16,       /* of which one more or less matters little */
     LEAST_PANELS = 2,               /* that go through a band together: it has no more tiles than leave memory for their sums */
     MOST_PANELS = 4,                /* of a task, where packed panels are shared out */
     READ_WHOLE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
@@ -63,7 +66,7 @@ static int64_t places_of(const fc_conv *conv, const fc_conv_plan *plan)
     return places;
 }
 
-static int64_t tiles_along(const fc_conv *conv, const fc_conv_plan *plan, int axis)
+int64_t fc_tiles_along(const fc_conv *conv, const fc_conv_plan *plan, int axis)
 {
     return fc_ceil_div(conv->window.out[axis], plan->winograd->tile_out);
 }
@@ -85,17 +88,17 @@ static size_t scratch_bytes(const fc_conv *conv, const fc_conv_plan *plan, int64
          + fc_gathered_row_bytes(conv, plan->kernels);
 }
 
-static void set_band(const fc_conv *conv, fc_conv_plan *plan, int64_t rows, int64_t cols)
+/* What is laid out at once: rows x cols tiles. */
+static void set_rectangle(fc_conv_plan *plan, int64_t rows, int64_t cols)
 {
     plan->band_rows = rows * plan->winograd->tile_out;
     plan->band_cols = cols * plan->winograd->tile_out;
-    plan->bands = fc_ceil_div(tiles_along(conv, plan, 1), rows) * fc_ceil_div(tiles_along(conv, plan, 2), cols);
     plan->input_bytes = block_bytes(plan, rows, cols);
 }
 
 static int64_t all_tiles(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    return conv->batch * conv->window.out[0] * tiles_along(conv, plan, 1) * tiles_along(conv, plan, 2);
+    return conv->batch * conv->window.out[0] * fc_tiles_along(conv, plan, 1) * fc_tiles_along(conv, plan, 2);
 }
 
 static int is_few(const fc_conv *conv, const fc_conv_plan *plan) { return all_tiles(conv, plan) <= FEW_TILES; }
@@ -121,9 +124,10 @@ static int64_t tasks_of_panels(const fc_conv *conv, const fc_conv_plan *plan, in
 
 static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
 {
-    const int64_t down = tiles_along(conv, plan, 1), across = tiles_along(conv, plan, 2);
+    const int64_t down = fc_tiles_along(conv, plan, 1), across = fc_tiles_along(conv, plan, 2);
     plan->split = FC_BY_CHANNELS;
-    set_band(conv, plan, down, across);
+    set_rectangle(plan, down, across);
+    plan->bands = 1;
     plan->together = all_tiles(conv, plan);
     const size_t sums = channels_sums_bytes(plan, plan->together), scratch = scratch_bytes(conv, plan, across);
     const int64_t room = fc_min(MOST_BYTES, THREAD_BYTES - (int64_t)fc_apart(scratch));
@@ -150,23 +154,33 @@ static int64_t tiles_together(const fc_conv_plan *plan)
     const int64_t panels = fc_min(LEAST_PANELS, plan->tiles), sums = a_block * plan->kernels->tile_blocks * panels;
     const int64_t lines = (plan->winograd->products + plan->places * panels) * FC_BLOCK_BYTES; /* see fc_place_bytes */
     const int64_t most = (MOST_BYTES - lines) / (input + sums + more_outputs(plan, 1));
-    return fc_max(1, fc_min(fc_max(kept, LEAST_TOGETHER), most));
+    return fc_max(1, fc_min(fc_max(kept, plan->filter_bytes > NEAR_FILTER_BYTES ? LEAST_TOGETHER : LEAST_NEAR), most));
+}
+
+/* How many bands a plane of `tiles` is cut into, at least so many: as few as leave the longest thread shortest. Where they are
+ * many, threads help each other; the filter should not come oftener than it must. */
+static int64_t even_bands(int64_t tiles, int64_t least, int64_t planes, int threads)
+{
+    if (planes * least >= MANY_TASKS_A_THREAD * threads) return least;
+    int64_t best = least, shortest = INT64_MAX;
+    for (int64_t bands = least; bands <= fc_min(2 * least, tiles); bands++) {
+        const int64_t longest = fc_ceil_div(planes * bands, threads) * fc_ceil_div(tiles, bands);
+        if (longest < shortest) shortest = longest, best = bands;
+    }
+    return best;
 }
 
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
 {
-    const int64_t across = tiles_along(conv, plan, 2), down = tiles_along(conv, plan, 1);
+    const int64_t across = fc_tiles_along(conv, plan, 2), down = fc_tiles_along(conv, plan, 1), tiles = down * across;
     const int64_t planes = conv->batch * conv->groups * conv->window.out[0];
-    const int64_t tasks = (is_few(conv, plan) ? 1 : TASKS_A_THREAD) * plan->threads, wanted = fc_ceil_div(tasks, planes);
-    const int64_t most = tiles_together(plan), cols = fc_even_piece(across, fc_min(across, most), 1, 1);
-    const int64_t most_rows = fc_max(1, fc_min(most / cols, fc_ceil_div(down, fc_ceil_div(wanted, fc_ceil_div(across, cols)))));
-    const int64_t least_bands = fc_ceil_div(down, most_rows), pieces = planes * fc_ceil_div(across, cols);
-    /* Where bands are many, threads help each other; the filter should not come oftener than it must. */
-    const int64_t rows = least_bands * pieces >= tasks ? fc_ceil_div(down, least_bands)
-                                                       : fc_even_piece(down, most_rows, pieces, plan->threads);
+    const int64_t tasks = (is_few(conv, plan) ? 1 : TASKS_A_THREAD) * plan->threads;
+    const int64_t least = fc_max(fc_ceil_div(tiles, tiles_together(plan)), fc_min(tiles, fc_ceil_div(tasks, planes)));
     plan->split = FC_BY_BANDS;
-    set_band(conv, plan, rows, cols);
-    plan->together = rows * cols;
+    plan->bands = even_bands(tiles, least, planes, plan->threads);
+    plan->together = fc_ceil_div(tiles, plan->bands);
+    const int64_t cols = fc_min(plan->together, across);
+    set_rectangle(plan, fc_max(1, plan->together / across), cols);
     const int64_t input = (int64_t)fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     const int64_t sums = (int64_t)fc_places_bytes(plan, plan->kernels->tile_blocks, plan->together);
     plan->panels = fc_max(1, fc_min((MOST_BYTES - input - more_outputs(plan, cols)) / sums, plan->tiles));

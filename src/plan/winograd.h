@@ -1,7 +1,8 @@
 /* How a Winograd convolution is cut.
  *
  *   BY_BANDS      many tiles, or few by a small filter that is packed already: the filter is transformed whole; each task takes a
- *                 rectangle of tiles, multiplies them by some panels of it and transforms their sums back before the next
+ *                 band, tiles of a plane one after the other whatever row they are in, so that all tasks have the same number of
+ *                 them but for one, multiplies them by some panels of the filter and transforms their sums back before the next
  *   BY_CHANNELS   few tiles: the input is transformed whole; each task takes a panel of output channels, transforms some input
  *                 channels of its filter and multiplies them at once by all tiles, so the filter, four times as large as it was,
  *                 never leaves the second-level cache; or some panels whose filter is packed already
@@ -31,6 +32,9 @@ int fc_fits_winograd(const fc_conv *conv);
 
 /* Set the tile by plan->algorithm, the split and every size; needs kernels, channels, blocks and threads. */
 void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan);
+
+/* Tiles along an axis of a plane. */
+int64_t fc_tiles_along(const fc_conv *conv, const fc_conv_plan *plan, int axis);
 
 /* Bytes between the places of `blocks` channel blocks of `tiles` tiles: a line more than they are, lest all places of a tile
  * fall into one set of the nearest cache. */
