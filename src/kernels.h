@@ -10,23 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels_activation.h"
 #include "kernels_moving.h"
 #include "kernels_pool.h"
+#include "kernels_rows.h"
 
 enum { FC_BLOCK_BYTES = 64, FC_MAX_TILE_PX = 14, FC_MAX_TILE_BLOCKS = 2, FC_MAX_TILE_ROWS = 2 };
-
-typedef enum {
-    FC_IDENTITY, FC_RELU, FC_CLIP, FC_LEAKY_RELU, FC_SILU, FC_HARDSWISH, FC_SIGMOID, FC_TANH, FC_ACTIVATIONS
-} fc_activation_kind;
-
-/* alpha, beta: the bounds of a clip, or the slope of a leaky ReLU. */
-typedef struct {
-    fc_activation_kind kind;
-    double alpha, beta;
-} fc_activation;
-
-/* Whether a kernel applies the activation within its store; the rest are called from it, or take a second pass over the hot output. */
-static inline int fc_is_clip(const fc_activation *activation) { return activation->kind <= FC_CLIP; }
 
 /* How a tile walks over its input: the distance between the pixels of a tile, and between the steps of k.
  *   BLOCKED_1, BLOCKED_2   channels in blocks; pixels one or two blocks apart; k walks through the block
@@ -84,6 +73,18 @@ typedef struct {
     ptrdiff_t panel_bytes, out_block;
     fc_activation activation;
 } fc_pixel;
+
+/* The same sums, with the same bits, of up to FC_FEW_PIXELS neighbouring pixels of an input in blocks by `channels` rows of a
+ * filter that is not packed, each of `depth` contiguous items; and the bias, padded to the vector. Outputs in blocks, side by
+ * side; lanes beyond `channels` hold the bias. */
+enum { FC_FEW_PIXELS = 8 };
+typedef struct {
+    const void *input, *weight, *bias;
+    ptrdiff_t px_stride, block_stride, row_stride;
+    int64_t pixels, depth, channels;
+    void *output;
+    ptrdiff_t out_block;
+} fc_unpacked;
 
 /* Channels-first rows to and from blocks: src row c (0 <= c < channels <= BLOCK), pixel p  <->  block p, lane c.
  *
@@ -273,55 +274,6 @@ typedef struct {
     double *sum, *square;
 } fc_moments;
 
-/* Rows of `items` contiguous items, one behind the other, each normalised by itself:
- *   y = act((x - mean) / sqrt(variance + eps) * weight + bias + residual).
- * weight, bias: NULL, or such rows too, `cycle` of them, which are taken in turn from row `turn` on. moments: NULL, or mean and
- * biased variance of the one row instead of its own. mean, variance: NULL, or to be filled with those of each row.
- * residual: NULL or laid out as x. y overlaps nothing. past_cache: as in fc_affine.
- */
-typedef struct {
-    const void *x;
-    void *y;
-    const void *residual, *weight, *bias;
-    int64_t rows, items, cycle, turn;
-    const double *moments;
-    double *mean, *variance;
-    double eps;
-    fc_activation activation;
-    int past_cache;
-} fc_layer_rows;
-
-/* y = exp(x - m) / s, or with `logarithm` x - m - log(s), where m is the maximum and s = sum of exp(x - m)
- *   softmax_rows     along each of `rows` rows of `items` contiguous items, one behind the other
- *   softmax_columns  down each of `columns` contiguous columns of `items` items, `stride` bytes apart in x and y alike
- * A maximum that is infinite, and NaN, make all of y NaN.
- * buffer: scratch, aligned; of a row and a vector, or of items + 2 rows of columns each rounded up to whole cache lines and
- * one more. past_cache: as in fc_affine, `stride` then whole cache lines.
- */
-typedef struct {
-    const void *x;
-    void *y;
-    void *buffer;
-    int64_t rows, columns, items;
-    ptrdiff_t stride;
-    int logarithm, past_cache;
-} fc_softmax_piece;
-
-/* A part of columns too tall for scratch, `rows` rows of `columns` contiguous items, `stride` bytes apart in x and y, and `rest`
- * items of one row more, and what it leaves in vectors of an entry a column:
- *   softmax_part      greatest = the maximum of each column, sum = the sum of exp(x - greatest); y = exp(x - greatest)
- *   softmax_join      turns these of `parts` parts, `pitch` bytes apart, into what is next; those of one part more are scratch
- *   softmax_rescale   y = y * sum, or with `logarithm`, where y was left alone, x - greatest - sum
- * Columns `period` apart belong together. greatest, sum: of whole vectors.
- */
-typedef struct {
-    const void *x;
-    void *y, *greatest, *sum;
-    int64_t rows, columns, rest, parts, period;
-    ptrdiff_t stride, pitch;
-    int logarithm;
-} fc_softmax_part;
-
 typedef struct {
     const char *isa;
     int item_bytes, lanes, block;
@@ -333,6 +285,7 @@ typedef struct {
     fc_tile_kernel *tile[FC_WALKS][FC_MAX_TILE_ROWS][FC_MAX_TILE_PX][FC_MAX_TILE_BLOCKS];
 
     void (*pixel)(const fc_pixel *);
+    void (*unpacked)(const fc_unpacked *);
     void (*to_blocked)(const fc_transpose *);
     void (*from_blocked)(const fc_transpose *);
     /* As to_blocked, from pixels `px_stride` bytes apart that hold their channels side by side. */

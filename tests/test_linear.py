@@ -76,6 +76,16 @@ def test_rows_are_independent_of_the_batch(dtype: Any, isa: str) -> None:
     assert_same_bits(fc.linear(x[3], w), together[3])
 
 
+@pytest.mark.parametrize("features", [7, 16, 61, 400])
+def test_few_rows_have_the_bits_of_many(features: int, dtype: Any, isa: str) -> None:
+    """A filter that is used by few rows is not packed."""
+    x, w = random_array("x", (20, features), dtype), random_array("w", (75, features), dtype)
+    b = random_array("b", (75,), dtype)
+    together = fc.linear(x, w, b)
+    for rows in range(1, 11):
+        assert_same_bits(together[:rows], fc.linear(x[:rows], w, b))
+
+
 def test_non_finite_values_stay_in_their_row_and_column(dtype: Any, isa: str) -> None:
     x, w = random_array("x", (9, 33), dtype), random_array("w", (18, 33), dtype)
     x[4, 32], x[8, 0] = np.nan, np.inf

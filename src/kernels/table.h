@@ -21,6 +21,7 @@
 #include "softmax_part.h"
 #include "tile.h"
 #include "transpose.h"
+#include "unpacked.h"
 #include "winograd.h"
 
 const fc_kernels FASTCONV_TABLE = {
@@ -32,6 +33,7 @@ const fc_kernels FASTCONV_TABLE = {
     .tile_blocks = TILE_BLOCKS,
     .tile = TILE_TABLE,
     .pixel = pixel,
+    .unpacked = unpacked,
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,
     .copy_blocks = copy_blocks,

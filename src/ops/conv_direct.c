@@ -1,11 +1,14 @@
 /* Direct convolution: input laid out with its halo, sums kept in registers, no im2col matrix.
  *
  *   by bands:     pack the filter;        then each task: lay out a band of rows, sweep every panel over it, store
- *   by channels:  lay the input out;      then each task: pack one panel, sweep it over all samples, store
+ *   by channels:  lay the input out;      then each task: pack one panel, sweep it over all samples, store;
+ *                 or multiply it, as it is, by a few pixels
  *
  * Georganas et al. 2018; Zhang, Franchetti & Low 2018.
  */
 #include "conv.h"
+
+#include "../sizes.h"
 
 /* Whether the tiles of a panel can write the caller's array themselves: channels last, and no half-empty block. */
 static int stores_in_place(const fc_conv_job *job, int64_t tile)
@@ -137,6 +140,27 @@ static void layout_task(void *context, int64_t task, int thread)
     else fc_lay_out_block(&job->scratch, &source, &piece.range, left < step ? left : step, dst);
 }
 
+/* A panel of the filter as it is by all pixels of a plane. */
+static void multiply_unpacked(const fc_conv_job *job, const fc_piece *plane, int64_t tile, const char *input, char *scratch)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_reduction *r = &job->phase->reduction;
+    const int64_t *out = plane->range.count, within = tile * plan->kernels->tile_blocks * plan->kernels->block;
+    const ptrdiff_t row = plan->depth * job->conv->item_bytes;
+    fc_unpacked t = {
+        .weight = (const char *)job->weight + (plane->group * plan->group_out + within) * row, .row_stride = row,
+        .px_stride = r->px_stride, .block_stride = job->scratch.group_bytes, .bias = fc_panel_bias(job, plane->group, tile),
+        .pixels = out[2], .depth = plan->depth, .out_block = out[1] * out[2] * FC_BLOCK_BYTES,
+        .channels = fc_min(fc_panel_blocks(plan, tile) * plan->kernels->block, plan->group_out - within),
+    };
+    for (int64_t i = 0; i < out[1]; i++) {
+        t.input = input + i * r->row_stride;
+        t.output = scratch + i * out[2] * FC_BLOCK_BYTES;
+        plan->kernels->unpacked(&t);
+    }
+    fc_store_panel(job, plane, tile, scratch, t.out_block);
+}
+
 static void channel_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
@@ -144,12 +168,14 @@ static void channel_task(void *context, int64_t task, int thread)
     const int64_t group = task / plan->tiles, tile = task % plan->tiles, planes = job->conv->window.out[0];
     char *scratch = fc_thread_scratch(job, thread), *output = scratch + plan->panel_bytes;
     const char *panel = job->conv->prepacked ? job->filter + fc_panel_at(plan, group, tile) : scratch;
-    if (!job->conv->prepacked) fc_pack_one_panel(job, group, tile, scratch);
+    if (!job->conv->prepacked && !plan->unpacked) fc_pack_one_panel(job, group, tile, scratch);
     for (int64_t sample = 0; sample < job->conv->batch; sample++)
         for (int64_t d = 0; d < planes; d++) {
             const int64_t at = (sample * job->conv->groups + group) * planes + d;
             const fc_piece piece = fc_piece_of(job, at);
-            sweep_panel(job, &piece, tile, job->shared + (size_t)at * plan->input_bytes, panel, output);
+            const char *input = job->shared + (size_t)at * plan->input_bytes;
+            if (plan->unpacked) multiply_unpacked(job, &piece, tile, input, output);
+            else sweep_panel(job, &piece, tile, input, panel, output);
         }
 }
 

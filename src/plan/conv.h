@@ -45,6 +45,7 @@ struct fc_conv_plan {
     int64_t tiles, panel_tasks;    /* register tiles across the output channels of one group, and tasks, by channels */
     int64_t band_rows, band_cols;  /* output pixels of a band */
     int64_t bands;                 /* bands of one output plane */
+    int unpacked;                  /* by channels: the few pixels there are take the filter as it is */
     const fc_winograd_kernels *winograd; /* transformed: the tile, */
     int64_t places;                      /* products a tile: those of all phases, */
     int64_t together, panels;            /* how many tiles are multiplied together, by how many panels at most at a time */
