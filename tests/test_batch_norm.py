@@ -106,7 +106,7 @@ def test_training(shape: tuple[int, ...], dtype: Any, isa: str) -> None:
 
 
 # Threads that take channels of all samples, and threads that share one, as there are few or it is large;
-# planes of one piece and of several.
+# planes of one piece and of several, short ones as columns.
 @pytest.mark.parametrize(
     "shape",
     [
@@ -116,6 +116,10 @@ def test_training(shape: tuple[int, ...], dtype: Any, isa: str) -> None:
         (20, 2, 180, 300),
         (176, 976, 7, 7),
         (10_800, 16, 7, 7),
+        (24, 40, 7, 7),
+        (25, 40, 7, 7),
+        (9, 17, 2, 1),
+        (200, 15, 2, 2),
     ],
     ids=str,
 )

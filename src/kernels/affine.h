@@ -109,6 +109,12 @@ static void affine_planar(const fc_affine *given)
 /* Pixels whose channels are taken together, so that parameters and sums are read once for all of them. */
 enum { AFFINE_PIXELS = 4, MOMENT_PIXELS = 8 };
 
+/* What is wanted next of pixels with a gap between them is not what lies behind their channels. */
+ALWAYS_INLINE ptrdiff_t pixels_ahead(ptrdiff_t stride, int64_t channels, int pixels)
+{
+    return stride > channels * REAL_BYTES ? pixels * stride : AHEAD_BYTES;
+}
+
 typedef struct {
     const char *x, *residual;
     char *y;
@@ -126,7 +132,7 @@ ALWAYS_INLINE void affine_column(const fc_affine *t, const affine_run *run, affi
         vreal v = ((is.halves ? x * unit : x) - center) * scale + shift;
         if (run->residual) v += load_up_to(run->residual + i * t->residual_stride + at, left);
         v = is.clips ? at_most(run->upper, at_least(run->lower, v)) : activate_out_of_line(v, &t->activation);
-        if (is.past_cache) fetch_near(run->x + i * t->x_stride + at + AHEAD_BYTES);
+        if (is.past_cache) fetch_near(run->x + i * t->x_stride + at + pixels_ahead(t->x_stride, t->channels, pixels));
         if (is.past_cache && left >= LANES) store_past_cache(y, v);
         else store_up_to(y, v, left);
     }
@@ -253,9 +259,10 @@ ALWAYS_INLINE void moments_column(const fc_moments *t, const char *x, int pixels
 /* Lines of channels, vectors, and then single ones. */
 ALWAYS_INLINE void moments_pixels(const fc_moments *t, const char *x, int pixels)
 {
+    const ptrdiff_t ahead = pixels_ahead(t->x_stride, t->channels, pixels);
     int64_t c = 0;
     for (; c + BLOCK <= t->channels; c += BLOCK) {
-        UNROLLED for (int i = 0; i < pixels; i++) fetch_near(x + i * t->x_stride + c * REAL_BYTES + AHEAD_BYTES);
+        UNROLLED for (int i = 0; i < pixels; i++) fetch_near(x + i * t->x_stride + c * REAL_BYTES + ahead);
         UNROLLED for (int v = 0; v < BLOCK / DOUBLES; v++) moments_column(t, x, pixels, c + v * DOUBLES);
     }
     for (; c + DOUBLES <= t->channels; c += DOUBLES) moments_column(t, x, pixels, c);

@@ -4,9 +4,10 @@
  * where their channels do (a vector of parameters). Moments are summed over pieces of fixed size whose sums are added in
  * a fixed order, so their bits do not depend on the number of threads.
  *
- * To normalise a batch by its own statistics, a thread takes a slab: some channels of all samples, as many as its cache keeps
- * from finding their moments to normalising them, so that the map is read from memory once. Where channels are last, or one is
- * larger than that, or they are fewer than a few a thread, it is read twice: first all moments are found, then all outputs.
+ * To normalise a batch by its own statistics, a thread takes a slab (batch_norm_slabs.c): some channels of all samples, as many
+ * as its cache keeps from finding their moments to normalising them, so that the map is read from memory once. Where channels are
+ * last, or one is larger than that, or they are fewer than a few a thread, it is read twice: first all moments are found, then
+ * all outputs.
  *
  * Large outputs of short planes go past the caches through a stage of as many planes as are whole cache lines. Ioffe & Szegedy
  * 2015.
@@ -14,39 +15,16 @@
 #include <math.h>
 #include <string.h>
 
-#include "norm.h"
+#include "batch_norm.h"
 #include "pool.h"
 #include "store.h"
 #include "../sizes.h"
 
 enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
 
-/* A slab fits the second-level cache or is one channel that fits what a thread has of the third. */
-enum { SLAB_BYTES = 7 << 18, CHANNEL_BYTES = 4 << 20, SLABS_A_THREAD = 4 };
-
 /* What a stage has if its least number of planes is not larger, and the output from which on it pays: it is written and read
  * as well. */
 enum { STAGE_BYTES = 16 * 1024, STAGED_BYTES = 32 << 20 };
-
-/* Samples as `rows` rows of `cols` pixels, each row evenly strided; pieces of `piece` pixels. Pixels with all their channels that
- * follow each other from sample to sample are one sample. */
-typedef struct {
-    const fc_map *map;
-    const fc_kernels *kernels;
-    fc_view input, output;
-    int channel_runs; /* or planar ones */
-    int64_t samples, rows, cols, piece, pieces;
-    int64_t together, groups; /* channels of a task, and such groups of channels; one group where pixels hold them all */
-    int64_t slab;             /* its channels, or 0 */
-    fc_normalisation norm;
-    double *center, *sums, *mean, *variance; /* where moments are found */
-    fc_affine_vectors parameters;
-    const fc_epilogue *epilogue;
-    int past_cache;
-    int64_t stage_channels; /* 0: there is no stage */
-    size_t stage_bytes;
-    char *stages;
-} fc_norm_job;
 
 /* Also of vectors, (N, C), whose samples are single pixels. */
 static void join_samples(fc_norm_job *job)
@@ -77,15 +55,10 @@ static void prepare_walk(fc_norm_job *job)
     job->groups = (job->map->channels + job->together - 1) / job->together;
 }
 
-/* One piece of one row of `channels` channels. */
-typedef struct {
-    int64_t sample, row, first, count, channel, channels;
-} fc_norm_piece;
-
 /* Pieces that a channel has in all samples, and one of them, of channels [channel, channel + channels). */
-static int64_t all_pieces(const fc_norm_job *job) { return job->samples * job->rows * job->pieces; }
+int64_t fc_norm_pieces(const fc_norm_job *job) { return job->samples * job->rows * job->pieces; }
 
-static fc_norm_piece piece_of(const fc_norm_job *job, int64_t index, int64_t channel, int64_t channels)
+fc_norm_piece fc_norm_piece_of(const fc_norm_job *job, int64_t index, int64_t channel, int64_t channels)
 {
     const int64_t row = index / job->pieces, first = index % job->pieces * job->piece;
     return (fc_norm_piece){.sample = row / job->rows, .row = row % job->rows, .first = first,
@@ -93,15 +66,15 @@ static fc_norm_piece piece_of(const fc_norm_job *job, int64_t index, int64_t cha
 }
 
 /* Tasks of a piece of a group of channels. */
-static int64_t piece_tasks(const fc_norm_job *job) { return all_pieces(job) * job->groups; }
+static int64_t piece_tasks(const fc_norm_job *job) { return fc_norm_pieces(job) * job->groups; }
 
 static fc_norm_piece piece_of_task(const fc_norm_job *job, int64_t task)
 {
     const int64_t channel = task % job->groups * job->together;
-    return piece_of(job, task / job->groups, channel, fc_min(job->map->channels - channel, job->together));
+    return fc_norm_piece_of(job, task / job->groups, channel, fc_min(job->map->channels - channel, job->together));
 }
 
-static ptrdiff_t piece_at(const fc_norm_job *job, const fc_view *view, const fc_norm_piece *p)
+ptrdiff_t fc_norm_piece_at(const fc_norm_job *job, const fc_view *view, const fc_norm_piece *p)
 {
     const int64_t *size = job->map->size;
     const int64_t pixel = p->row * job->cols; /* rows start at a multiple of the joined axes */
@@ -110,15 +83,15 @@ static ptrdiff_t piece_at(const fc_norm_job *job, const fc_view *view, const fc_
 }
 
 /* Sums of moments stand as [sum, square][channel] of the map; none are there yet of channels [first, first + count). */
-static void clear_moments(const fc_norm_job *job, double *sum, int64_t first, int64_t count)
+void fc_norm_clear_moments(const fc_norm_job *job, double *sum, int64_t first, int64_t count)
 {
     memset(sum + first, 0, (size_t)count * sizeof(double));
     memset(sum + job->map->channels + first, 0, (size_t)count * sizeof(double));
 }
 
-static void add_moments(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, double *sum)
+void fc_norm_add_moments(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, double *sum)
 {
-    const fc_moments t = {.x = (const char *)job->input.data + piece_at(job, &job->input, p), .count = p->count,
+    const fc_moments t = {.x = (const char *)job->input.data + fc_norm_piece_at(job, &job->input, p), .count = p->count,
                           .channels = p->channels, .x_stride = job->input.stride[job->channel_runs ? 4 : 1], .ahead = ahead,
                           .center = job->center + p->channel, .sum = sum + p->channel,
                           .square = sum + job->map->channels + p->channel};
@@ -126,14 +99,14 @@ static void add_moments(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead
     else job->kernels->moments_planar(&t);
 }
 
-static void fill_centers(const fc_norm_job *job, int64_t first, int64_t count)
+void fc_norm_fill_centers(const fc_norm_job *job, int64_t first, int64_t count)
 {
     for (int64_t c = first; c < first + count; c++)
         job->center[c] = fc_center_at((const char *)job->input.data + c * job->input.stride[1], job->map->item_bytes);
 }
 
 /* Mean and variance of channels [first, first + count) from their sums. */
-static void finish_moments(const fc_norm_job *job, const double *sum, int64_t first, int64_t count)
+void fc_norm_finish_moments(const fc_norm_job *job, const double *sum, int64_t first, int64_t count)
 {
     const double items = (double)job->samples * (double)job->rows * (double)job->cols;
     for (int64_t c = first; c < first + count; c++) {
@@ -170,7 +143,7 @@ static int set_usual(const fc_affine_vectors *v, const fc_normalisation *norm, i
 }
 
 /* The parameters of channels [first, last). */
-static void prepare_parameters(const fc_norm_job *job, int64_t first, int64_t last)
+void fc_norm_prepare_parameters(const fc_norm_job *job, int64_t first, int64_t last)
 {
     double factors[PARAMETERS_AT_ONCE];
     const fc_normalisation *norm = &job->norm;
@@ -189,7 +162,7 @@ static void prepare_parameters(const fc_norm_job *job, int64_t first, int64_t la
 /* Planes of a piece by way of a thread's stage. */
 static void normalise_staged(const fc_norm_job *job, const fc_affine *all, int thread)
 {
-    char *stage = job->stages + thread * job->stage_bytes, *y = all->y;
+    char *stage = job->threads + (size_t)thread * job->thread_bytes, *y = all->y;
     fc_affine t = *all;
     t.y = stage;
     for (int64_t done = 0; done < all->channels; done += t.channels) {
@@ -202,12 +175,12 @@ static void normalise_staged(const fc_norm_job *job, const fc_affine *all, int t
     }
 }
 
-static void normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, int thread)
+void fc_norm_normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, int thread)
 {
     const int axis = job->channel_runs ? 4 : 1;
-    const ptrdiff_t at = piece_at(job, &job->output, p), parameter = p->channel * job->map->item_bytes;
+    const ptrdiff_t at = fc_norm_piece_at(job, &job->output, p), parameter = p->channel * job->map->item_bytes;
     const fc_affine t = {
-        .x = (const char *)job->input.data + piece_at(job, &job->input, p),
+        .x = (const char *)job->input.data + fc_norm_piece_at(job, &job->input, p),
         .y = (char *)job->output.data + at,
         .residual = fc_offset(job->epilogue->residual, at),
         .parameters = job->parameters.first + parameter, .step = job->parameters.step,
@@ -226,61 +199,29 @@ static void moments_task(void *context, int64_t task, int thread)
     const fc_norm_piece p = piece_of_task(job, task);
     double *sum = job->sums + task / job->groups * 2 * job->map->channels;
     (void)thread;
-    clear_moments(job, sum, p.channel, p.channels);
-    add_moments(job, &p, (fc_ahead){0}, sum);
+    fc_norm_clear_moments(job, sum, p.channel, p.channels);
+    fc_norm_add_moments(job, &p, (fc_ahead){0}, sum);
 }
 
 static void affine_task(void *context, int64_t task, int thread)
 {
     const fc_norm_job *job = context;
     const fc_norm_piece p = piece_of_task(job, task);
-    normalise(job, &p, (fc_ahead){0}, thread);
-}
-
-/* What a thread that reads the planes of a piece reads behind them; next: NULL where that is not known. */
-static fc_ahead from_piece_to(const fc_norm_job *job, const fc_norm_piece *p, const fc_norm_piece *next)
-{
-    if (!next || job->input.stride[1] < 0) return (fc_ahead){0};
-    const char *x = job->input.data;
-    const ptrdiff_t run = (p->channels - 1) * job->input.stride[1] + p->count * job->map->item_bytes;
-    const ptrdiff_t end = piece_at(job, &job->input, p) + run;
-    return (fc_ahead){run, piece_at(job, &job->input, next) - end, x + end};
-}
-
-/* Normalised last piece first: what was read last is still nearest. */
-static void slab_task(void *context, int64_t task, int thread)
-{
-    const fc_norm_job *job = context;
-    const int64_t first = task * job->slab, count = fc_min(job->map->channels - first, job->slab), last = all_pieces(job) - 1;
-    fill_centers(job, first, count);
-    clear_moments(job, job->sums, first, count);
-    fc_norm_piece p = piece_of(job, 0, first, count);
-    for (int64_t i = 0; i <= last; i++) {
-        const fc_norm_piece next = piece_of(job, fc_min(i + 1, last), first, count);
-        add_moments(job, &p, from_piece_to(job, &p, i < last ? &next : NULL), job->sums);
-        p = next;
-    }
-    finish_moments(job, job->sums, first, count);
-    prepare_parameters(job, first, first + count);
-    for (int64_t i = last; i >= 0; i--) {
-        const fc_norm_piece next = piece_of(job, fc_max(i - 1, 0), first, count);
-        normalise(job, &p, from_piece_to(job, &p, i > 0 ? &next : NULL), thread);
-        p = next;
-    }
+    fc_norm_normalise(job, &p, (fc_ahead){0}, thread);
 }
 
 /* All moments, each piece's in sums of its own, then all outputs. */
 static fc_status run_twice(fc_norm_job *job, const fc_team *team)
 {
     const int64_t channels = job->map->channels;
-    fill_centers(job, 0, channels);
+    fc_norm_fill_centers(job, 0, channels);
     const fc_status status = fc_parallel(team, piece_tasks(job), moments_task, job);
     if (status != FC_OK) return status;
     double *sum = job->sums;
-    for (int64_t i = 1; i < all_pieces(job); i++)
+    for (int64_t i = 1; i < fc_norm_pieces(job); i++)
         for (int64_t j = 0; j < 2 * channels; j++) sum[j] += sum[2 * i * channels + j];
-    finish_moments(job, sum, 0, channels);
-    prepare_parameters(job, 0, channels);
+    fc_norm_finish_moments(job, sum, 0, channels);
+    fc_norm_prepare_parameters(job, 0, channels);
     return fc_parallel(team, piece_tasks(job), affine_task, job);
 }
 
@@ -291,24 +232,6 @@ static fc_team team_for(const fc_map *map, const fc_run *run)
                        * (double)map->size[2];
     if (items < FC_SERIAL_WORK / 4) team.threads = 1;
     return team;
-}
-
-/* How many channels a slab has, 0 where there are none; of whole cache lines where there is a stage, or without one if such slabs
- * would be too large or too few. */
-static void choose_slab(fc_norm_job *job, int threads)
-{
-    const int64_t channels = job->map->channels, tasks = threads > 1 ? SLABS_A_THREAD * threads : 1;
-    const double bytes = (double)job->samples * (double)job->rows * (double)job->cols * job->map->item_bytes;
-    if (job->channel_runs || bytes > CHANNEL_BYTES || channels < tasks) return;
-    job->slab = fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
-    if (!job->stage_channels) return;
-    const int64_t line = FC_ALIGNMENT / job->map->item_bytes, lines = fc_ceil_div(job->slab, line) * line;
-    if ((double)lines * bytes <= CHANNEL_BYTES && fc_ceil_div(channels, lines) >= tasks) {
-        job->slab = lines;
-    } else {
-        job->stage_channels = 0;
-        job->stage_bytes = 0;
-    }
 }
 
 /* How outputs past the caches are stored; short or unaligned runs would share cache lines with stores through them. */
@@ -324,7 +247,7 @@ static void prepare_stores(fc_norm_job *job)
     job->together = fc_ceil_div(job->together, line) * line;
     job->groups = fc_ceil_div(map->channels, job->together);
     job->stage_channels = fc_max(STAGE_BYTES / (line * plane), 1) * line;
-    job->stage_bytes = fc_apart((size_t)(job->stage_channels * plane));
+    job->thread_bytes = fc_apart((size_t)(job->stage_channels * plane));
 }
 
 /* Scratch of a job: parameters, `doubles` numbers, a stage a thread. */
@@ -333,11 +256,11 @@ static fc_block acquire_scratch(fc_norm_job *job, size_t doubles, int threads)
     const fc_map *map = job->map;
     const size_t parameter = fc_aligned((size_t)(map->channels * map->item_bytes)), before = FC_AFFINE_VECTORS * parameter;
     const size_t numbers = fc_aligned(doubles * sizeof(double));
-    const fc_block block = fc_block_acquire(before + numbers + (size_t)threads * job->stage_bytes);
+    const fc_block block = fc_block_acquire(before + numbers + (size_t)threads * job->thread_bytes);
     job->parameters = (fc_affine_vectors){block.data, (ptrdiff_t)parameter, map->item_bytes};
     if (!block.data) return block;
     job->center = (double *)((char *)block.data + before);
-    job->stages = (char *)job->center + numbers;
+    job->threads = (char *)job->center + numbers;
     return block;
 }
 
@@ -358,7 +281,7 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
     const fc_block block = acquire_scratch(&job, 0, team.threads);
     if (!block.data) return FC_NO_MEMORY;
     job.norm = *norm;
-    prepare_parameters(&job, 0, map->channels);
+    fc_norm_prepare_parameters(&job, 0, map->channels);
     const fc_status status = fc_parallel(&team, piece_tasks(&job), affine_task, &job);
     fc_block_release(block);
     return status;
@@ -369,16 +292,15 @@ fc_status fc_batch_norm_training(const fc_map *map, const fc_own_statistics *nor
 {
     fc_norm_job job = job_of(map, input, output, epilogue, run->isa);
     const fc_team team = team_for(map, run);
-    choose_slab(&job, team.threads);
-    const size_t channels = (size_t)map->channels, sums = 2 * channels * (job.slab ? 1 : (size_t)all_pieces(&job));
+    fc_norm_choose_slab(&job, team.threads);
+    const size_t channels = (size_t)map->channels, sums = 2 * channels * (job.slab ? 1 : (size_t)fc_norm_pieces(&job));
     const fc_block block = acquire_scratch(&job, channels + sums, team.threads);
     if (!block.data) return FC_NO_MEMORY;
     job.norm = (fc_normalisation){norm->mean, norm->variance, norm->weight, norm->bias, norm->eps};
     job.mean = norm->mean;
     job.variance = norm->variance;
     job.sums = job.center + channels;
-    const fc_status status = job.slab ? fc_parallel(&team, fc_ceil_div(map->channels, job.slab), slab_task, &job)
-                                      : run_twice(&job, &team);
+    const fc_status status = job.slab ? fc_norm_run_slabs(&job, &team) : run_twice(&job, &team);
     fc_block_release(block);
     return status;
 }
