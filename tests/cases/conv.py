@@ -251,7 +251,9 @@ THREADED = [
     ConvCase("filters_worth_threads", (1, 256, 3, 3), (512, 256, 3, 3), padding=1),
     ConvCase("one_pixel_worth_threads", (1, 2048, 1, 1), (2048, 2048, 1, 1)),
     ConvCase("few_pixels_worth_threads", (2, 1030, 2, 2), (527, 1030, 1, 1)),
-    ConvCase("few_pixels_stride_2_groups_worth_threads", (1, 1030, 4, 3), (1054, 515, 1, 1), stride=2, groups=2),
+    ConvCase(
+        "few_pixels_stride_2_groups_worth_threads", (1, 1030, 4, 3), (1054, 515, 1, 1), stride=2, groups=2
+    ),
     ConvCase("batch_worth_threads", (9, 32, 15, 15), (33, 32, 3, 3), padding=1),
     ConvCase("groups_worth_threads", (1, 192, 28, 28), (192, 4, 3, 3), padding=1, groups=48),
     ConvCase("depthwise_worth_threads", (2, 96, 64, 64), (96, 1, 3, 3), padding=1, groups=96),
