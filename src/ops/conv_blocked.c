@@ -6,6 +6,7 @@
 
 #include "conv_blocked.h"
 #include "filter.h"
+#include "../plan/share.h"
 #include "../sizes.h"
 
 enum { BAND_BYTES = 256 * 1024, BAND_PIXELS = 96, TASKS_A_THREAD = 4 };

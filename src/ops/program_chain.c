@@ -16,6 +16,7 @@
 #include "conv_blocked.h"
 #include "pool.h"
 #include "program.h"
+#include "../plan/share.h"
 #include "../sizes.h"
 
 /* Of a thread's scratch: bands are cut to so many bytes where vectors have 64, with which second-level caches of a megabyte and
@@ -111,11 +112,10 @@ static void split_rows(fc_chain *chain)
     const int64_t rows = window_of(&chain->link[chain->links - 1])->out[1], batch = chain->walker->batch;
     const size_t room = bytes_for(chain->walker, CHAIN_BYTES);
     const size_t band_bytes = bands_overlap(chain) ? room : bytes_for(chain->walker, DISJOINT_BYTES);
-    const int64_t most = fc_ceil_div(rows * batch, BANDS_A_THREAD * chain->threads);
-    int64_t band = fc_even_piece(rows, fc_min(most, rows), batch, chain->threads), later = 0;
+    int64_t band = fc_min(rows, fc_ceil_div(rows * batch, BANDS_A_THREAD * chain->threads)), later = 0;
     while (band > 1 && plan_rows(chain, band, 0) > band_bytes) band--;
-    band = fc_even_piece(rows, band, batch, chain->threads);
-    chain->bands = fc_ceil_div(rows, band);
+    chain->bands = fc_even_bands(rows, fc_ceil_div(rows, band), batch, chain->threads);
+    band = fc_ceil_div(rows, chain->bands);
     while (later < chain->bands && plan_rows(chain, band, later + 1) <= room) later++;
     const size_t needed = plan_rows(chain, band, later);
     /* The same for every chain that fits, whose scratch is then the same memory: still in the caches. */
@@ -287,14 +287,14 @@ static void chain_task(void *context, int64_t task, int thread)
 {
     const fc_chain *chain = context;
     const int last = chain->links - 1;
-    const int64_t sample = task / chain->bands, band = chain->link[last].rows, row = task % chain->bands * band;
+    const int64_t sample = task / chain->bands, band = task % chain->bands, rows = window_of(&chain->link[last])->out[1];
     fc_front *front = (fc_front *)scratch_of(chain, thread);
     if (front->sample != sample) {
         const int begins = front->sample == NO_SAMPLE;
         *front = (fc_front){.chain = chain, .sample = sample, .thread = thread};
         for (int l = 0; l < last && begins; l++) clear_columns(front, l);
     }
-    compute(front, last, row, fc_min(window_of(&chain->link[last])->out[1], row + band));
+    compute(front, last, band * rows / chain->bands, (band + 1) * rows / chain->bands);
 }
 
 fc_status fc_step_chain(const fc_walker *w)

@@ -5,6 +5,7 @@
  */
 #include "conv.h"
 #include "choose.h"
+#include "share.h"
 #include "transposed.h"
 #include "winograd.h"
 #include "../sizes.h"
@@ -204,16 +205,6 @@ static size_t output_bytes_of(const fc_conv *conv, const fc_conv_plan *plan, int
         return row + fc_aligned((size_t)(rows * outputs_of(conv, plan, 2, cols) * conv->item_bytes));
     }
     return (size_t)(outputs_of(conv, plan, 1, rows) * outputs_of(conv, plan, 2, cols) * plan->kernels->tile_blocks) * FC_BLOCK_BYTES;
-}
-
-int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads)
-{
-    int64_t best = most, shortest = INT64_MAX;
-    for (int64_t size = most; size > 0 && size > most / 4; size--) {
-        const int64_t longest = fc_ceil_div(planes * fc_ceil_div(total, size), threads) * size;
-        if (longest < shortest) shortest = longest, best = size;
-    }
-    return best;
 }
 
 /* Whether bands of rows x cols outputs would lay out much more than the map is, and take long for it beside the products: where

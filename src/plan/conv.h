@@ -57,10 +57,6 @@ struct fc_conv_plan {
 /* The same window without what has no effect, however large: the stride of one output, the dilation of one position. */
 fc_window fc_simplified(const fc_window *window);
 
-/* How many of `total` rows (or panels) a task should take, at most `most`, so that `planes` times as many pieces keep the
- * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
-int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);
-
 /* Whether vectors along rows of so many outputs leave few lanes empty. */
 int fc_fills_vectors(const fc_kernels *kernels, int64_t outputs);
 

@@ -1,5 +1,6 @@
 /* The limits are measured, like those of plan/conv.c. */
 #include "winograd.h"
+#include "share.h"
 #include "transposed.h"
 #include "../sizes.h"
 
@@ -12,7 +13,6 @@ enum {
     MOST_BYTES = 1792 * 1024,       /* of it, transformed input and sums */
     FEW_TILES = 128,                /* up to here panels may be shared out */
     TASKS_A_THREAD = 3,
-    MANY_TASKS_A_THREAD = 16,       /* of which one more or less matters little */
     LEAST_PANELS = 2,               /* that go through a band together: it has no more tiles than leave memory for their sums */
     MOST_PANELS = 4,                /* of a task, where packed panels are shared out */
     READ_WHOLE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
@@ -157,19 +157,6 @@ static int64_t tiles_together(const fc_conv_plan *plan)
     return fc_max(1, fc_min(fc_max(kept, plan->filter_bytes > NEAR_FILTER_BYTES ? LEAST_TOGETHER : LEAST_NEAR), most));
 }
 
-/* How many bands a plane of `tiles` is cut into, at least so many: as few as leave the longest thread shortest. Where they are
- * many, threads help each other; the filter should not come oftener than it must. */
-static int64_t even_bands(int64_t tiles, int64_t least, int64_t planes, int threads)
-{
-    if (planes * least >= MANY_TASKS_A_THREAD * threads) return least;
-    int64_t best = least, shortest = INT64_MAX;
-    for (int64_t bands = least; bands <= fc_min(2 * least, tiles); bands++) {
-        const int64_t longest = fc_ceil_div(planes * bands, threads) * fc_ceil_div(tiles, bands);
-        if (longest < shortest) shortest = longest, best = bands;
-    }
-    return best;
-}
-
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t across = fc_tiles_along(conv, plan, 2), down = fc_tiles_along(conv, plan, 1), tiles = down * across;
@@ -177,7 +164,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     const int64_t tasks = (is_few(conv, plan) ? 1 : TASKS_A_THREAD) * plan->threads;
     const int64_t least = fc_max(fc_ceil_div(tiles, tiles_together(plan)), fc_min(tiles, fc_ceil_div(tasks, planes)));
     plan->split = FC_BY_BANDS;
-    plan->bands = even_bands(tiles, least, planes, plan->threads);
+    plan->bands = fc_even_bands(tiles, least, planes, plan->threads);
     plan->together = fc_ceil_div(tiles, plan->bands);
     const int64_t cols = fc_min(plan->together, across);
     set_rectangle(plan, fc_max(1, plan->together / across), cols);

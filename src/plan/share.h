@@ -1,0 +1,16 @@
+/* How work is cut so that threads are done at the same time. */
+#ifndef FASTCONV_PLAN_SHARE_H
+#define FASTCONV_PLAN_SHARE_H
+
+#include <stdint.h>
+
+/* How many of `total` rows (or panels) a task should take, at most `most`, so that `planes` times as many pieces keep the
+ * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
+int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);
+
+/* Into how many bands [i * total / bands, (i + 1) * total / bands) rows (or tiles) are cut, at least so many, of each of `planes`
+ * planes: as few as leave the longest thread shortest. Where they are many, threads help each other, and what all bands read
+ * should not come oftener than it must. */
+int64_t fc_even_bands(int64_t total, int64_t least, int64_t planes, int threads);
+
+#endif
