@@ -74,10 +74,10 @@ typedef struct {
     fc_activation activation;
 } fc_pixel;
 
-/* The same sums, with the same bits, of up to FC_FEW_PIXELS neighbouring pixels of an input in blocks by `channels` rows of a
- * filter that is not packed, each of `depth` contiguous items; and the bias, padded to the vector. Outputs in blocks, side by
+/* The sums of fc_tile, with the same bits, of a few neighbouring pixels of an input in blocks by `channels` rows of a filter that
+ * is not packed, each of `depth` contiguous items; and the bias, padded to the vector. Outputs in blocks, side by
  * side; lanes beyond `channels` hold the bias. */
-enum { FC_FEW_PIXELS = 8 };
+enum { FC_FEW_PIXELS = 8 }; /* for which that is worth it */
 typedef struct {
     const void *input, *weight, *bias;
     ptrdiff_t px_stride, block_stride, row_stride;

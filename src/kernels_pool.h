@@ -44,15 +44,16 @@ typedef struct {
  *
  * windows: NULL, or for each output of a row the positions it looks at instead, at most `kernel`, one apart; no pad then.
  * buffer: scratch of `together` times `pitch` items and two vectors; pitch: what a row, or the windows of whole vectors, span.
- * picks: with windows, scratch of FC_PICK_BYTES for each vector of outputs of a row, aligned to 64 bytes. picked: FC_NOT_PICKED, or what
- * the kernel wrote when it had the same windows and picks before.
+ * picks: with windows, scratch of FC_PICK_BYTES for each vector of outputs of a row, aligned to 64 bytes. picked: FC_NOT_PICKED, or
+ * what the kernel wrote there when it had the same windows and picks before.
  * joined: windows end where the next begin, and rows do too, with one divisor: `together` rows are as good as one.
  * col_divisor: items of the data's type, one for each output of a row and a vector more; the first of them, if joined.
  * guarded: nothing is read beyond the ends of input rows; otherwise whole vectors are.
  * out_row: bytes; where that is `count` items, all rows but the last are written beyond their ends, before the next.
  * streamed: the input comes from memory, not from a cache. past_cache: as in fc_affine; whole vectors only.
  */
-enum { FC_PICK_BYTES = 192, FC_NOT_PICKED = 0 };
+enum { FC_PICK_BYTES = 192 };
+enum { FC_NOT_PICKED, FC_NO_PICKS, FC_PICKED };
 typedef struct {
     const void *plane;
     const fc_pool_reach *reach;

@@ -61,11 +61,10 @@ ALWAYS_INLINE int pick_windows(const fc_pool_plane *t, dense_pick *pick)
     return 1;
 }
 
-ALWAYS_INLINE int has_picks(const fc_pool_plane *t)
+ALWAYS_INLINE int pick_once(const fc_pool_plane *t)
 {
-    enum { NONE = FC_NOT_PICKED + 1, PICKED };
-    if (*t->picked == FC_NOT_PICKED) *t->picked = pick_windows(t, t->picks) ? PICKED : NONE;
-    return *t->picked == PICKED;
+    if (*t->picked == FC_NOT_PICKED) *t->picked = pick_windows(t, t->picks) ? FC_PICKED : FC_NO_PICKS;
+    return *t->picked == FC_PICKED;
 }
 
 ALWAYS_INLINE vreal dense_sums(reduction_kind kind, const dense_pick *pick, const REAL *column, int common)
@@ -125,13 +124,13 @@ ALWAYS_INLINE vreal fold_window(reduction_kind kind, const REAL *row, fc_pool_ta
     return w.count >= LONG_PLANE ? plane_vector(kind, row + w.first, w.count, 1) : plane_vector(kind, row + w.first, w.count, 0);
 }
 
-/* Any windows of LANES rows. */
-ALWAYS_INLINE void reduce_wide(reduction_kind kind, const REAL *const row[LANES], const fc_pool_taps *windows, int64_t count,
-                               vreal x[LANES])
+/* Any windows of `rows` rows. */
+ALWAYS_INLINE void reduce_wide(reduction_kind kind, const REAL *const row[LANES], int64_t rows, const fc_pool_taps *windows,
+                               int64_t count, vreal x[LANES])
 {
     for (int64_t i = 0; i < count; i++) {
         vreal y[LANES];
-        for (int j = 0; j < LANES; j++) y[j] = fold_window(kind, row[j], windows[i]);
+        for (int j = 0; j < LANES; j++) y[j] = j < rows ? fold_window(kind, row[j], windows[i]) : splat(neutral(kind));
         x[i] = reduce_lanes(kind, y);
     }
 }
@@ -153,7 +152,7 @@ ALWAYS_INLINE vreal narrow_windows(reduction_kind kind, const REAL *row, const f
 ALWAYS_INLINE vreal wide_windows(reduction_kind kind, const REAL *row, const fc_pool_taps *windows, int64_t count)
 {
     vreal x[LANES];
-    for (int i = 0; i < LANES; i++) x[i] = fold_window(kind, row, windows[i < count ? i : 0]);
+    for (int i = 0; i < LANES; i++) x[i] = i < count ? fold_window(kind, row, windows[i]) : splat(neutral(kind));
     return reduce_lanes(kind, x);
 }
 
@@ -165,16 +164,34 @@ ALWAYS_INLINE void store_listed(reduction_kind kind, const fc_pool_plane *t, int
     else store_up_to(out, x, t->out_row == t->count * REAL_BYTES ? (t->rows - r) * t->count - first : count);
 }
 
+ALWAYS_INLINE const REAL *line_at(const fc_pool_plane *t, const fc_pool_reach *reach, int64_t slice, int64_t line)
+{
+    return (const REAL *)((const char *)t->plane + reach->first + slice * t->slice_step + line * t->line_step);
+}
+
+/* Row r in the buffer; where wide windows look at a single line of the plane, the line itself, which was not copied. What comes from
+ * memory is copied as it lies there, and fetched ahead, unless windows are so wide that each is a stream of its own. */
+ALWAYS_INLINE int is_line(const fc_pool_plane *t, int64_t r)
+{
+    const int64_t least = t->streamed ? STREAM_PLANE : LANES + 1;
+    return t->kernel >= least && t->reach[r].slices == 1 && t->reach[r].lines == 1;
+}
+
+ALWAYS_INLINE const REAL *row_at(const fc_pool_plane *t, int64_t r, const REAL *buffer)
+{
+    return is_line(t, r) ? line_at(t, t->reach + r, 0, 0) : buffer;
+}
+
 /* `count` windows from the first on, of `rows` rows from r on: one vector holds an output of all rows, and LANES of such vectors
  * are transposed back. */
 ALWAYS_INLINE void finish_rows(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t rows, const REAL *buffer,
                                int64_t first, int64_t count)
 {
     const REAL *row[LANES];
-    UNROLLED for (int j = 0; j < LANES; j++) row[j] = buffer + (j < rows ? j : 0) * t->pitch;
+    UNROLLED for (int j = 0; j < LANES; j++) row[j] = j < rows ? row_at(t, r + j, buffer + j * t->pitch) : row[0];
     vreal x[LANES];
     if (t->kernel <= LANES) reduce_narrow(kind, row, t->windows + first, count, x);
-    else reduce_wide(kind, row, t->windows + first, count, x);
+    else reduce_wide(kind, row, rows, t->windows + first, count, x);
     for (int64_t i = count; i < LANES; i++) x[i] = (vreal){0};
     transpose_square(x);
     for (int j = 0; j < rows; j++) store_listed(kind, t, r + j, first, count, x[j]);
@@ -191,7 +208,7 @@ ALWAYS_INLINE void finish_listed(reduction_kind kind, const fc_pool_plane *t, in
         const int by_rows = t->kernel > LANES ? rows > count : span <= TRANSPOSED - LANES && span < rows * ROW_WORK;
         if (by_rows) finish_rows(kind, t, r, rows, buffer, first, count);
         else for (int64_t j = 0; j < rows; j++) {
-            const REAL *row = buffer + j * t->pitch;
+            const REAL *row = row_at(t, r + j, buffer + j * t->pitch);
             store_listed(kind, t, r + j, first, count, t->kernel > LANES ? wide_windows(kind, row, windows, count)
                                                                          : narrow_windows(kind, row, windows, count, t->kernel));
         }

@@ -20,11 +20,6 @@ ALWAYS_INLINE void fill_row(REAL *from, REAL *to, REAL value)
     while (from < to) *from++ = value;
 }
 
-ALWAYS_INLINE const REAL *line_at(const fc_pool_plane *t, const fc_pool_reach *reach, int64_t slice, int64_t line)
-{
-    return (const REAL *)((const char *)t->plane + reach->first + slice * t->slice_step + line * t->line_step);
-}
-
 /* One vector of `lines` of them into the buffer, or on top of what is there, in the order of the lines. What is far ahead is
  * fetched, as it lies in memory and not in turn from each line, which would leave the hardware prefetcher behind; as far as the
  * second level, for the first has too few places for lines that are on their way from memory. */
@@ -139,11 +134,12 @@ ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int6
 ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
 {
     const fc_pool_plane copy = *given, *t = &copy; /* in registers: for all the compiler knows, a store changes *given */
-    const int dense = t->windows && has_picks(t);
+    const int dense = t->windows && pick_once(t);
     for (int64_t first = 0; first < t->rows; first += t->together) {
         const int64_t end = first + t->together < t->rows ? first + t->together : t->rows;
         REAL *buffer = t->buffer;
-        for (int64_t r = first; r < end; r++, buffer += t->pitch) down_columns(kind, t, t->reach + r, buffer);
+        for (int64_t r = first; r < end; r++, buffer += t->pitch)
+            if (!t->windows || dense || !is_line(t, r)) down_columns(kind, t, t->reach + r, buffer);
         buffer = t->buffer;
         if (dense)
             for (int64_t r = first; r < end; r++, buffer += t->pitch) finish_dense(kind, t, r, t->picks, buffer);

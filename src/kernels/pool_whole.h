@@ -62,17 +62,12 @@ ALWAYS_INLINE void plane_streams(reduction_kind kind, const REAL *const plane[TO
         x[p] = add_rest(kind, reduce(kind, so_far[p][0], so_far[p][1]), plane[p], i, items);
 }
 
-/* Lane l of the result reduces x[l]: rounds of a transposition of which the two results are one. */
-#define REDUCE_ROUND(s)                                                                                   \
-    UNROLLED for (int i = 0; i < (s); i++)                                                                \
-        x[i] = reduce(kind, __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(UPPER, s)}),             \
-                      __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(LOWER, s)}));
+/* Lane l of the result reduces x[l]. All lanes by the same instructions: of two NaNs a sum has that of one operand, and which one
+ * is the compiler's choice. */
 ALWAYS_INLINE vreal reduce_lanes(reduction_kind kind, vreal x[LANES])
 {
-    if (LANES > 8) REDUCE_ROUND(8)
-    if (LANES > 4) REDUCE_ROUND(4)
-    if (LANES > 2) REDUCE_ROUND(2)
-    REDUCE_ROUND(1)
+    transpose_square(x);
+    UNROLLED for (int i = 1; i < LANES; i++) x[0] = reduce(kind, x[0], x[i]);
     return x[0];
 }
 

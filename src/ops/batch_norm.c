@@ -6,8 +6,8 @@
  *
  * To normalise a batch by its own statistics, a thread takes a slab (batch_norm_slabs.c): some channels of all samples, as many
  * as its cache keeps from finding their moments to normalising them, so that the map is read from memory once. Where channels are
- * last, or one is larger than that, or they are fewer than a few a thread, it is read twice: first all moments are found, then
- * all outputs.
+ * last, or one is larger than that, or they are fewer than a few a thread and no columns, it is read twice: first all moments are
+ * found, then all outputs.
  *
  * Large outputs of short planes go past the caches through a stage of as many planes as are whole cache lines. Ioffe & Szegedy
  * 2015.

@@ -30,13 +30,13 @@ typedef struct {
     int64_t sample, row, first, count, channel, channels;
 } fc_norm_piece;
 
-/* Pieces that a channel has in all samples, one of them, of channels [channel, channel + channels), and where it stands in a map. */
+/* Pieces that a channel has in all samples, one of them, of channels [channel, channel + channels), and where it stands. */
 int64_t fc_norm_pieces(const fc_norm_job *job);
 fc_norm_piece fc_norm_piece_of(const fc_norm_job *job, int64_t index, int64_t channel, int64_t channels);
 ptrdiff_t fc_norm_piece_at(const fc_norm_job *job, const fc_view *view, const fc_norm_piece *p);
 
-/* Sums of moments stand as [sum, square][channel] of the map. Of channels [first, first + count): what they are taken about, no sums yet,
- * their mean and variance. */
+/* Sums of moments stand as [sum, square][channel] of the map. Of channels [first, first + count): what they are taken about,
+ * no sums yet, the moments of a piece added, their mean and variance. */
 void fc_norm_fill_centers(const fc_norm_job *job, int64_t first, int64_t count);
 void fc_norm_clear_moments(const fc_norm_job *job, double *sum, int64_t first, int64_t count);
 void fc_norm_add_moments(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, double *sum);

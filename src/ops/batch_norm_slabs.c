@@ -16,7 +16,7 @@
 enum { SLAB_BYTES = 7 << 18, CHANNEL_BYTES = 4 << 20, SLABS_A_THREAD = 4 };
 
 /* Planes are columns if they have so few items and samples are so many: spreading parameters takes longer otherwise. Channels are
- * enough for some threads, and columns then whatever the number of threads, for the order of the sums depends on it. */
+ * enough for some threads; how many threads there are may not matter, for columns are summed in another order than planes. */
 enum { SHORT_PLANE = 64, LEAST_SAMPLES = 8, ITEMS_A_SAMPLE = 2, LEAST_CHANNELS = 16 };
 
 /* What a thread has of the columns of a slab. */
@@ -25,9 +25,12 @@ typedef struct {
     fc_affine_vectors parameters;
 } columns_scratch;
 
-static size_t column_bytes(const fc_norm_job *job, size_t item_bytes) { return fc_aligned((size_t)(job->slab * job->cols) * item_bytes); }
+static size_t column_bytes(const fc_norm_job *job, size_t item_bytes)
+{
+    return fc_aligned((size_t)(job->slab * job->cols) * item_bytes);
+}
 
-static size_t columns_bytes(const fc_norm_job *job)
+static size_t columns_scratch_bytes(const fc_norm_job *job)
 {
     return fc_apart(3 * column_bytes(job, sizeof(double)) + FC_AFFINE_VECTORS * column_bytes(job, (size_t)job->map->item_bytes));
 }
@@ -40,7 +43,7 @@ static columns_scratch columns_of(const fc_norm_job *job, int thread)
                              {own + 3 * doubles, (ptrdiff_t)items, job->map->item_bytes}};
 }
 
-static void fill_centers(const fc_norm_job *job, int64_t first, int64_t count, double *center)
+static void spread_centers(const fc_norm_job *job, int64_t first, int64_t count, double *center)
 {
     for (int64_t c = 0; c < count; c++)
         for (int64_t i = 0; i < job->cols; i++) center[c * job->cols + i] = job->center[first + c];
@@ -77,7 +80,7 @@ static void columns_task(void *context, int64_t task, int thread)
     const columns_scratch own = columns_of(job, thread);
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride, at = first * out[1];
     fc_norm_fill_centers(job, first, count);
-    fill_centers(job, first, count, own.center);
+    spread_centers(job, first, count, own.center);
     memset(own.sum, 0, (size_t)columns * sizeof(double));
     memset(own.square, 0, (size_t)columns * sizeof(double));
     const char *x = (const char *)job->input.data + first * in[1];
@@ -155,7 +158,7 @@ void fc_norm_choose_slab(fc_norm_job *job, int threads)
     const int past_cache = job->stage_channels && takes_whole_lines(job, bytes, tasks);
     if (past_cache && !job->by_columns) return;
     job->stage_channels = 0;
-    job->thread_bytes = job->by_columns ? columns_bytes(job) : 0;
+    job->thread_bytes = job->by_columns ? columns_scratch_bytes(job) : 0;
     job->past_cache = past_cache && job->output.stride[0] % FC_ALIGNMENT == 0;
 }
 

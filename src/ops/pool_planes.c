@@ -149,7 +149,8 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     return job->average ? fc_aligned((size_t)(w->out[2] * item)) + FC_BLOCK_BYTES : 0;
 }
 
-/* The columns' share of the average's divisor, and a vector more for lanes nobody looks at. Windows of [whole, end) are all alike. */
+/* The columns' share of the average's divisor, and a vector more for lanes nobody looks at. Windows of [whole, end) are all like
+ * the first of them. */
 void fc_pool_fill_divisors(const fc_pool_job *job, void *divisors)
 {
     const fc_window *w = &job->windows.even;

@@ -248,19 +248,20 @@ static void choose_band(const fc_conv *conv, fc_conv_plan *plan)
 }
 
 /* Packing a filter of single taps takes longer than its products with a few pixels. */
-static int is_unpacked(const fc_conv *conv, const fc_conv_plan *plan)
+static int takes_filter_as_it_is(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const int64_t *out = conv->window.out;
     return !conv->prepacked && !conv->transposed && plan->taps == 1 && plan->form == FC_BLOCKED
         && conv->batch * out[0] * out[1] * out[2] <= FC_FEW_PIXELS;
 }
 
-/* Weights dominate: laying the input out once costs less than packing the whole filter before the first product. */
+/* Weights dominate: laying the input out once costs less than packing the whole filter before the first product. Panels are shared
+ * out evenly, or are many, or are not packed, which by bands they would be. */
 static int by_channels(const fc_conv *conv, const fc_conv_plan *plan, size_t whole_input)
 {
     const int64_t tasks = conv->groups * plan->tiles;
     return whole_input <= (size_t)RESIDENT_BYTES && plan->filter_bytes > 2 * whole_input && tasks >= plan->threads
-        && (tasks % plan->threads == 0 || tasks >= 4 * plan->threads || is_unpacked(conv, plan));
+        && (tasks % plan->threads == 0 || tasks >= 4 * plan->threads || takes_filter_as_it_is(conv, plan));
 }
 
 static fc_walk walk_of(const fc_conv *conv, const fc_conv_plan *plan)
@@ -329,7 +330,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     if (plan->split == FC_BY_CHANNELS) {
         plan->band_rows = w->out[1];
         plan->band_cols = w->out[2];
-        plan->unpacked = is_unpacked(conv, plan);
+        plan->unpacked = takes_filter_as_it_is(conv, plan);
         if (plan->unpacked) plan->panel_bytes = 0;
     }
     plan->bands = fc_ceil_div(w->out[1], plan->band_rows) * fc_ceil_div(w->out[2], plan->band_cols);

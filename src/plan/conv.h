@@ -49,7 +49,7 @@ struct fc_conv_plan {
     const fc_winograd_kernels *winograd; /* transformed: the tile, */
     int64_t places;                      /* products a tile: those of all phases, */
     int64_t together, panels;            /* how many tiles are multiplied together, by how many panels at most at a time */
-    /* Scratch: one panel (none where a call has it packed), all panels, a band in, a band out (or the sums that are out at once). */
+    /* Scratch: one panel (none where a call has it packed or takes it unpacked), all panels, a band in, a band out (or the sums that are out at once). */
     size_t panel_bytes, filter_bytes, input_bytes, output_bytes;
     size_t thread_bytes, shared_bytes;
 };

@@ -67,7 +67,7 @@ static void add_direct(fc_work *work, const fc_conv *conv, const fc_conv_plan *p
     const double sweeps = bands * whole * (wrapped ? 1 : (double)plan->band_rows);
     add_sweeps(work, plan, wrapped ? plan->band_rows * plan->band_cols : plan->band_cols, (double)plan->depth, sweeps);
     work->amount[FC_LAID_OUT] = bands * (double)plan->input_bytes;
-    work->amount[FC_PACKED] = (double)plan->filter_bytes;
+    work->amount[FC_PACKED] = plan->unpacked ? 0 : (double)plan->filter_bytes;
     if (plan->split == FC_BY_CHANNELS) add_stream(work, (double)plan->input_bytes * bands / (double)conv->groups, (double)(plan->tiles * conv->groups));
     else add_stream(work, (double)plan->filter_bytes / (double)conv->groups, bands);
 }
@@ -79,7 +79,11 @@ static void add_winograd(fc_work *work, const fc_conv *conv, const fc_conv_plan 
     const double sums = (double)(plan->places * plan->out_blocks * plan->together) * FC_BLOCK_BYTES;
     const double times = plan->split == FC_BY_CHANNELS ? (double)conv->groups : planes * (double)plan->bands;
     add_sweeps(work, plan, plan->together, (double)plan->depth, (double)plan->places * times);
-    work->amount[FC_LAID_OUT] = planes * (double)(plan->bands * plan->in_blocks) * (double)plan->input_bytes;
+    /* All tiles of a plane, by rectangles of which `input_bytes` are the largest. */
+    const double tile = (double)(plan->winograd->tile_out * plan->winograd->tile_out);
+    const double tiles = (double)(fc_tiles_along(conv, plan, 1) * fc_tiles_along(conv, plan, 2));
+    const double rectangles = tiles * tile / ((double)plan->band_rows * (double)plan->band_cols);
+    work->amount[FC_LAID_OUT] = planes * rectangles * (double)plan->in_blocks * (double)plan->input_bytes;
     work->amount[FC_TRANSFORMED_IN] = times * input;
     work->amount[FC_TRANSFORMED_OUT] = times * sums;
     work->amount[FC_PACKED_WINOGRAD] = (double)plan->filter_bytes;

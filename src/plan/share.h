@@ -8,9 +8,9 @@
  * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
 int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);
 
-/* Into how many bands [i * total / bands, (i + 1) * total / bands) rows (or tiles) are cut, at least so many, of each of `planes`
- * planes: as few as leave the longest thread shortest. Where they are many, threads help each other, and what all bands read
- * should not come oftener than it must. */
+/* Into how many bands [i * total / bands, (i + 1) * total / bands) rows (or tiles) are cut, of each of `planes` planes: of the numbers
+ * from `least` to twice that the first with the shortest longest thread, or `least` where bands are many, for then threads help
+ * each other, and what all bands read should not come oftener than it must. */
 int64_t fc_even_bands(int64_t total, int64_t least, int64_t planes, int threads);
 
 #endif
