@@ -16,8 +16,8 @@ from fastconv.serialization.file import StateDict, twice
 _SUFFIX = ".npy"
 # Deflate makes at most 1032 bytes of one.
 _MAX_RATIO = 1032
-# What zipfile raises on damage and on encryption.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError)
+# What zipfile raises on damage, on encryption, and on methods of compression that it does not know.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError)
 _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,

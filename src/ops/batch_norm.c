@@ -55,7 +55,6 @@ static void prepare_walk(fc_norm_job *job)
     job->groups = (job->map->channels + job->together - 1) / job->together;
 }
 
-/* Pieces that a channel has in all samples, and one of them, of channels [channel, channel + channels). */
 int64_t fc_norm_pieces(const fc_norm_job *job) { return job->samples * job->rows * job->pieces; }
 
 fc_norm_piece fc_norm_piece_of(const fc_norm_job *job, int64_t index, int64_t channel, int64_t channels)
@@ -82,7 +81,6 @@ ptrdiff_t fc_norm_piece_at(const fc_norm_job *job, const fc_view *view, const fc
          + pixel / size[2] % size[1] * view->stride[3] + p->first * view->stride[4];
 }
 
-/* Sums of moments stand as [sum, square][channel] of the map; none are there yet of channels [first, first + count). */
 void fc_norm_clear_moments(const fc_norm_job *job, double *sum, int64_t first, int64_t count)
 {
     memset(sum + first, 0, (size_t)count * sizeof(double));
@@ -105,7 +103,6 @@ void fc_norm_fill_centers(const fc_norm_job *job, int64_t first, int64_t count)
         job->center[c] = fc_center_at((const char *)job->input.data + c * job->input.stride[1], job->map->item_bytes);
 }
 
-/* Mean and variance of channels [first, first + count) from their sums. */
 void fc_norm_finish_moments(const fc_norm_job *job, const double *sum, int64_t first, int64_t count)
 {
     const double items = (double)job->samples * (double)job->rows * (double)job->cols;
@@ -142,7 +139,6 @@ static int set_usual(const fc_affine_vectors *v, const fc_normalisation *norm, i
     return 1;
 }
 
-/* The parameters of channels [first, last). */
 void fc_norm_prepare_parameters(const fc_norm_job *job, int64_t first, int64_t last)
 {
     double factors[PARAMETERS_AT_ONCE];
