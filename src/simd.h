@@ -52,14 +52,10 @@ ALWAYS_INLINE vreal splat(REAL x) { return x - (vreal){0}; }
 
 /* sum += x * y in the register of the sum. Left to itself the compiler picks forms of the instruction that overwrite a
  * factor, and where all registers are taken it then moves sums through the stack. */
-#if VECTOR_BYTES == 64
+#if VECTOR_BYTES >= 32
 #define ACCUMULATE(sum, x, y)                                                                   \
     (REAL_IS_DOUBLE ? ({ __asm__("vfmadd231pd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y)); })     \
                     : ({ __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y)); }))
-#elif VECTOR_BYTES == 32
-#define ACCUMULATE(sum, x, y)                                                                   \
-    (REAL_IS_DOUBLE ? ({ __asm__("vfmadd231pd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y)); })     \
-                    : ({ __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(x), "x"(y)); }))
 #else
 #define ACCUMULATE(sum, x, y) ((sum) += (x) * (y))
 #endif
@@ -89,6 +85,21 @@ ALWAYS_INLINE vreal multiply_add(vreal x, vreal y, vreal sum)
 #endif
 }
 
+/* x + y, and of two NaNs x: written with an operator, the compiler may take either first, in one kernel so and in the next not. */
+ALWAYS_INLINE vreal add_in_order(vreal x, vreal y)
+{
+#if VECTOR_BYTES >= 32
+    if (REAL_IS_DOUBLE) __asm__("vaddpd %1, %0, %0" : "+v"(x) : "vm"(y));
+    else __asm__("vaddps %1, %0, %0" : "+v"(x) : "vm"(y));
+#elif defined(__x86_64__)
+    if (REAL_IS_DOUBLE) __asm__("addpd %1, %0" : "+x"(x) : "x"(y));
+    else __asm__("addps %1, %0" : "+x"(x) : "x"(y));
+#else
+    x += y;
+#endif
+    return x;
+}
+
 /* F(l, s) for every lane l, separated by commas: the constant mask of a shuffle. */
 #define LANES_2(F, s) F(0, s), F(1, s)
 #define LANES_4(F, s) LANES_2(F, s), F(2, s), F(3, s)
@@ -104,14 +115,10 @@ ALWAYS_INLINE vreal multiply_add(vreal x, vreal y, vreal sum)
 #define ALL_LANES LANES_2
 #endif
 
-/* One bit or one full lane for each lane, whichever the instruction set blends by. */
+/* vmask: one bit or one full lane for each lane, whichever the instruction set blends by. */
 #if VECTOR_BYTES == 64
 typedef __typeof__(__builtin_choose_expr(REAL_IS_DOUBLE, (__mmask8)0, (__mmask16)0)) vmask;
-#else
-typedef vint vmask;
-#endif
 
-#if VECTOR_BYTES == 64
 ALWAYS_INLINE vreal load_partial(const void *p, int count)
 {
     if (REAL_IS_DOUBLE) return (vreal)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1), p);
@@ -198,6 +205,7 @@ ALWAYS_INLINE void store_past_cache(void *p, vreal x) { store(p, x); }
 #endif
 
 #if VECTOR_BYTES < 64
+typedef vint vmask;
 ALWAYS_INLINE vmask greater(vreal x, vreal y) { return (vmask)(x > y); }
 ALWAYS_INLINE vmask is_nan(vreal x) { return (vmask)(x != x); }
 

@@ -17,7 +17,7 @@ ALWAYS_INLINE REAL neutral(reduction_kind kind) { return kind == REDUCE_MAX ? -(
 
 ALWAYS_INLINE vreal reduce(reduction_kind kind, vreal so_far, vreal x)
 {
-    return kind == REDUCE_MAX ? blend(is_nan(x), x, at_least(x, so_far)) : so_far + x;
+    return kind == REDUCE_MAX ? blend(is_nan(x), x, at_least(x, so_far)) : add_in_order(so_far, x);
 }
 
 /* The reduction of one value: a sum of -0.0 alone is 0.0. */
@@ -55,7 +55,7 @@ ALWAYS_INLINE void avg_tile(const fc_pool_row *t, const char *in, int64_t left, 
     for (int64_t s = 0; s < t->steps; s++)
         UNROLLED for (int v = 0; v < vectors; v++) {
             const char *at = in + t->offset[s] + v * VECTOR_BYTES;
-            sum[v] += partial ? load_up_to(at, left) : load(at);
+            sum[v] = add_in_order(sum[v], partial ? load_up_to(at, left) : load(at));
         }
     UNROLLED for (int v = 0; v < vectors; v++)
         store_up_to(out + v * VECTOR_BYTES, t->unfinished ? sum[v] : sum[v] / (REAL)t->divisor, partial ? left : LANES);

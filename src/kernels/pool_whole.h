@@ -62,8 +62,7 @@ ALWAYS_INLINE void plane_streams(reduction_kind kind, const REAL *const plane[TO
         x[p] = add_rest(kind, reduce(kind, so_far[p][0], so_far[p][1]), plane[p], i, items);
 }
 
-/* Lane l of the result reduces x[l]. All lanes by the same instructions: of two NaNs a sum has that of one operand, and which one
- * is the compiler's choice. */
+/* Lane l of the result reduces x[l]. */
 ALWAYS_INLINE vreal reduce_lanes(reduction_kind kind, vreal x[LANES])
 {
     transpose_square(x);
