@@ -126,6 +126,25 @@ typedef struct {
     fc_activation activation;
 } fc_planar;
 
+/* 1x1 convolution of planes where they stand, with the bits of fc_tile:
+ *
+ *   out[oc][p] = act(bias[oc] + residual[oc][p] + sum over k of filter[oc][k] * in[k][p]),  0 <= k < depth, 0 <= p < pixels
+ *
+ * for each of `channels` output channels; act is a clip. Pixels of a plane are contiguous and at least a vector; filter: rows
+ * `filter_row` bytes apart, contiguous; bias: NULL or an item a channel; residual: NULL or laid out as the output.
+ */
+typedef struct {
+    const void *input;
+    ptrdiff_t in_plane;
+    const void *filter;
+    ptrdiff_t filter_row;
+    int64_t depth, channels, pixels;
+    const void *bias, *residual;
+    void *output;
+    ptrdiff_t out_plane;
+    fc_activation activation;
+} fc_pointwise;
+
 /* 3x3 windows, `stride` (1 or 2) apart both ways, over one plane whose rows are `in_row` bytes apart:
  *
  *   out[r][c] = act(bias + residual[r][c] + sum over i, j of filter[3 i + j] * in[stride * r + i - top][stride * c + j - left])
@@ -295,6 +314,7 @@ typedef struct {
     void (*load_blocks)(const fc_load *);
     void (*move_lanes)(const fc_lanes *);
     void (*planar)(const fc_planar *);
+    void (*pointwise)(const fc_pointwise *);
     void (*sliding)(const fc_sliding *);
     void (*sliding_pixels)(const fc_sliding_pixels *);
     void (*depthwise)(const fc_depthwise *);

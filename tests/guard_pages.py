@@ -128,6 +128,10 @@ def guard_convolution(dtype: Any) -> None:
                 arrays = [channels_last(x), w, b, channels_last(residual)] if last else [x, w, b, residual]
                 call = bind(convolve_placed, case=case, algorithm=algorithm, layout=layout)
                 check(f"{case} {algorithm} {layout}", call, arrays, arrays[3])
+    for pixels in range(1, 110):
+        arrays = [random_array("x", (2, 5, pixels), dtype), random_array("w", (23, 5, 1), dtype)]
+        arrays += [random_array("b", (23,), dtype), random_array("r", (2, 23, pixels), dtype)]
+        check(f"1x1 of {pixels}", convolve_planes, arrays, arrays[3])
 
 
 def guard_transposed(dtype: Any) -> None:
@@ -147,6 +151,11 @@ def guard_transposed(dtype: Any) -> None:
 def convolve_placed(*arrays: Array, case: ConvCase, **options: Any) -> Array:
     """Convolve input, weight, bias and residual."""
     return convolve(case, *arrays[:3], residual=arrays[3], **options)
+
+
+def convolve_planes(x: Array, w: Array, b: Array, residual: Array, **options: Any) -> Array:
+    """Convolve rows with a residual."""
+    return fc.conv1d(x, w, b, residual=residual, **options)
 
 
 def bind(call: Callable[..., Any], **options: Any) -> Callable[..., Any]:

@@ -168,7 +168,7 @@ cdef extern from "plan/conv.h" nogil:
     ctypedef enum fc_form:
         FC_BLOCKED, FC_PLANES, FC_PHASES
     ctypedef enum fc_method:
-        FC_TILES, FC_COLUMNS, FC_ROWS, FC_WINDOWS, FC_CHANNELS, FC_TRANSFORMED
+        FC_TILES, FC_COLUMNS, FC_ROWS, FC_POINTWISE, FC_WINDOWS, FC_CHANNELS, FC_TRANSFORMED
     ctypedef enum fc_split:
         FC_BY_BANDS, FC_BY_CHANNELS
     ctypedef struct fc_conv_plan:

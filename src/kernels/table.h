@@ -10,6 +10,7 @@
 #include "plain_sum.h"
 #include "pixel.h"
 #include "planar.h"
+#include "pointwise.h"
 #include "pool.h"
 #include "pool_lanes.h"
 #include "pool_plane.h"
@@ -42,6 +43,7 @@ const fc_kernels FASTCONV_TABLE = {
     .load_blocks = load_blocks,
     .move_lanes = move_lanes,
     .planar = planar,
+    .pointwise = pointwise,
     .sliding = sliding,
     .sliding_pixels = sliding_pixels,
     .depthwise = depthwise,

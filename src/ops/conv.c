@@ -29,12 +29,13 @@ static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_vi
     fc_conv same = *conv;
     if (conv->transposed) fc_gather(&same);
     else same.window = fc_simplified(&conv->window);
-    if (input) {
-        same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
-        same.strided_rows = (conv->window.in[2] > 1 && input->stride[4] != conv->item_bytes)
-                         || (conv->window.out[2] > 1 && output->stride[4] != conv->item_bytes);
-    }
     if (!conv->transposed) join_rows(&same, input, output);
+    if (input) {
+        const fc_window *w = conv->transposed ? &conv->window : &same.window;
+        same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
+        same.strided_rows = (w->in[2] > 1 && input->stride[4] != conv->item_bytes)
+                         || (w->out[2] > 1 && output->stride[4] != conv->item_bytes);
+    }
     return same;
 }
 
@@ -61,10 +62,10 @@ static size_t place_bytes(const fc_conv *conv, const fc_conv_plan *plan)
     return conv->transposed ? fc_aligned((size_t)plan->taps * sizeof(fc_tap_place)) : 0;
 }
 
-/* Bias in whole blocks; sliding windows read it as it is. */
+/* Bias in whole blocks. */
 static size_t bias_bytes(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    if (plan->method == FC_WINDOWS) return 0;
+    if (fc_is_in_place(plan)) return 0;
     return (size_t)(conv->groups * plan->out_blocks) * FC_BLOCK_BYTES;
 }
 
@@ -82,9 +83,9 @@ void fc_conv_prepare(fc_conv_job *job, char *memory)
     job->place = (fc_tap_place *)((char *)job->offset + offset_bytes(plan));
     job->bias = (char *)job->place + place_bytes(conv, plan);
     job->threads = job->bias + bias_bytes(conv, plan);
-    if (plan->method != FC_COLUMNS && plan->method != FC_WINDOWS) fc_conv_prepare_phases(job);
+    if (plan->method != FC_COLUMNS && !fc_is_in_place(plan)) fc_conv_prepare_phases(job);
     memset(job->bias, 0, bias_bytes(conv, plan));
-    if (!job->epilogue.bias || plan->method == FC_WINDOWS) return;
+    if (!job->epilogue.bias || fc_is_in_place(plan)) return;
     const size_t a_group = (size_t)(plan->group_out * conv->item_bytes);
     for (int64_t g = 0; g < conv->groups; g++)
         memcpy(job->bias + g * plan->out_blocks * FC_BLOCK_BYTES, (const char *)job->epilogue.bias + (size_t)g * a_group,
@@ -111,6 +112,7 @@ fc_status fc_conv_run(const fc_conv *asked, const fc_view *input, const void *we
     case FC_TILES: status = fc_conv_direct(&job); break;
     case FC_COLUMNS: status = fc_conv_im2col(&job); break;
     case FC_ROWS: status = fc_conv_planar(&job); break;
+    case FC_POINTWISE: status = fc_conv_pointwise(&job); break;
     case FC_WINDOWS: status = fc_conv_sliding(&job); break;
     case FC_CHANNELS: status = fc_conv_depthwise(&job); break;
     case FC_TRANSFORMED: status = fc_conv_winograd(&job); break;

@@ -39,6 +39,7 @@ typedef struct {
 fc_status fc_conv_direct(fc_conv_job *job);
 fc_status fc_conv_im2col(fc_conv_job *job);
 fc_status fc_conv_planar(fc_conv_job *job);
+fc_status fc_conv_pointwise(fc_conv_job *job);
 fc_status fc_conv_sliding(fc_conv_job *job);
 fc_status fc_conv_depthwise(fc_conv_job *job);
 fc_status fc_conv_winograd(fc_conv_job *job);

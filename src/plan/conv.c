@@ -5,22 +5,19 @@
  */
 #include "conv.h"
 #include "choose.h"
+#include "in_place.h"
 #include "share.h"
 #include "transposed.h"
 #include "winograd.h"
 #include "../sizes.h"
 
 enum {
-    FEW_CHANNELS = 4,             /* up to here a channel block would be mostly empty */
-    NARROW_ROW = 14,              /* fewer outputs leave too many lanes empty where windows slide along rows */
     FILLING_ROW = 28,             /* outputs that leave few lanes of the widest vectors empty */
     WIDE_ROW = 96,                /* from here on depthwise rows stay rows */
     BAND_BYTES = 256 * 1024,      /* input of a band: stays in the second-level cache beside a filter panel */
     BLOCK_BAND_BYTES = 64 * 1024, /* the same for one channel block of a depthwise convolution */
     OUTPUT_BYTES = 128 * 1024,    /* output of a band for one tile of channels */
     RESIDENT_BYTES = 1536 * 1024, /* input laid out whole, for the split by channels */
-    ROWS_TOGETHER = 4,            /* outputs of so many rows share what windows load */
-    TASKS_A_THREAD = 3,           /* enough to even out a noisy machine */
     MOST_REPEATED = 3, /* times that bands may lay out the input altogether, where that takes a share of the products' time: */
     LAYOUT_FLOPS = 32, /* flops that take four times as long as laying out a byte */
 };
@@ -95,25 +92,8 @@ static int has_wide_rows(const fc_conv *conv)
  * not side by side, so that they are computed channel by channel, or where tiles need not be turned into planes afterwards. */
 static int64_t most_of_rows(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    if (conv->channels_last || conv->strided_rows || !fc_fills_vectors(plan->kernels, conv->window.out[2])) return FEW_CHANNELS;
-    return conv->prepacked ? fc_max(FEW_CHANNELS, plan->kernels->block / 2) : INT64_MAX;
-}
-
-static const char *const SLIDING_REASON = "one channel a group, 3x3: windows slide over the map where it stands";
-
-/* Whether 3x3 windows slide over the map in place: they can, and of vectors along the rows of planes not too many lanes are empty. */
-static int slides(const fc_conv *conv, const fc_conv_plan *plan)
-{
-    const fc_window *w = &conv->window;
-    if (plan->group_in != 1 || w->kernel[0] != 1 || w->kernel[1] != 3 || w->kernel[2] != 3) return 0;
-    if (w->dilation[1] != 1 || w->dilation[2] != 1 || w->stride[1] != w->stride[2] || w->stride[2] > 2) return 0;
-    /* Slices of padding do not exist, and columns of it must be fewer than a window has. */
-    if (w->pad[0] || (w->out[0] - 1) * w->stride[0] >= w->in[0]) return 0;
-    if (w->pad[2] > 2 || (w->out[2] - 1) * w->stride[2] + 3 - w->pad[2] - w->in[2] > 2) return 0;
-    if (conv->channels_last) return plan->group_out == 1;
-    if (conv->strided_rows || w->out[1] == 1 || w->out[2] < NARROW_ROW) return 0;
-    /* Several filters of one plane load it once by rows, which narrow vectors do not make up for. */
-    return plan->group_out == 1 || (plan->group_out <= FEW_CHANNELS && plan->kernels->lanes * conv->item_bytes >= 32);
+    if (conv->channels_last || conv->strided_rows || !fc_fills_vectors(plan->kernels, conv->window.out[2])) return FC_FEW_CHANNELS;
+    return conv->prepacked ? fc_max(FC_FEW_CHANNELS, plan->kernels->block / 2) : INT64_MAX;
 }
 
 static fc_status set_winograd(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
@@ -135,7 +115,7 @@ static fc_status set_transposed_method(const fc_conv *conv, const fc_run *run, f
     if (plan->algorithm >= FC_WINOGRAD) return set_winograd(conv, run, plan);
     if (plan->algorithm == FC_IM2COL || (plan->algorithm == FC_DEPTHWISE && (plan->group_in != 1 || plan->group_out != 1)))
         return FC_UNSUPPORTED;
-    plan->method = plan->algorithm == FC_DEPTHWISE ? FC_CHANNELS : plan->group_out <= FEW_CHANNELS ? FC_ROWS : FC_TILES;
+    plan->method = plan->algorithm == FC_DEPTHWISE ? FC_CHANNELS : plan->group_out <= FC_FEW_CHANNELS ? FC_ROWS : FC_TILES;
     plan->reason = plan->method == FC_CHANNELS ? "one channel a group: vectors along the channels, phase after phase of the stride"
                  : plan->method == FC_ROWS     ? "few output channels: vectors along the rows, phase after phase of the stride"
                                                : "tiles read channel blocks with a halo, phase after phase of the stride";
@@ -146,7 +126,7 @@ static fc_status set_transposed_method(const fc_conv *conv, const fc_run *run, f
 static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan *plan)
 {
     if (conv->transposed) return set_transposed_method(conv, run, plan);
-    const int few = plan->group_in <= FEW_CHANNELS && plan->group_out <= most_of_rows(conv, plan);
+    const int few = plan->group_in <= FC_FEW_CHANNELS && plan->group_out <= most_of_rows(conv, plan);
     plan->algorithm = conv->algorithm;
     if (plan->algorithm == FC_AUTO) plan->algorithm = fc_choose(conv, run);
     switch (plan->algorithm) {
@@ -159,21 +139,22 @@ static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan
     case FC_WINOGRAD_4X4: return set_winograd(conv, run, plan);
     case FC_DEPTHWISE:
         if (plan->group_in != 1) return FC_UNSUPPORTED;
-        if (slides(conv, plan)) {
+        if (fc_slides(conv, plan)) {
             plan->method = FC_WINDOWS;
-            plan->reason = SLIDING_REASON;
+            plan->reason = FC_SLIDING_REASON;
             return FC_OK;
         }
-        plan->method = plan->group_out > 1 || conv->groups <= FEW_CHANNELS || has_wide_rows(conv) ? FC_ROWS : FC_CHANNELS;
+        plan->method = plan->group_out > 1 || conv->groups <= FC_FEW_CHANNELS || has_wide_rows(conv) ? FC_ROWS : FC_CHANNELS;
         plan->reason = plan->method == FC_CHANNELS ? "one channel a group: vectors along the channels"
                                                    : "one channel a group, with a multiplier, in few groups or in wide rows: "
                                                      "vectors along the rows";
         return FC_OK;
     default:
-        plan->method = slides(conv, plan) ? FC_WINDOWS : few ? FC_ROWS : FC_TILES;
-        plan->reason = plan->method == FC_WINDOWS       ? SLIDING_REASON
+        plan->method = fc_is_pointwise(conv, plan) ? FC_POINTWISE : fc_slides(conv, plan) ? FC_WINDOWS : few ? FC_ROWS : FC_TILES;
+        plan->reason = plan->method == FC_WINDOWS       ? FC_SLIDING_REASON
+                     : plan->method == FC_POINTWISE     ? "1x1: vectors of pixels of the map where it stands, by the filter as it is"
                      : few                               ? "few channels a group: vectors along the rows"
-                     : plan->group_in <= FEW_CHANNELS ? "few input channels: tiles read plain rows"
+                     : plan->group_in <= FC_FEW_CHANNELS ? "few input channels: tiles read plain rows"
                                                       : "tiles read channel blocks with a halo";
         return FC_OK;
     }
@@ -229,7 +210,7 @@ static void choose_band(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
     const int64_t planes = conv->batch * conv->groups * w->out[0];
-    const int64_t wanted = plan->threads > 1 ? fc_ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
+    const int64_t wanted = fc_bands_wanted(planes, plan->threads);
     int64_t rows = fc_ceil_div(w->out[1], wanted), cols = w->out[2];
     while (rows < w->out[1] && repeats_input(conv, plan, rows, cols)) rows = fc_min(2 * rows, w->out[1]);
     while (rows > 1 && exceeds_cache(conv, plan, rows, cols) && !repeats_input(conv, plan, fc_ceil_div(rows, 2), cols))
@@ -278,7 +259,7 @@ static void plan_im2col(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t pixels = conv->window.out[0] * conv->window.out[1] * conv->window.out[2], tile = plan->kernels->tile_px;
     const size_t tile_bytes = (size_t)(plan->depth * tile * conv->item_bytes);
-    const int64_t wanted = TASKS_A_THREAD * plan->threads;
+    const int64_t wanted = FC_TASKS_A_THREAD * plan->threads;
     int64_t cols = fc_max(1, BAND_BYTES / (int64_t)tile_bytes) * tile;
     cols = fc_min(cols, fc_max(1, OUTPUT_BYTES / (tile * plan->kernels->tile_blocks * FC_BLOCK_BYTES)) * tile);
     cols = fc_min(cols, fc_ceil_div(fc_ceil_div(pixels, fc_ceil_div(wanted, conv->batch * conv->groups)), tile) * tile);
@@ -294,7 +275,7 @@ static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
     const int64_t blocks = fc_ceil_div(conv->c_in, plan->kernels->block) * conv->batch * w->out[0];
-    plan->band_rows = fc_ceil_div(w->out[1], fc_ceil_div(TASKS_A_THREAD * plan->threads, blocks));
+    plan->band_rows = fc_ceil_div(w->out[1], fc_ceil_div(FC_TASKS_A_THREAD * plan->threads, blocks));
     plan->band_cols = w->out[2];
     while (plan->band_rows < w->out[1] && repeats_input(conv, plan, plan->band_rows, plan->band_cols))
         plan->band_rows = fc_min(2 * plan->band_rows, w->out[1]);
@@ -306,19 +287,6 @@ static void plan_channel_blocks(const fc_conv *conv, fc_conv_plan *plan)
     plan->panel_bytes = (size_t)plan->taps * FC_BLOCK_BYTES;
     plan->output_bytes = (size_t)(outputs_of(conv, plan, 1, plan->band_rows) * outputs_of(conv, plan, 2, plan->band_cols))
                        * FC_BLOCK_BYTES;
-}
-
-/* A few planes are cut into rows, by whole tiles of rows. All threads read the same row (or pixel) of zeros. */
-static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
-{
-    const fc_window *w = &conv->window;
-    const int64_t planes = conv->batch * (conv->channels_last ? 1 : conv->groups) * w->out[0];
-    const int64_t wanted = plan->threads > 1 ? fc_ceil_div(TASKS_A_THREAD * plan->threads, planes) : 1;
-    const int64_t together = conv->channels_last ? 1 : ROWS_TOGETHER;
-    plan->band_rows = fc_ceil_div(fc_ceil_div(w->out[1], wanted), together) * together;
-    plan->band_cols = w->out[2];
-    plan->bands = fc_ceil_div(w->out[1], plan->band_rows);
-    plan->shared_bytes = (size_t)((conv->channels_last ? (plan->taps + 1) * conv->c_in : w->in[2]) * conv->item_bytes);
 }
 
 static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
@@ -355,13 +323,13 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
     if (status != FC_OK) return status;
     plan->form = plan->method == FC_ROWS ? FC_PHASES
                : plan->method == FC_WINDOWS && !conv->channels_last                              ? FC_PLANES
-               : plan->method == FC_TILES && plan->group_in <= FEW_CHANNELS && !conv->transposed ? FC_PLANES : FC_BLOCKED;
+               : plan->method == FC_TILES && plan->group_in <= FC_FEW_CHANNELS && !conv->transposed ? FC_PLANES : FC_BLOCKED;
     plan->in_blocks = fc_ceil_div(plan->group_in, k->block);
     plan->out_blocks = fc_ceil_div(plan->group_out, k->block);
     plan->tiles = plan->panel_tasks = fc_ceil_div(plan->out_blocks, k->tile_blocks);
     plan->panel_bytes = (size_t)(plan->depth * k->tile_blocks) * FC_BLOCK_BYTES;
     plan->filter_bytes = (size_t)(conv->groups * plan->depth * plan->out_blocks) * FC_BLOCK_BYTES;
-    const int reads_filter = plan->method == FC_ROWS || plan->method == FC_WINDOWS || plan->method == FC_CHANNELS;
+    const int reads_filter = plan->method == FC_ROWS || plan->method == FC_CHANNELS || fc_is_in_place(plan);
     if (reads_filter) plan->filter_bytes = 0; /* as it is */
     if (plan->method == FC_ROWS && conv->transposed) plan->filter_bytes = (size_t)(conv->c_out * plan->depth * conv->item_bytes);
     plan->walk = walk_of(conv, plan);
@@ -369,8 +337,8 @@ fc_status fc_plan_conv(const fc_conv *conv, const fc_run *run, fc_conv_plan *pla
         fc_plan_winograd(conv, plan);
         return FC_OK;
     }
-    if (plan->method == FC_WINDOWS) {
-        plan_windows(conv, plan);
+    if (fc_is_in_place(plan)) {
+        fc_plan_in_place(conv, plan);
         return FC_OK;
     }
     if (plan->method == FC_COLUMNS) plan_im2col(conv, plan);

@@ -15,17 +15,22 @@ typedef enum { FC_BLOCKED, FC_PLANES, FC_PHASES } fc_form;
  *   TILES     register tiles over scratch in either form
  *   COLUMNS   register tiles over im2col columns
  *   ROWS      vectors along the rows of planes, for a few channels in and out
+ *   POINTWISE vectors of pixels of the map where it stands, by the filter as it is, for 1x1
  *   WINDOWS   3x3 windows over the map where it stands, for one channel a group
  *   CHANNELS  vectors along one channel block, for depthwise convolution
  *   TRANSFORMED  register tiles over Winograd's transformed input, one product after the other
  */
-typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_WINDOWS, FC_CHANNELS, FC_TRANSFORMED } fc_method;
+typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_POINTWISE, FC_WINDOWS, FC_CHANNELS, FC_TRANSFORMED } fc_method;
 
 /* What is cut along which axis.
  *   BY_BANDS      the filter is packed whole; each task lays out a band of input rows and computes all its channels
  *   BY_CHANNELS   the input is laid out whole; each task packs a panel of the filter and computes all its pixels
+ * Pointwise, both are cut, and neighbouring tasks have the same band, or the same channels.
  */
 typedef enum { FC_BY_BANDS, FC_BY_CHANNELS } fc_split;
+
+/* Pointwise: whole tiles of pixels, for vectors of any width; the last band of a plane has those that are left too. */
+enum { FC_POINTWISE_PX = 48 };
 
 struct fc_conv_plan {
     fc_algorithm algorithm;
@@ -43,6 +48,7 @@ struct fc_conv_plan {
     int64_t taps, depth;           /* kernel positions; products a sum: taps * group_in */
     int64_t in_blocks, out_blocks; /* channel blocks of one group */
     int64_t tiles, panel_tasks;    /* register tiles across the output channels of one group, and tasks, by channels */
+    int64_t piece_channels;        /* pointwise: the output channels of a task */
     int64_t band_rows, band_cols;  /* output pixels of a band */
     int64_t bands;                 /* bands of one output plane */
     int unpacked;                  /* by channels: the few pixels there are take the filter as it is */
@@ -53,6 +59,11 @@ struct fc_conv_plan {
     size_t panel_bytes, filter_bytes, input_bytes, output_bytes;
     size_t thread_bytes, shared_bytes;
 };
+
+enum { FC_FEW_CHANNELS = 4 }; /* up to here a channel block would be mostly empty */
+
+/* Whether the kernel takes the map, the filter and the bias as the caller has them: plan/in_place.h. */
+static inline int fc_is_in_place(const fc_conv_plan *plan) { return plan->method == FC_WINDOWS || plan->method == FC_POINTWISE; }
 
 /* The same window without what has no effect, however large: the stride of one output, the dilation of one position. */
 fc_window fc_simplified(const fc_window *window);

@@ -118,6 +118,10 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
         work.amount[FC_LAID_OUT] = bands * (double)plan->input_bytes;
         work.amount[FC_STORED] = pixels * (double)conv->c_out * conv->item_bytes;
         break;
+    case FC_POINTWISE:
+        work.amount[FC_PRODUCTS_OF_ROWS] = pixels * (double)conv->c_out * (double)plan->depth;
+        work.amount[FC_STORED] = 0;
+        break;
     case FC_WINDOWS:
         work.amount[FC_PRODUCTS_OF_WINDOWS] = pixels * (double)conv->c_out * (double)plan->depth;
         work.amount[FC_STORED] = 0;

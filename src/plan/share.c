@@ -4,6 +4,8 @@
 
 enum { MANY_TASKS_A_THREAD = 16 }; /* of which one more or less matters little */
 
+int64_t fc_bands_wanted(int64_t planes, int threads) { return threads > 1 ? fc_ceil_div(FC_TASKS_A_THREAD * threads, planes) : 1; }
+
 int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads)
 {
     int64_t best = most, shortest = INT64_MAX;

@@ -4,6 +4,11 @@
 
 #include <stdint.h>
 
+enum { FC_TASKS_A_THREAD = 3 }; /* enough to even out a noisy machine */
+
+/* Into how many bands each of `planes` planes should be cut at least, for as many tasks; 1 for one thread. */
+int64_t fc_bands_wanted(int64_t planes, int threads);
+
 /* How many of `total` rows (or panels) a task should take, at most `most`, so that `planes` times as many pieces keep the
  * threads busy to the end: of the sizes with the shortest longest thread, the largest. */
 int64_t fc_even_piece(int64_t total, int64_t most, int64_t planes, int threads);

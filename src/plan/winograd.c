@@ -12,7 +12,6 @@ enum {
     THREAD_BYTES = 2048 * 1024,     /* all that a thread works in */
     MOST_BYTES = 1792 * 1024,       /* of it, transformed input and sums */
     FEW_TILES = 128,                /* up to here panels may be shared out */
-    TASKS_A_THREAD = 3,
     LEAST_PANELS = 2,               /* that go through a band together: it has no more tiles than leave memory for their sums */
     MOST_PANELS = 4,                /* of a task, where packed panels are shared out */
     READ_WHOLE = 3, /* times as large as what all threads would share may a packed filter be that each thread reads whole */
@@ -161,7 +160,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t across = fc_tiles_along(conv, plan, 2), down = fc_tiles_along(conv, plan, 1), tiles = down * across;
     const int64_t planes = conv->batch * conv->groups * conv->window.out[0];
-    const int64_t tasks = (is_few(conv, plan) ? 1 : TASKS_A_THREAD) * plan->threads;
+    const int64_t tasks = (is_few(conv, plan) ? 1 : FC_TASKS_A_THREAD) * plan->threads;
     const int64_t least = fc_max(fc_ceil_div(tiles, tiles_together(plan)), fc_min(tiles, fc_ceil_div(tasks, planes)));
     plan->split = FC_BY_BANDS;
     plan->bands = fc_even_bands(tiles, least, planes, plan->threads);
