@@ -1,10 +1,19 @@
 /* 1x1 convolution of planes where they stand, by the filter as it is: nothing is laid out, packed or turned. A task is some output
  * channels at a band of pixels, which stays in the second-level cache from one row of the filter to the next.
+ *
+ *   a plane of 49 pixels   |- vector -|- vector -|- vector -|.     the rest of one is laid out in channel blocks, for a kernel of
+ *                                                                  few pixels that takes the filter as it is, too
  */
-#include "conv.h"
+#include <string.h>
 
+#include "conv.h"
 #include "norm.h"
 #include "../sizes.h"
+
+/* Some output channels of a group, from `channel` of all on. */
+typedef struct {
+    int64_t sample, group, channel, channels;
+} fc_channel_piece;
 
 /* Activations other than clips take a second pass over the output in the nearest caches. */
 static void activate_band(const fc_conv_job *job, const fc_pointwise *t)
@@ -15,40 +24,90 @@ static void activate_band(const fc_conv_job *job, const fc_pointwise *t)
     }
 }
 
-/* The pixel where a band begins: bands are whole tiles, but for the rest of the last one. */
+/* The pixel where a band begins: bands are whole tiles, but for the last one. */
 static int64_t first_of_band(const fc_conv_job *job, int64_t band)
 {
     const int64_t pixels = job->conv->window.out[2], bands = job->plan->bands;
-    return band == bands ? pixels : pixels / FC_POINTWISE_PX * band / bands * FC_POINTWISE_PX;
+    return band == bands ? pixels - job->plan->rest : pixels / FC_POINTWISE_PX * band / bands * FC_POINTWISE_PX;
 }
 
-static void pointwise_task(void *context, int64_t task, int thread)
+static ptrdiff_t output_at(const fc_conv_job *job, const fc_channel_piece *c, int64_t pixel)
 {
-    (void)thread;
-    const fc_conv_job *job = context;
+    return c->sample * job->output.stride[0] + c->channel * job->output.stride[1] + pixel * job->conv->item_bytes;
+}
+
+static void multiply_band(const fc_conv_job *job, const fc_channel_piece *c, int64_t band)
+{
     const fc_conv_plan *plan = job->plan;
     const fc_epilogue *e = &job->epilogue;
-    const int64_t item = job->conv->item_bytes, bands = plan->bands, pieces = plan->panel_tasks;
-    const int64_t plane = task / (bands * pieces), within = task % (bands * pieces);
-    const int64_t band = plan->split == FC_BY_CHANNELS ? within % bands : within / pieces;
-    const int64_t first = (plan->split == FC_BY_CHANNELS ? within / bands : within % pieces) * plan->piece_channels;
-    const int64_t sample = plane / job->conv->groups, group = plane % job->conv->groups;
-    const int64_t channel = group * plan->group_out + first, pixel = first_of_band(job, band);
-    const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
-    const ptrdiff_t at = sample * out[0] + channel * out[1] + pixel * item;
+    const int64_t item = job->conv->item_bytes, pixel = first_of_band(job, band);
+    const ptrdiff_t *in = job->input.stride, at = output_at(job, c, pixel);
     fc_pointwise t = {
-        .input = (const char *)job->input.data + sample * in[0] + group * plan->group_in * in[1] + pixel * item,
-        .in_plane = in[1], .filter = job->weight + channel * plan->depth * item, .filter_row = plan->depth * item,
-        .depth = plan->depth, .channels = fc_min(plan->piece_channels, plan->group_out - first), .pixels = first_of_band(job, band + 1) - pixel,
-        .bias = fc_offset(e->bias, channel * item), .residual = fc_offset(e->residual, at),
-        .output = (char *)job->output.data + at, .out_plane = out[1],
+        .input = (const char *)job->input.data + c->sample * in[0] + c->group * plan->group_in * in[1] + pixel * item,
+        .in_plane = in[1], .filter = job->weight + c->channel * plan->depth * item, .filter_row = plan->depth * item,
+        .depth = plan->depth, .channels = c->channels, .pixels = first_of_band(job, band + 1) - pixel,
+        .bias = fc_offset(e->bias, c->channel * item), .residual = fc_offset(e->residual, at),
+        .output = (char *)job->output.data + at, .out_plane = job->output.stride[1],
     };
     if (fc_is_clip(&e->activation)) t.activation = e->activation;
     plan->kernels->pointwise(&t);
     if (!fc_is_clip(&e->activation)) activate_band(job, &t);
 }
 
+static void multiply_rest(const fc_conv_job *job, const fc_channel_piece *c, char *scratch)
+{
+    const fc_conv_plan *plan = job->plan;
+    const fc_epilogue *e = &job->epilogue;
+    const int64_t item = job->conv->item_bytes, block = plan->kernels->block, plane = c->sample * job->conv->groups + c->group;
+    const ptrdiff_t at = output_at(job, c, job->conv->window.out[2] - plan->rest), row = plan->depth * item;
+    char *bias = scratch + plan->output_bytes;
+    memset(bias, 0, (size_t)(plan->piece_channels * item));
+    if (e->bias) memcpy(bias, (const char *)e->bias + c->channel * item, (size_t)(c->channels * item));
+    const fc_unpacked t = {
+        .input = job->shared + (size_t)plane * plan->input_bytes, .weight = job->weight + c->channel * row, .bias = bias,
+        .px_stride = FC_BLOCK_BYTES, .block_stride = job->scratch.group_bytes, .row_stride = row,
+        .pixels = plan->rest, .depth = plan->depth, .channels = c->channels,
+        .output = scratch, .out_block = plan->rest * FC_BLOCK_BYTES,
+    };
+    plan->kernels->unpacked(&t);
+    fc_store store = {.kernels = plan->kernels, .px = FC_BLOCK_BYTES, .row = t.out_block, .output = job->output, .rows = 1,
+                      .cols = plan->rest, .activation = e->activation};
+    for (int64_t within = 0; within < c->channels; within += block) {
+        const ptrdiff_t here = at + within * job->output.stride[1];
+        store.scratch = scratch + within / block * t.out_block;
+        store.output.data = (char *)job->output.data + here;
+        store.residual = fc_offset(e->residual, here);
+        store.channels = fc_min(block, c->channels - within);
+        fc_store_block(&store);
+    }
+}
+
+static void channels_task(void *context, int64_t task, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_conv_plan *plan = job->plan;
+    const int64_t bands = plan->bands, pieces = plan->panel_tasks, plane = task / (bands * pieces), within = task % (bands * pieces);
+    const int64_t band = plan->split == FC_BY_CHANNELS ? within % bands : within / pieces;
+    const int64_t first = (plan->split == FC_BY_CHANNELS ? within / bands : within % pieces) * plan->piece_channels;
+    const int64_t sample = plane / job->conv->groups, group = plane % job->conv->groups;
+    const fc_channel_piece c = {sample, group, group * plan->group_out + first,
+                                fc_min(plan->piece_channels, plan->group_out - first)};
+    multiply_band(job, &c, band);
+    if (plan->rest && band + 1 == bands) multiply_rest(job, &c, fc_thread_scratch(job, thread));
+}
+
+static void rest_task(void *context, int64_t plane, int thread)
+{
+    const fc_conv_job *job = context;
+    const fc_conv_plan *plan = job->plan;
+    const int64_t first = job->conv->window.out[2] - plan->rest;
+    const fc_piece rest = {plane / job->conv->groups, plane % job->conv->groups, {{0, 0, first}, {1, 1, plan->rest}}};
+    fc_lay_out_piece(job, &rest, fc_thread_scratch(job, thread), job->shared + (size_t)plane * plan->input_bytes);
+}
+
 fc_status fc_conv_pointwise(fc_conv_job *job)
 {
-    return fc_parallel(&job->team, job->conv->batch * job->conv->groups * job->plan->bands * job->plan->panel_tasks, pointwise_task, job);
+    const int64_t planes = job->conv->batch * job->conv->groups;
+    const fc_status status = job->plan->rest ? fc_parallel(&job->team, planes, rest_task, job) : FC_OK;
+    return status == FC_OK ? fc_parallel(&job->team, planes * job->plan->bands * job->plan->panel_tasks, channels_task, job) : status;
 }

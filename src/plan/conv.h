@@ -29,7 +29,7 @@ typedef enum { FC_TILES, FC_COLUMNS, FC_ROWS, FC_POINTWISE, FC_WINDOWS, FC_CHANN
  */
 typedef enum { FC_BY_BANDS, FC_BY_CHANNELS } fc_split;
 
-/* Pointwise: whole tiles of pixels, for vectors of any width; the last band of a plane has those that are left too. */
+/* Pointwise: whole tiles of pixels, for vectors of any width; the last band of a plane has those that are left too, but for `rest`. */
 enum { FC_POINTWISE_PX = 48 };
 
 struct fc_conv_plan {
@@ -48,7 +48,7 @@ struct fc_conv_plan {
     int64_t taps, depth;           /* kernel positions; products a sum: taps * group_in */
     int64_t in_blocks, out_blocks; /* channel blocks of one group */
     int64_t tiles, panel_tasks;    /* register tiles across the output channels of one group, and tasks, by channels */
-    int64_t piece_channels;        /* pointwise: the output channels of a task */
+    int64_t piece_channels, rest;  /* pointwise: the output channels of a task, and a plane's last pixels, by few pixels' kernel */
     int64_t band_rows, band_cols;  /* output pixels of a band */
     int64_t bands;                 /* bands of one output plane */
     int unpacked;                  /* by channels: the few pixels there are take the filter as it is */

@@ -11,7 +11,8 @@ enum {
     MOST_NARROW_DEPTH = 768,      /* of which a line that comes from the second-level cache feeds fewer products */
     EMPTY_LANES = 5,              /* up to one in so many of a plane's vectors */
     POINTWISE_BYTES = 256 * 1024, /* input of a band: stays in the second-level cache */
-    POINTWISE_CHANNELS = 48,      /* of a task: whole tiles of any instruction set */
+    POINTWISE_CHANNELS = 48,      /* of a task at most: whole tiles of any instruction set */
+    MOST_REST = 4,                /* pixels behind whole vectors for which their own kernel is faster than one vector more */
 };
 
 int fc_slides(const fc_conv *conv, const fc_conv_plan *plan)
@@ -28,11 +29,20 @@ int fc_slides(const fc_conv *conv, const fc_conv_plan *plan)
     return plan->group_out == 1 || (plan->group_out <= FC_FEW_CHANNELS && plan->kernels->lanes * conv->item_bytes >= 32);
 }
 
+static int has_whole_lines(const fc_conv_plan *plan) { return plan->kernels->lanes == plan->kernels->block; }
+
+/* The last pixels of a plane that are too few for a vector of their own. */
+static int64_t rest_of(const fc_conv *conv, const fc_conv_plan *plan)
+{
+    const int64_t pixels = conv->window.out[2], lanes = plan->kernels->lanes;
+    return has_whole_lines(plan) && pixels > lanes && pixels % lanes <= MOST_REST ? pixels % lanes : 0;
+}
+
 int fc_is_pointwise(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
-    const int64_t pixels = w->out[2], lanes = plan->kernels->lanes;
-    const int64_t most = lanes * conv->item_bytes == FC_BLOCK_BYTES ? MOST_DEPTH_BYTES : MOST_NARROW_DEPTH;
+    const int64_t pixels = w->out[2] - rest_of(conv, plan), lanes = plan->kernels->lanes;
+    const int64_t most = has_whole_lines(plan) ? MOST_DEPTH_BYTES : MOST_NARROW_DEPTH;
     if (conv->prepacked || conv->channels_last || conv->strided_rows || plan->depth * conv->item_bytes > most) return 0;
     for (int i = 0; i < FC_SPATIAL; i++)
         if (w->kernel[i] != 1 || w->stride[i] != 1 || w->pad[i] || w->in[i] != w->out[i] || (i < 2 && w->out[i] != 1)) return 0;
@@ -56,15 +66,24 @@ static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
 static void plan_pointwise(const fc_conv *conv, fc_conv_plan *plan)
 {
     const int64_t pixels = conv->window.out[2], planes = conv->batch * conv->groups;
+    const int64_t channels = has_whole_lines(plan) ? plan->kernels->block : POINTWISE_CHANNELS / 2;
     const int64_t units = fc_max(1, pixels / FC_POINTWISE_PX);
     const int64_t most = fc_max(1, POINTWISE_BYTES / (plan->depth * conv->item_bytes * FC_POINTWISE_PX));
     const int64_t wanted = fc_bands_wanted(planes, plan->threads);
     plan->split = plan->group_out > pixels ? FC_BY_CHANNELS : FC_BY_BANDS;
-    plan->piece_channels = POINTWISE_CHANNELS;
+    plan->bands = fc_min(units, fc_max(fc_ceil_div(units, most), fc_ceil_div(wanted, fc_ceil_div(plan->group_out, channels))));
+    plan->piece_channels = channels * fc_even_piece(fc_ceil_div(plan->group_out, channels), POINTWISE_CHANNELS / channels,
+                                                    planes * plan->bands, plan->threads);
     plan->panel_tasks = fc_ceil_div(plan->group_out, plan->piece_channels);
-    plan->bands = fc_min(units, fc_max(fc_ceil_div(units, most), fc_ceil_div(wanted, plan->panel_tasks)));
+    plan->rest = rest_of(conv, plan);
     plan->band_rows = 1;
-    plan->band_cols = fc_ceil_div(units, plan->bands) * FC_POINTWISE_PX;
+    plan->band_cols = fc_max(1, plan->rest); /* all that is laid out */
+    plan->input_bytes = (size_t)(plan->in_blocks * plan->rest) * FC_BLOCK_BYTES;
+    plan->output_bytes = (size_t)(plan->piece_channels / plan->kernels->block * plan->rest) * FC_BLOCK_BYTES;
+    plan->shared_bytes = (size_t)planes * plan->input_bytes;
+    if (!plan->rest) return;
+    plan->thread_bytes = fc_apart(plan->output_bytes + fc_aligned((size_t)(plan->piece_channels * conv->item_bytes))
+                                  + fc_gathered_row_bytes(conv, plan->kernels));
 }
 
 void fc_plan_in_place(const fc_conv *conv, fc_conv_plan *plan)
