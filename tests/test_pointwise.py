@@ -66,6 +66,31 @@ def test_bands_and_deep_sums(shape: tuple[int, ...], dtype: Any, isa: str) -> No
     assert_same_bits(np.ascontiguousarray(np.moveaxis(last, -1, 1)), whole)
 
 
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)], ids=str)
+@pytest.mark.parametrize("padding", [0, 1, (2, 3)], ids=str)
+def test_pixels_with_gaps(padding: Any, stride: Any, dtype: Any, isa: str) -> None:
+    """Of a stride, of padding, of rows that do not follow each other."""
+    whole = np.pad(whole_numbers("x", (2, 6, 15, 17), dtype), 2, constant_values=np.nan)
+    w, bias = whole_numbers("w", (400, 3, 1, 1), dtype), whole_numbers("b", (400,), dtype)
+    for x in (
+        whole[2:-2, 2:-2, 2:-2, 2:-2],
+        whole[2:-2, 2:-2, -3:1:-1, 3:-2],
+        whole[2:-2, 2:-2, 2:-2:4, 2:-2:2],
+    ):
+        expected = oracle.conv(x, w, stride=stride, padding=padding, groups=2) + bias[:, None, None]
+        residual = whole_numbers("r", expected.shape, dtype)
+        for threads in (1, 3):
+            with fc.config(num_threads=threads):
+                y = fc.conv2d(x, w, bias, stride, padding, groups=2, residual=residual, activation="relu")
+                np.testing.assert_array_equal(y, np.maximum(expected + residual, 0))
+
+
+def test_slices_with_gaps(dtype: Any, isa: str) -> None:
+    x, w = whole_numbers("x", (2, 5, 7, 8, 9), dtype), whole_numbers("w", (200, 5, 1, 1, 1), dtype)
+    for stride in ((2, 1, 1), (1, 2, 2), (3, 3, 1)):
+        np.testing.assert_array_equal(fc.conv3d(x, w, stride=stride), oracle.conv(x, w, stride=stride))
+
+
 @pytest.mark.parametrize("activation", ["silu", "tanh", ("leaky_relu", 0.25), ("clip", -1.0, 2.0), "relu6"])
 def test_activations(activation: Any, dtype: Any, isa: str) -> None:
     x, w = random_array("x", (2, 9, 13, 5), dtype), random_array("w", (21, 9, 1, 1), dtype)
@@ -109,6 +134,8 @@ def test_planes_anywhere_in_memory(dtype: Any, isa: str) -> None:
 def test_they_are_chosen(x: Any, w: Any) -> None:
     name = f"conv{len(x) - 2}d"
     assert fc.explain(name, x, w)["reason"].startswith("1x1")
-    others: list[dict[str, Any]] = [{"stride": 2}, {"padding": 1}]
-    for other in others:
-        assert not fc.explain(name, x, w, **other)["reason"].startswith("1x1")
+    options: list[dict[str, Any]] = [{"stride": 2}, {"padding": 1}]
+    for option in options:  # pixels with gaps, laid out for many channels
+        assert fc.explain(name, x, w, **option)["reason"].startswith("1x1") == (w[0] > 100)
+    last = (x[0], *x[2:], x[1])
+    assert not fc.explain(name, last, w, layout="NHWC")["reason"].startswith("1x1")

@@ -1,5 +1,6 @@
-/* 1x1 convolution of planes where they stand, by the filter as it is: nothing is laid out, packed or turned. A task is some output
- * channels at a band of pixels, which stays in the second-level cache from one row of the filter to the next.
+/* 1x1 convolution of planes where they stand, by the filter as it is: nothing is laid out, packed or turned, unless a stride or
+ * strange strides leave gaps between the pixels. A task is some output channels at a band of pixels, which stays in the second-level
+ * cache from one row of the filter to the next.
  *
  *   a plane of 49 pixels   |- vector -|- vector -|- vector -|.     the rest of one is laid out in channel blocks, for a kernel of
  *                                                                  few pixels that takes the filter as it is, too
@@ -102,12 +103,58 @@ static void rest_task(void *context, int64_t plane, int thread)
     const fc_conv_plan *plan = job->plan;
     const int64_t first = job->conv->window.out[2] - plan->rest;
     const fc_piece rest = {plane / job->conv->groups, plane % job->conv->groups, {{0, 0, first}, {1, 1, plan->rest}}};
-    fc_lay_out_piece(job, &rest, fc_thread_scratch(job, thread), job->shared + (size_t)plane * plan->input_bytes);
+    char *to = job->shared + (size_t)plane * plan->input_bytes;
+    for (int64_t b = 0; b < plan->in_blocks; b++) {
+        const int64_t within = b * plan->kernels->block, left = plan->group_in - within;
+        const fc_source source = fc_source_of(job, rest.sample, rest.group * plan->group_in + within, fc_thread_scratch(job, thread));
+        fc_lay_out_block(&job->scratch, &source, &rest.range, fc_min(left, plan->kernels->block), to + b * job->scratch.group_bytes);
+    }
 }
 
+/* Where the planes of pixels that are not neighbours are laid out, behind the rest of all planes: as they are in an array. */
+static fc_view gathered(const fc_conv_job *job)
+{
+    const fc_conv *conv = job->conv;
+    const int64_t *out = conv->window.out;
+    const ptrdiff_t item = conv->item_bytes, plane = out[0] * out[1] * out[2] * item;
+    return (fc_view){job->shared + (size_t)(conv->batch * conv->groups) * job->plan->input_bytes,
+                     {conv->c_in * plane, plane, out[1] * out[2] * item, out[2] * item, item}};
+}
+
+/* One channel of a sample. */
+static void gather_task(void *context, int64_t task, int thread)
+{
+    (void)thread;
+    const fc_conv_job *job = context;
+    const int64_t *out = job->conv->window.out, sample = task / job->conv->c_in, channel = task % job->conv->c_in;
+    const fc_view to = gathered(job);
+    const fc_source source = fc_source_of(job, sample, channel, NULL);
+    char *plane = (char *)to.data + sample * to.stride[0] + channel * to.stride[1];
+    for (int64_t slice = 0; slice < out[0]; slice++) {
+        const fc_range range = {{slice, 0, 0}, {1, out[1], out[2]}};
+        fc_lay_out_planes(&job->scratch, &source, &range, plane + slice * to.stride[2]);
+    }
+}
+
+/* Whatever they were, pixels are a row of neighbours then. */
 fc_status fc_conv_pointwise(fc_conv_job *job)
 {
-    const int64_t planes = job->conv->batch * job->conv->groups;
-    const fc_status status = job->plan->rest ? fc_parallel(&job->team, planes, rest_task, job) : FC_OK;
-    return status == FC_OK ? fc_parallel(&job->team, planes * job->plan->bands * job->plan->panel_tasks, channels_task, job) : status;
+    const fc_conv_plan *plan = job->plan;
+    const int64_t *out = job->conv->window.out, pixels = out[0] * out[1] * out[2], planes = job->conv->batch * job->conv->groups;
+    fc_conv one_row = *job->conv;
+    fc_conv_job own = *job;
+    for (int i = 0; i < FC_SPATIAL; i++) {
+        one_row.window.in[i] = one_row.window.out[i] = i == FC_SPATIAL - 1 ? pixels : 1;
+        one_row.window.stride[i] = 1;
+        one_row.window.pad[i] = 0;
+    }
+    own.conv = &one_row;
+    own.scratch = fc_scratch_of(&one_row.window, FC_BLOCKED, one_row.item_bytes, 1, plan->rest);
+    fc_status status = FC_OK;
+    if (plan->form == FC_PLANES) {
+        own.input = gathered(job);
+        status = fc_parallel(&job->team, job->conv->batch * job->conv->c_in, gather_task, job);
+    }
+    if (status == FC_OK && plan->rest) status = fc_parallel(&job->team, planes, rest_task, &own);
+    return status == FC_OK ? fc_parallel(&job->team, planes * plan->bands * plan->panel_tasks, channels_task, &own) : status;
 }

@@ -152,7 +152,7 @@ static fc_status set_method(const fc_conv *conv, const fc_run *run, fc_conv_plan
     default:
         plan->method = fc_is_pointwise(conv, plan) ? FC_POINTWISE : fc_slides(conv, plan) ? FC_WINDOWS : few ? FC_ROWS : FC_TILES;
         plan->reason = plan->method == FC_WINDOWS       ? FC_SLIDING_REASON
-                     : plan->method == FC_POINTWISE     ? "1x1: vectors of pixels of the map where it stands, by the filter as it is"
+                     : plan->method == FC_POINTWISE     ? "1x1: vectors of pixels, of the map where it stands if they are neighbours, by the filter as it is"
                      : few                               ? "few channels a group: vectors along the rows"
                      : plan->group_in <= FC_FEW_CHANNELS ? "few input channels: tiles read plain rows"
                                                       : "tiles read channel blocks with a halo";

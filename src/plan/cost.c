@@ -120,6 +120,7 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
         break;
     case FC_POINTWISE:
         work.amount[FC_PRODUCTS_OF_ROWS] = pixels * (double)conv->c_out * (double)plan->depth;
+        work.amount[FC_LAID_OUT] = plan->form == FC_PLANES ? pixels * (double)(conv->c_in * conv->item_bytes) : 0;
         work.amount[FC_STORED] = 0;
         break;
     case FC_WINDOWS:

@@ -12,6 +12,8 @@ enum {
     EMPTY_LANES = 5,              /* up to one in so many of a plane's vectors */
     POINTWISE_BYTES = 256 * 1024, /* input of a band: stays in the second-level cache */
     POINTWISE_CHANNELS = 48,      /* of a task at most: whole tiles of any instruction set */
+    LEAST_FOR_PLANES = 192,       /* output channels of a group, for which pixels with gaps are worth laying out in planes, */
+    MOST_PLANES = 4096 * 1024,    /* bytes, which all threads then read */
     MOST_REST = 4,                /* pixels behind whole vectors for which their own kernel is faster than one vector more */
 };
 
@@ -31,21 +33,31 @@ int fc_slides(const fc_conv *conv, const fc_conv_plan *plan)
 
 static int has_whole_lines(const fc_conv_plan *plan) { return plan->kernels->lanes == plan->kernels->block; }
 
+static int64_t pixels_of(const fc_window *w) { return w->out[0] * w->out[1] * w->out[2]; }
+
 /* The last pixels of a plane that are too few for a vector of their own. */
 static int64_t rest_of(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    const int64_t pixels = conv->window.out[2], lanes = plan->kernels->lanes;
+    const int64_t pixels = pixels_of(&conv->window), lanes = plan->kernels->lanes;
     return has_whole_lines(plan) && pixels > lanes && pixels % lanes <= MOST_REST ? pixels % lanes : 0;
 }
+
+/* Whether all pixels of a plane follow each other where they stand. */
+static int is_one_row(const fc_window *w)
+{
+    return w->out[0] == 1 && w->out[1] == 1 && w->in[2] == w->out[2] && w->stride[2] == 1 && !w->pad[0] && !w->pad[1] && !w->pad[2];
+}
+
+/* Of all planes laid out. */
+static int64_t planes_bytes(const fc_conv *conv) { return conv->batch * conv->c_in * pixels_of(&conv->window) * conv->item_bytes; }
 
 int fc_is_pointwise(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
-    const int64_t pixels = w->out[2] - rest_of(conv, plan), lanes = plan->kernels->lanes;
+    const int64_t pixels = pixels_of(w) - rest_of(conv, plan), lanes = plan->kernels->lanes;
     const int64_t most = has_whole_lines(plan) ? MOST_DEPTH_BYTES : MOST_NARROW_DEPTH;
     if (conv->prepacked || conv->channels_last || conv->strided_rows || plan->depth * conv->item_bytes > most) return 0;
-    for (int i = 0; i < FC_SPATIAL; i++)
-        if (w->kernel[i] != 1 || w->stride[i] != 1 || w->pad[i] || w->in[i] != w->out[i] || (i < 2 && w->out[i] != 1)) return 0;
+    if (plan->taps != 1 || (!is_one_row(w) && (plan->group_out < LEAST_FOR_PLANES || planes_bytes(conv) > MOST_PLANES))) return 0;
     return pixels >= lanes && EMPTY_LANES * (fc_ceil_div(pixels, lanes) * lanes - pixels) <= pixels;
 }
 
@@ -65,7 +77,7 @@ static void plan_windows(const fc_conv *conv, fc_conv_plan *plan)
 /* Pointwise: bands of pixels that stay in the second-level cache while all rows of the filter pass by. */
 static void plan_pointwise(const fc_conv *conv, fc_conv_plan *plan)
 {
-    const int64_t pixels = conv->window.out[2], planes = conv->batch * conv->groups;
+    const int64_t pixels = pixels_of(&conv->window), planes = conv->batch * conv->groups;
     const int64_t channels = has_whole_lines(plan) ? plan->kernels->block : POINTWISE_CHANNELS / 2;
     const int64_t units = fc_max(1, pixels / FC_POINTWISE_PX);
     const int64_t most = fc_max(1, POINTWISE_BYTES / (plan->depth * conv->item_bytes * FC_POINTWISE_PX));
@@ -76,11 +88,13 @@ static void plan_pointwise(const fc_conv *conv, fc_conv_plan *plan)
                                                     planes * plan->bands, plan->threads);
     plan->panel_tasks = fc_ceil_div(plan->group_out, plan->piece_channels);
     plan->rest = rest_of(conv, plan);
-    plan->band_rows = 1;
-    plan->band_cols = fc_max(1, plan->rest); /* all that is laid out */
+    plan->form = is_one_row(&conv->window) ? FC_BLOCKED : FC_PLANES;
+    plan->band_rows = conv->window.out[1]; /* that are laid out in planes */
+    plan->band_cols = conv->window.out[2];
     plan->input_bytes = (size_t)(plan->in_blocks * plan->rest) * FC_BLOCK_BYTES;
     plan->output_bytes = (size_t)(plan->piece_channels / plan->kernels->block * plan->rest) * FC_BLOCK_BYTES;
     plan->shared_bytes = (size_t)planes * plan->input_bytes;
+    if (plan->form == FC_PLANES) plan->shared_bytes += (size_t)planes_bytes(conv);
     if (!plan->rest) return;
     plan->thread_bytes = fc_apart(plan->output_bytes + fc_aligned((size_t)(plan->piece_channels * conv->item_bytes))
                                   + fc_gathered_row_bytes(conv, plan->kernels));

@@ -1,7 +1,8 @@
 /* Convolutions of the map where it stands, by the filter as it is: nothing is laid out or packed.
  *
  *   WINDOWS     3x3 windows slide over planes, or over pixels that hold their channels side by side; tasks are bands of rows
- *   POINTWISE   1x1; tasks are some output channels at a band of pixels
+ *   POINTWISE   1x1; tasks are some output channels at a band of pixels. Pixels that are not all neighbours, as those of a stride,
+ *               are laid out in planes (the form) first
  */
 #ifndef FASTCONV_PLAN_IN_PLACE_H
 #define FASTCONV_PLAN_IN_PLACE_H
@@ -13,11 +14,11 @@ static const char *const FC_SLIDING_REASON = "one channel a group, 3x3: windows 
 /* Whether 3x3 windows slide over the map in place: they can, and of vectors along the rows of planes not too many lanes are empty. */
 int fc_slides(const fc_conv *conv, const fc_conv_plan *plan);
 
-/* Whether a 1x1 convolution multiplies planes in place: they stand there, once for this filter, and neither has the last vector of a
- * plane many empty lanes nor is a tile too deep for the second-level cache. */
+/* Whether a convolution is 1x1 and from planes to planes, once for this filter, and neither has the last vector of a plane many
+ * empty lanes nor is a tile too deep for the second-level cache. */
 int fc_is_pointwise(const fc_conv *conv, const fc_conv_plan *plan);
 
-/* Set bands, pieces and split of such a method; needs kernels, channels and threads. */
+/* Set form, bands, pieces and split of such a method; needs kernels, channels and threads. */
 void fc_plan_in_place(const fc_conv *conv, fc_conv_plan *plan);
 
 #endif
