@@ -69,6 +69,17 @@ fc_status fc_conv_pack(const fc_conv *conv, const void *weight, void *packed, co
 fc_status fc_conv_run(const fc_conv *conv, const fc_view *input, const void *weight, const fc_view *output,
                       const fc_epilogue *epilogue, const fc_run *run);
 
+/* output[n][o] = act(bias[o] + sum over i of input[n][i] * weight[o][i]): rows of contiguous features, of the input in_row bytes apart,
+ * of weight and output side by side. Its bits do not depend on what other rows there are. No residual. */
+typedef struct {
+    int64_t rows, features, outputs;
+    int item_bytes;
+    const void *input, *weight;
+    ptrdiff_t in_row;
+    void *output;
+} fc_linear;
+fc_status fc_linear_run(const fc_linear *linear, const fc_epilogue *epilogue, const fc_run *run);
+
 /* What fc_conv_run would do: see plan/conv.h and plan/choose.h. */
 typedef struct fc_conv_plan fc_conv_plan;
 typedef struct fc_conv_report fc_conv_report;

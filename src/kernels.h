@@ -86,6 +86,20 @@ typedef struct {
     ptrdiff_t out_block;
 } fc_unpacked;
 
+/* out[n][o] = act(bias[o] + sum over k of input[n][k] * filter[o][k]),  0 <= n < rows, 0 <= o < outputs, 0 <= k < depth: items of a
+ * row contiguous, rows so many bytes apart; bias: NULL or contiguous. The order of a sum is that of the lanes, whatever row it is in. */
+typedef struct {
+    const void *input;
+    ptrdiff_t in_row;
+    const void *filter;
+    ptrdiff_t filter_row;
+    const void *bias;
+    int64_t rows, outputs, depth;
+    void *output;
+    ptrdiff_t out_row;
+    fc_activation activation;
+} fc_linear_rows;
+
 /* Channels-first rows to and from blocks: src row c (0 <= c < channels <= BLOCK), pixel p  <->  block p, lane c.
  *
  * blocked: `block_stride` bytes between the blocks of neighbouring pixels, or, when `block_offset` is not NULL, pixel p at
@@ -305,6 +319,7 @@ typedef struct {
 
     void (*pixel)(const fc_pixel *);
     void (*unpacked)(const fc_unpacked *);
+    void (*linear_rows)(const fc_linear_rows *);
     void (*to_blocked)(const fc_transpose *);
     void (*from_blocked)(const fc_transpose *);
     /* As to_blocked, from pixels `px_stride` bytes apart that hold their channels side by side. */

@@ -131,7 +131,9 @@ def guard_convolution(dtype: Any) -> None:
     for pixels in range(1, 110):
         arrays = [random_array("x", (2, 5, pixels), dtype), random_array("w", (23, 5, 1), dtype)]
         arrays += [random_array("b", (23,), dtype), random_array("r", (2, 23, pixels), dtype)]
-        check(f"1x1 of {pixels}", convolve_planes, arrays, arrays[3])
+        check(
+            f"1x1 of {pixels}", lambda x, w, b, r, **o: fc.conv1d(x, w, b, residual=r, **o), arrays, arrays[3]
+        )
 
 
 def guard_transposed(dtype: Any) -> None:
@@ -151,11 +153,6 @@ def guard_transposed(dtype: Any) -> None:
 def convolve_placed(*arrays: Array, case: ConvCase, **options: Any) -> Array:
     """Convolve input, weight, bias and residual."""
     return convolve(case, *arrays[:3], residual=arrays[3], **options)
-
-
-def convolve_planes(x: Array, w: Array, b: Array, residual: Array, **options: Any) -> Array:
-    """Convolve rows with a residual."""
-    return fc.conv1d(x, w, b, residual=residual, **options)
 
 
 def bind(call: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -272,6 +269,9 @@ def guard_linear(dtype: Any) -> None:
     for inputs, outputs, rows in [
         *((i, 5, 2) for i in range(1, 34)),
         *((6, o, 3) for o in range(1, 34)),
+        *((i, 11, 4) for i in range(64, 100)),
+        *((130, o, 2) for o in range(1, 20)),
+        *((65, 9, r) for r in range(1, 30)),
         (4, 7, 29),
     ]:
         arrays = [random_array("x", (rows, inputs), dtype), random_array("w", (outputs, inputs), dtype)]

@@ -12,7 +12,7 @@ import pytest
 
 OBJECTS = Path(__file__).parents[1] / "build" / "native" / "src" / "isa"
 KERNELS = re.compile(
-    r"tile_\w+|depthwise|planar|pointwise|moments_\w+|affine_planar|layer_norm|winograd_(?:in|out)put"
+    r"tile_\w+|depthwise|planar|pointwise|linear_\w+|moments_\w+|affine_planar|layer_norm|winograd_(?:in|out)put"
 )
 INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(.*)$")
 # A conditional jump backwards closes a loop; an unconditional one only returns from a rare branch.

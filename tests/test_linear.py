@@ -17,6 +17,12 @@ SHAPES: list[tuple[tuple[int, ...], int]] = [
     *(((3, i), 5) for i in range(1, 34)),
     *(((4, 20), o) for o in range(1, 34)),
     *(((n, 18), 17) for n in range(1, 31)),
+    *(((3, i), 5) for i in range(64, 100)),  # long enough for vectors along the features
+    *(((4, 70), o) for o in range(1, 34)),
+    *(((n, 67), 17) for n in range(1, 31)),
+    ((7, 1030), 9),  # in parts
+    ((50, 1100), 30),
+    ((140, 600), 130),
     ((7,), 4),
     ((2, 5, 19), 6),
     ((2, 3, 4, 5), 3),
@@ -76,10 +82,10 @@ def test_rows_are_independent_of_the_batch(dtype: Any, isa: str) -> None:
     assert_same_bits(fc.linear(x[3], w), together[3])
 
 
-@pytest.mark.parametrize("features", [7, 16, 61, 400])
+@pytest.mark.parametrize("features", [7, 16, 61, 70, 400, 1100])
 def test_few_rows_have_the_bits_of_many(features: int, dtype: Any, isa: str) -> None:
     """A filter that is used by few rows is not packed."""
-    x, w = random_array("x", (20, features), dtype), random_array("w", (75, features), dtype)
+    x, w = random_array("x", (150, features), dtype), random_array("w", (75, features), dtype)
     b = random_array("b", (75,), dtype)
     together = fc.linear(x, w, b)
     for rows in range(1, 11):

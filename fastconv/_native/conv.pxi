@@ -36,6 +36,26 @@ def conv(input, weight, out, tuple window, int64_t groups, tuple epilogue, int a
     run_conv(&conv, &x, weight, &y, epilogue, run)
 
 
+def linear(input, weight, out, tuple epilogue, tuple run, /):
+    cdef fc_linear l
+    cdef fc_epilogue e
+    cdef fc_run r
+    cdef fc_status status
+    cdef Py_buffer x
+    PyObject_GetBuffer(input, &x, PyBUF_FULL_RO)
+    l.rows, l.features, l.item_bytes = x.shape[0], x.shape[1], <int>x.itemsize
+    l.input, l.in_row = x.buf, x.strides[0]
+    PyBuffer_Release(&x)
+    l.outputs = len(weight)
+    l.weight = data_of(weight)
+    l.output = data_of(out)
+    read_epilogue(epilogue, &e)
+    read_run(run, &r)
+    with nogil:
+        status = fc_linear_run(&l, &e, &r)
+    check(status)
+
+
 def conv_transpose(input, weight, out, tuple window, int64_t groups, tuple epilogue, int algorithm, tuple run, /):
     cdef Map x, y
     cdef fc_conv conv

@@ -49,6 +49,9 @@ def set_cache_limit(nbytes: int) -> None:
 def cache_info() -> tuple[int, int]:
     """``(limit, idle)`` of the block cache in bytes."""
 
+def linear(input: Array, weight: Array, out: Array, epilogue: Epilogue, run: Run, /) -> None:
+    """Multiply rows ``(N, I)``, each contiguous, by ``(O, I)`` into ``(N, O)``, both C-contiguous."""
+
 def conv(
     input: Array,
     weight: Array,

@@ -53,6 +53,15 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_conv_run(const fc_conv *, const fc_view *input, const void *weight, const fc_view *output,
                           const fc_epilogue *, const fc_run *)
 
+    ctypedef struct fc_linear:
+        int64_t rows, features, outputs
+        int item_bytes
+        const void *input
+        const void *weight
+        ptrdiff_t in_row
+        void *output
+    fc_status fc_linear_run(const fc_linear *, const fc_epilogue *, const fc_run *)
+
     fc_status fc_conv_pack(const fc_conv *, const void *weight, void *packed, const fc_run *)
 
     ctypedef struct fc_plain_conv:

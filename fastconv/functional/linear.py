@@ -1,8 +1,8 @@
-"""Fully connected layer: a convolution with a kernel of one element.
+"""Fully connected layer.
 
     out[..., o] = activation(bias[o] + sum over i of weight[o, i] * input[..., i])
 
-The leading axes of the input serve as the one spatial axis, its features as channels, all by strides.
+Input and weight are read as they are, along the features of both.
 """
 
 from __future__ import annotations
@@ -13,14 +13,6 @@ from fastconv._native import core as native
 from fastconv.functional.checks import arguments, arrays
 from fastconv.functional.checks.annotations import Activation, Array, ArrayLike
 from fastconv.runtime import native_run
-
-_WINDOW = ((1,), (1,), (0, 0), (1,))
-_AUTO = arguments.algorithm("auto", 1)
-
-
-def _as_signal(rows: Array) -> Array:
-    """View ``(rows, features)`` as ``(1, features, rows)``."""
-    return rows.T[None]
 
 
 def linear(
@@ -92,15 +84,12 @@ def linear(
     if rows == 0:
         return result
 
-    x = arrays.as_native(x, dtype)
-    native.conv(
-        _as_signal(x if x.ndim == 2 else x.reshape(rows, -1)),
-        arrays.contiguous(w, dtype).reshape(channels, -1, 1),
-        _as_signal(plain.reshape(rows, channels)),
-        _WINDOW,
-        1,
+    x = arrays.in_rows(x if x.ndim == 2 else x.reshape(rows, -1), dtype)
+    native.linear(
+        x,
+        arrays.contiguous(w, dtype).reshape(channels, -1),
+        plain,
         (b, None, *epilogue),
-        _AUTO,
         native_run(),
     )
     return result

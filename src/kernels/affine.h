@@ -8,6 +8,7 @@
 #define FASTCONV_KERNELS_AFFINE_H
 
 #include "activation.h"
+#include "transpose.h"
 
 typedef struct {
     vreal center, scale, shift, lower, upper;
@@ -184,9 +185,8 @@ static void affine_channels(const fc_affine *given)
 
 enum { MOMENT_VECTORS = 4 };
 
-/* Lanes of two vectors, the second behind the first: a half of each; and of one vector, `n` lanes turned. */
+/* Lanes of two vectors, the second behind the first: a half of each. */
 #define OF_BOTH(l, half) ((half) + (l) % (DOUBLES / 2) + (l) / (DOUBLES / 2) * DOUBLES)
-#define TURNED(l, n) ((l) ^ (n))
 
 /* sum += the lanes of x, square += those of y: halves on halves, so that the order does not depend on what follows. */
 ALWAYS_INLINE void add_lanes(vdouble x, vdouble y, double *sum, double *square)

@@ -5,6 +5,7 @@
 #include "grouped.h"
 #include "lanes.h"
 #include "layer_norm.h"
+#include "linear.h"
 #include "load.h"
 #include "peak.h"
 #include "plain_sum.h"
@@ -35,6 +36,7 @@ const fc_kernels FASTCONV_TABLE = {
     .tile = TILE_TABLE,
     .pixel = pixel,
     .unpacked = unpacked,
+    .linear_rows = linear_rows,
     .to_blocked = to_blocked,
     .from_blocked = from_blocked,
     .copy_blocks = copy_blocks,

@@ -15,6 +15,7 @@ enum { PAGE_BYTES = 4096 }; /* the smallest there are */
 /* Lane l of the upper and of the lower result of round s, counted over the 2 * LANES lanes of both operands. */
 #define UPPER(l, s) (((l) & (s)) ? LANES + (l) - (s) : (l))
 #define LOWER(l, s) (((l) & (s)) ? LANES + (l) : (l) + (s))
+#define TURNED(l, n) ((l) ^ (n)) /* lane l of one vector, n lanes turned */
 #define TRANSPOSE_ROUND(s)                                                     \
     UNROLLED for (int i = 0; i < LANES; i++) if (!(i & (s))) {                 \
         vreal upper = x[i], lower = x[i + (s)];                                \
