@@ -21,7 +21,7 @@ BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 WHAT = [
     "conv", "depthwise", "conv_transpose", "pool", "adaptive_pool", "batch_norm", "group_norm",
-    "layer_norm", "softmax", "rearrange", "winograd", "tiny", "blocked", "import", "memory",
+    "linear", "layer_norm", "softmax", "rearrange", "winograd", "tiny", "blocked", "import", "memory",
 ]  # fmt: skip
 
 

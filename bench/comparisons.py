@@ -22,6 +22,7 @@ from targets import (
     blocked_targets,
     conv_targets,
     depthwise_targets,
+    linear_targets,
     pool_targets,
     rearrange_targets,
     statistic_targets,
@@ -145,6 +146,11 @@ def rearrange(args: argparse.Namespace) -> None:
 def group_norm(args: argparse.Namespace) -> None:
     """Group and instance normalisation."""
     compare_layers(args, shapes.matching(shapes.GROUP_NORMS, args.layers or ""), statistic_targets)
+
+
+def linear(args: argparse.Namespace) -> None:
+    """Linear layers, the weight given anew in every call."""
+    compare_layers(args, shapes.matching(shapes.LINEARS, args.layers or ""), linear_targets)
 
 
 def layer_norm(args: argparse.Namespace) -> None:
@@ -317,6 +323,7 @@ COMPARISONS: dict[str, Callable[[argparse.Namespace], None]] = {
     "rearrange": rearrange,
     "winograd": winograd,
     "group_norm": group_norm,
+    "linear": linear,
     "layer_norm": layer_norm,
     "softmax": softmax,
     "tiny": tiny,

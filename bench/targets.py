@@ -84,6 +84,11 @@ def rearrange_targets(results: Sequence[Result]) -> list[Target]:
     ]
 
 
+def linear_targets(results: Sequence[Result]) -> list[Target]:
+    """Linear layers: NumPy and torch."""
+    return [*mean_speedup(results, "numpy", 1), *mean_speedup(results, "torch", 1)]
+
+
 def statistic_targets(results: Sequence[Result]) -> list[Target]:
     """Statistics of a part of each sample: NumPy, torch, and the bandwidth on large arrays."""
     return [

@@ -87,7 +87,9 @@ typedef struct {
 } fc_unpacked;
 
 /* out[n][o] = act(bias[o] + sum over k of input[n][k] * filter[o][k]),  0 <= n < rows, 0 <= o < outputs, 0 <= k < depth: items of a
- * row contiguous, rows so many bytes apart; bias: NULL or contiguous. The order of a sum is that of the lanes, whatever row it is in. */
+ * row contiguous, rows so many bytes apart; bias: NULL or contiguous. The order of a sum is that of the lanes, whatever row it is in. Of many rows
+ * as many bytes are looked at together as follow. */
+enum { FC_LINEAR_PART = 2048 };
 typedef struct {
     const void *input;
     ptrdiff_t in_row;

@@ -85,7 +85,7 @@ ALWAYS_INLINE vreal multiply_add(vreal x, vreal y, vreal sum)
 #endif
 }
 
-/* x + y, and of two NaNs x: written with an operator, the compiler may take either first, in one kernel so and in the next not. */
+/* x + y, and on x86 of two NaNs x: written with an operator, the compiler may take either first, in one kernel so and in the next not. */
 ALWAYS_INLINE vreal add_in_order(vreal x, vreal y)
 {
 #if VECTOR_BYTES >= 32

@@ -85,6 +85,34 @@ def test_pixels_with_gaps(padding: Any, stride: Any, dtype: Any, isa: str) -> No
                 np.testing.assert_array_equal(y, np.maximum(expected + residual, 0))
 
 
+@pytest.mark.parametrize("channels", [1, 5, 32])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (64, 1), (1, 40), (9, 8)], ids=str)
+def test_channels_last_with_gaps(shape: tuple[int, int], channels: int, dtype: Any, isa: str) -> None:
+    """Outputs whose pixels are no planes, whatever the strides of the input say of its layout."""
+    x, w = whole_numbers("x", (2, channels, *shape), dtype), whole_numbers("w", (200, channels, 1, 1), dtype)
+    inputs = (
+        np.moveaxis(x, 1, -1),
+        np.ascontiguousarray(np.moveaxis(x, 1, -1)),
+        np.asfortranarray(np.moveaxis(x, 1, -1)),
+    )
+    for stride, padding in (((2, 1), 0), ((1, 5), 0), (1, (1, 0)), (1, (30, 0)), (3, 2)):
+        expected = np.moveaxis(oracle.conv(x, w, stride=stride, padding=padding), 1, -1)
+        for x_last in inputs:
+            out = np.full(expected.shape, np.nan, dtype)
+            fc.conv2d(x_last, w, stride=stride, padding=padding, layout="NHWC", out=out)
+            np.testing.assert_array_equal(out, expected)
+
+
+def test_predicted_times_count_the_tasks(isa: str) -> None:
+    def predicted(threads: int) -> Any:
+        with fc.config(num_threads=threads):
+            return fc.explain("conv2d", (1, 64, 14, 14), (128, 64, 1, 1))["candidates"]["direct"][
+                "predicted_ms"
+            ]
+
+    assert predicted(2) < 0.8 * predicted(1)
+
+
 def test_slices_with_gaps(dtype: Any, isa: str) -> None:
     x, w = whole_numbers("x", (2, 5, 7, 8, 9), dtype), whole_numbers("w", (200, 5, 1, 1, 1), dtype)
     for stride in ((2, 1, 1), (1, 2, 2), (3, 3, 1)):

@@ -17,6 +17,7 @@ from fastconv.benchmark.layers import (
     AdaptivePoolLayer,
     ConvLayer,
     Layer,
+    LinearLayer,
     NormLayer,
     PoolLayer,
     StatisticLayer,
@@ -36,6 +37,11 @@ def conv(layer: ConvLayer, data: Operands, threads: int) -> Call:
 def conv_transpose(layer: TransposedLayer, data: Operands, threads: int) -> Call:
     """Spread."""
     return run(node_model(layer, data, "ConvTranspose", **window(layer)), layer, data, threads)
+
+
+def linear(layer: LinearLayer, data: Operands, threads: int) -> Call:
+    """Multiply by the weight, which is packed when the session is made."""
+    return run(node_model(layer, data, "Gemm", transB=1), layer, data, threads)
 
 
 def pool(layer: PoolLayer, data: Operands, threads: int) -> Call:
@@ -121,6 +127,7 @@ PEER = Peer(
     {
         ConvLayer: conv,
         TransposedLayer: conv_transpose,
+        LinearLayer: linear,
         PoolLayer: pool,
         AdaptivePoolLayer: adaptive_pool,
         NormLayer: batch_norm,

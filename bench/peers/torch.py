@@ -16,6 +16,7 @@ from fastconv.benchmark.interleave import Array
 from fastconv.benchmark.layers import (
     AdaptivePoolLayer,
     ConvLayer,
+    LinearLayer,
     NormLayer,
     PoolLayer,
     RearrangeLayer,
@@ -61,6 +62,14 @@ class Format:
         x, weight = self.tensor(data.input), self.tensor(*data.parameters)
         function, spread = self.functional.conv_transpose2d, (layer.stride, layer.padding)
         return lambda: function(x, weight, None, *spread)
+
+    def linear(self, layer: LinearLayer, data: Operands, threads: int) -> Call | None:
+        """In the only memory format that rows have."""
+        if self.name != "contiguous_format":
+            return None
+        x, function = self.tensor(data.input), self.functional.linear
+        weight, bias = map(self.tensor, data.parameters)
+        return lambda: function(x, weight, bias)
 
     def pool(self, layer: PoolLayer, data: Operands, threads: int) -> Call:
         x, sizes = self.tensor(data.input), (layer.kernel, layer.stride, layer.padding)
@@ -123,6 +132,7 @@ class Format:
         return {
             ConvLayer: self.conv,
             TransposedLayer: self.conv_transpose,
+            LinearLayer: self.linear,
             PoolLayer: self.pool,
             AdaptivePoolLayer: self.adaptive_pool,
             NormLayer: self.batch_norm,

@@ -211,6 +211,13 @@ def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1
     return y
 
 
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """Multiply by the transposed weight."""
+    y: Array = x @ weight.T
+    y += bias
+    return y
+
+
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
     """Normalise along the last axis, then scale and shift."""
     y = _standardised(x, eps)

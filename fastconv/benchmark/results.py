@@ -7,11 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fastconv.benchmark.interleave import Bound, Contender, Probe, Race, interleave, require_agreement
-from fastconv.benchmark.layers import ITEMSIZE, ConvLayer, Layer, TransposedLayer
+from fastconv.benchmark.layers import ITEMSIZE, ConvLayer, Layer, LinearLayer, TransposedLayer
 from fastconv.benchmark.report import figure, geometric_mean, markdown_table, percent, ratio
 
 SUBJECT = "fastconv"
 MAINLY_READS = 0.1  # of the bytes read are written, at the most
+ARITHMETIC_ROWS = 8  # of a linear layer: few rows take the time of reading the weight
 BOUNDS: dict[Bound, str] = {"flops": "multiply-adds", "copying": "copying", "reading": "reading"}
 PEAK_NOTE = (
     "of peak: share of what the next column names, measured in the same rounds. "
@@ -39,6 +40,8 @@ class Result:
     @property
     def arithmetic(self) -> bool:
         """Whether arithmetic rules the layer; else memory does."""
+        if isinstance(self.layer, LinearLayer):
+            return self.layer.rows >= ARITHMETIC_ROWS
         return isinstance(self.layer, ConvLayer | TransposedLayer)
 
     @property

@@ -2,7 +2,7 @@
 
     out[..., o] = activation(bias[o] + sum over i of weight[o, i] * input[..., i])
 
-Input and weight are read as they are, along the features of both.
+Rows of many features and the weight are read as they are, along the features of both.
 """
 
 from __future__ import annotations

@@ -14,16 +14,15 @@
 enum {
     LINEAR_OUTPUTS = VECTOR_BYTES == 64 ? 8 : 4,
     LINEAR_ROWS = VECTOR_BYTES == 16 ? 2 : 3,
-    LINEAR_PART = 16 * 1024 / LINEAR_OUTPUTS, /* bytes of a row of the filter that stay in the nearest cache with those of the tile's others */
-    LINEAR_COPIED = 8 * LINEAR_ROWS,          /* rows for which they are copied: aligned, and not all in the same few sets of that cache */
+    LINEAR_COPIED = 8 * LINEAR_ROWS, /* rows for which a part of the filter is copied: aligned, not all in few sets of the nearest cache */
     LINEAR_GROUP = LINEAR_OUTPUTS < LANES ? LINEAR_OUTPUTS : LANES, /* of outputs that fit into a vector */
 };
 
 #define ADDING_ROUND(s)                                                                 \
     UNROLLED for (int i = 0; i < (s); i++)                                              \
-        x[i] = __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(UPPER, s)})         \
-             + __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(LOWER, s)});
-#define FOLD(s) x[0] += __builtin_shuffle(x[0], (vint){ALL_LANES(TURNED, s)});
+        x[i] = add_in_order(__builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(UPPER, s)}),  \
+                            __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(LOWER, s)}));
+#define FOLD(s) x[0] = add_in_order(x[0], __builtin_shuffle(x[0], (vint){ALL_LANES(TURNED, s)}));
 
 /* Lane i < LINEAR_GROUP of the result is the sum of the lanes of x[i]. */
 ALWAYS_INLINE vreal sums_of_lanes(vreal x[LINEAR_GROUP])
@@ -36,6 +35,8 @@ ALWAYS_INLINE vreal sums_of_lanes(vreal x[LINEAR_GROUP])
     if (LANES > 8) FOLD(8)
     return x[0];
 }
+#undef ADDING_ROUND
+#undef FOLD
 
 /* Items [first, first + bytes) of every row and of the filter's rows, the latter where they stand or in a copy; whether sums stand in
  * the output before, and wait there after. */
@@ -50,8 +51,8 @@ ALWAYS_INLINE void linear_finish(const fc_linear_rows *t, const linear_part *p, 
     const int64_t left = t->outputs - output;
     char *out = (char *)t->output + row * t->out_row + output * REAL_BYTES;
     const int count = left < LINEAR_GROUP ? (int)left : LINEAR_GROUP;
-    if (p->continued) y = load_up_to(out, count) + y;
-    if (!p->unfinished && t->bias) y += load_up_to((const REAL *)t->bias + output, count);
+    if (p->continued) y = add_in_order(load_up_to(out, count), y);
+    if (!p->unfinished && t->bias) y = add_in_order(y, load_up_to((const REAL *)t->bias + output, count));
     store_up_to(out, p->unfinished ? y : finish(y, &t->activation), count);
 }
 
@@ -85,13 +86,13 @@ ALWAYS_INLINE void linear_tile(const fc_linear_rows *t, const linear_part *p, in
             if (output + g < t->outputs) linear_finish(t, p, row + r, output + g, sums_of_lanes(acc[r] + g));
 }
 
-/* LINEAR_OUTPUTS outputs of all rows, so far as the items from byte `first` on, at most LINEAR_PART bytes, take them. */
+/* LINEAR_OUTPUTS outputs of all rows, so far as the items from byte `first` on, at most FC_LINEAR_PART bytes, take them. */
 static void linear_outputs(const fc_linear_rows *t, int64_t output, ptrdiff_t first)
 {
     const ptrdiff_t left = t->depth * REAL_BYTES - first;
-    linear_part p = {.first = first, .bytes = left < LINEAR_PART ? left : LINEAR_PART, .continued = first > 0,
-                     .unfinished = left > LINEAR_PART};
-    char copy[LINEAR_OUTPUTS][LINEAR_PART] __attribute__((aligned(BLOCK_BYTES)));
+    linear_part p = {.first = first, .bytes = left < FC_LINEAR_PART ? left : FC_LINEAR_PART, .continued = first > 0,
+                     .unfinished = left > FC_LINEAR_PART};
+    char copy[LINEAR_OUTPUTS][FC_LINEAR_PART] __attribute__((aligned(BLOCK_BYTES)));
     for (int o = 0; o < LINEAR_OUTPUTS; o++) {
         const int64_t present = output + o < t->outputs ? output + o : t->outputs - 1;
         p.filter[o] = (const char *)t->filter + present * t->filter_row + first;
@@ -112,11 +113,11 @@ static void linear_rows(const fc_linear_rows *given)
     const fc_linear_rows t = *given; /* in registers: for all the compiler knows, a store changes *given */
     const ptrdiff_t depth = t.depth * REAL_BYTES;
     if (t.rows >= LINEAR_COPIED) {
-        for (ptrdiff_t first = 0; first < depth; first += LINEAR_PART)
+        for (ptrdiff_t first = 0; first < depth; first += FC_LINEAR_PART)
             for (int64_t output = 0; output < t.outputs; output += LINEAR_OUTPUTS) linear_outputs(&t, output, first);
     } else {
         for (int64_t output = 0; output < t.outputs; output += LINEAR_OUTPUTS)
-            for (ptrdiff_t first = 0; first < depth; first += LINEAR_PART) linear_outputs(&t, output, first);
+            for (ptrdiff_t first = 0; first < depth; first += FC_LINEAR_PART) linear_outputs(&t, output, first);
     }
 }
 

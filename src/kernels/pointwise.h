@@ -38,8 +38,8 @@ ALWAYS_INLINE void pointwise_tile(const fc_pointwise *t, int64_t channel, int64_
         const ptrdiff_t base = (channel + o) * t->out_plane + at * REAL_BYTES;
         const REAL bias = t->bias ? ((const REAL *)t->bias)[channel + o] : 0;
         UNROLLED for (int v = 0; v < vectors; v++) {
-            vreal y = acc[o][v] + bias;
-            if (t->residual) y += load((const char *)t->residual + base + v * VECTOR_BYTES);
+            vreal y = add_in_order(acc[o][v], splat(bias));
+            if (t->residual) y = add_in_order(y, load((const char *)t->residual + base + v * VECTOR_BYTES));
             store((char *)t->output + base + v * VECTOR_BYTES, at_most(upper, at_least(lower, y)));
         }
     }

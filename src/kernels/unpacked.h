@@ -28,7 +28,7 @@ ALWAYS_INLINE void add_products(const fc_unpacked *t, const char *input, const v
     UNROLLED for (int k = 0; k < LANES; k++)
         if (k < columns)
             UNROLLED for (int p = 0; p < pixels; p++)
-                acc[p] = multiply_add(splat(*(const REAL *)(input + p * t->px_stride + k * REAL_BYTES)), x[k], acc[p]);
+                ACCUMULATE_ITEM(acc[p], (const REAL *)(input + p * t->px_stride + k * REAL_BYTES), x[k]);
 }
 
 /* The output channels [first, first + LANES). */
@@ -51,7 +51,7 @@ ALWAYS_INLINE void unpacked_lanes(const fc_unpacked *t, int64_t first, int pixel
     }
     const vreal bias = load((const REAL *)t->bias + first);
     char *out = (char *)t->output + first / BLOCK * t->out_block + first % BLOCK * REAL_BYTES;
-    UNROLLED for (int p = 0; p < pixels; p++) store(out + p * BLOCK_BYTES, acc[p] + bias);
+    UNROLLED for (int p = 0; p < pixels; p++) store(out + p * BLOCK_BYTES, add_in_order(acc[p], bias));
 }
 
 /* The pixels from `first` on, and their number. */

@@ -34,7 +34,7 @@ static fc_conv normalised(const fc_conv *conv, const fc_view *input, const fc_vi
         const fc_window *w = conv->transposed ? &conv->window : &same.window;
         same.channels_last = fc_channels_last(input, output, conv->c_in, conv->item_bytes);
         same.strided_rows = (w->in[2] > 1 && input->stride[4] != conv->item_bytes)
-                         || (w->out[2] > 1 && output->stride[4] != conv->item_bytes);
+                         || (w->out[0] * w->out[1] * w->out[2] > 1 && output->stride[4] != conv->item_bytes);
     }
     return same;
 }

@@ -1,6 +1,6 @@
-/* 1x1 convolution of planes where they stand, by the filter as it is: nothing is laid out, packed or turned, unless a stride or
- * strange strides leave gaps between the pixels. A task is some output channels at a band of pixels, which stays in the second-level
- * cache from one row of the filter to the next.
+/* 1x1 convolution of planes where they stand, by the filter as it is. Pixels with gaps between them, as of a stride or of a crop, are
+ * laid out first. A task is some output channels at a band of pixels, which stays in the second-level cache from one row of the filter
+ * to the next.
  *
  *   a plane of 49 pixels   |- vector -|- vector -|- vector -|.     the rest of one is laid out in channel blocks, for a kernel of
  *                                                                  few pixels that takes the filter as it is, too
@@ -99,6 +99,7 @@ static void channels_task(void *context, int64_t task, int thread)
 
 static void rest_task(void *context, int64_t plane, int thread)
 {
+    (void)thread;
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
     const int64_t first = job->conv->window.out[2] - plan->rest;
@@ -106,7 +107,7 @@ static void rest_task(void *context, int64_t plane, int thread)
     char *to = job->shared + (size_t)plane * plan->input_bytes;
     for (int64_t b = 0; b < plan->in_blocks; b++) {
         const int64_t within = b * plan->kernels->block, left = plan->group_in - within;
-        const fc_source source = fc_source_of(job, rest.sample, rest.group * plan->group_in + within, fc_thread_scratch(job, thread));
+        const fc_source source = fc_source_of(job, rest.sample, rest.group * plan->group_in + within, NULL);
         fc_lay_out_block(&job->scratch, &source, &rest.range, fc_min(left, plan->kernels->block), to + b * job->scratch.group_bytes);
     }
 }
@@ -142,7 +143,7 @@ fc_status fc_conv_pointwise(fc_conv_job *job)
     const fc_conv_plan *plan = job->plan;
     const int64_t *out = job->conv->window.out, pixels = out[0] * out[1] * out[2], planes = job->conv->batch * job->conv->groups;
     fc_conv one_row = *job->conv;
-    fc_conv_job own = *job;
+    fc_conv_job own = *job, gathering = *job;
     for (int i = 0; i < FC_SPATIAL; i++) {
         one_row.window.in[i] = one_row.window.out[i] = i == FC_SPATIAL - 1 ? pixels : 1;
         one_row.window.stride[i] = 1;
@@ -151,9 +152,10 @@ fc_status fc_conv_pointwise(fc_conv_job *job)
     own.conv = &one_row;
     own.scratch = fc_scratch_of(&one_row.window, FC_BLOCKED, one_row.item_bytes, 1, plan->rest);
     fc_status status = FC_OK;
-    if (plan->form == FC_PLANES) {
+    if (plan->gathers) {
         own.input = gathered(job);
-        status = fc_parallel(&job->team, job->conv->batch * job->conv->c_in, gather_task, job);
+        gathering.scratch = fc_scratch_of(&job->conv->window, FC_PLANES, one_row.item_bytes, out[1], out[2]);
+        status = fc_parallel(&job->team, job->conv->batch * job->conv->c_in, gather_task, &gathering);
     }
     if (status == FC_OK && plan->rest) status = fc_parallel(&job->team, planes, rest_task, &own);
     return status == FC_OK ? fc_parallel(&job->team, planes * plan->bands * plan->panel_tasks, channels_task, &own) : status;

@@ -10,10 +10,9 @@
 
 enum {
     LEAST_DEPTH_BYTES = 256,    /* of a row, for vectors along it */
-    PART_BYTES = 2048,          /* of a row that are looked at together, at least */
-    ROWS_BYTES = 256 * 1024,    /* of all rows, in the second-level cache */
-    OUTPUTS_TOGETHER = 8,       /* whole tiles */
-    MOST_PIECE = 8,             /* of a task */
+    ROWS_BYTES = 256 * 1024,    /* of all rows that are looked at together, in the second-level cache */
+    OUTPUTS_TOGETHER = 8,       /* of whole tiles, */
+    MOST_TOGETHER = 8,          /* of which a task has so many at most */
 };
 
 typedef struct {
@@ -58,9 +57,9 @@ fc_status fc_linear_run(const fc_linear *l, const fc_epilogue *epilogue, const f
     fc_linear_job job = {.linear = l, .kernels = fc_kernels_for(run->isa, l->item_bytes), .epilogue = epilogue};
     fc_team team = run->team;
     if ((double)l->rows * (double)l->features * (double)l->outputs < FC_SERIAL_WORK) team.threads = 1;
-    job.block_rows = fc_min(ROWS_BYTES / fc_min(row_bytes, PART_BYTES), l->rows);
+    job.block_rows = fc_min(ROWS_BYTES / fc_min(row_bytes, FC_LINEAR_PART), l->rows);
     const int64_t blocks = fc_ceil_div(l->rows, job.block_rows);
-    const int64_t most = fc_max(1, fc_min(MOST_PIECE, tiles / fc_bands_wanted(blocks, team.threads)));
+    const int64_t most = fc_max(1, fc_min(MOST_TOGETHER, tiles / fc_bands_wanted(blocks, team.threads)));
     job.piece_outputs = OUTPUTS_TOGETHER * fc_even_piece(tiles, most, blocks, team.threads);
     job.pieces = fc_ceil_div(l->outputs, job.piece_outputs);
     return fc_parallel(&team, blocks * job.pieces, linear_task, &job);

@@ -15,7 +15,7 @@ typedef enum { FC_BLOCKED, FC_PLANES, FC_PHASES } fc_form;
  *   TILES     register tiles over scratch in either form
  *   COLUMNS   register tiles over im2col columns
  *   ROWS      vectors along the rows of planes, for a few channels in and out
- *   POINTWISE vectors of pixels of the map where it stands, by the filter as it is, for 1x1
+ *   POINTWISE vectors of pixels of planes, as a rule where they stand, by the filter as it is, for 1x1
  *   WINDOWS   3x3 windows over the map where it stands, for one channel a group
  *   CHANNELS  vectors along one channel block, for depthwise convolution
  *   TRANSFORMED  register tiles over Winograd's transformed input, one product after the other
@@ -48,7 +48,8 @@ struct fc_conv_plan {
     int64_t taps, depth;           /* kernel positions; products a sum: taps * group_in */
     int64_t in_blocks, out_blocks; /* channel blocks of one group */
     int64_t tiles, panel_tasks;    /* register tiles across the output channels of one group, and tasks, by channels */
-    int64_t piece_channels, rest;  /* pointwise: the output channels of a task, and a plane's last pixels, by few pixels' kernel */
+    int gathers;                   /* pointwise: pixels with gaps between them are laid out in planes first; */
+    int64_t piece_channels, rest;  /* the output channels of a task, and a plane's last pixels, by few pixels' kernel */
     int64_t band_rows, band_cols;  /* output pixels of a band */
     int64_t bands;                 /* bands of one output plane */
     int unpacked;                  /* by channels: the few pixels there are take the filter as it is */

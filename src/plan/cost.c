@@ -93,6 +93,7 @@ static void add_winograd(fc_work *work, const fc_conv *conv, const fc_conv_plan 
 
 static double tasks_of(const fc_conv *conv, const fc_conv_plan *plan)
 {
+    if (plan->method == FC_POINTWISE) return (double)(conv->batch * conv->groups * plan->bands * plan->panel_tasks);
     if (plan->split == FC_BY_CHANNELS) return (double)(conv->groups * plan->panel_tasks);
     return (double)(conv->batch * conv->groups * conv->window.out[0]) * (double)plan->bands;
 }
@@ -120,7 +121,7 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
         break;
     case FC_POINTWISE:
         work.amount[FC_PRODUCTS_OF_ROWS] = pixels * (double)conv->c_out * (double)plan->depth;
-        work.amount[FC_LAID_OUT] = plan->form == FC_PLANES ? pixels * (double)(conv->c_in * conv->item_bytes) : 0;
+        work.amount[FC_LAID_OUT] = plan->gathers ? pixels * (double)(conv->c_in * conv->item_bytes) : 0;
         work.amount[FC_STORED] = 0;
         break;
     case FC_WINDOWS:

@@ -8,7 +8,7 @@ enum {
     NARROW_ROW = 14,              /* fewer outputs leave too many lanes empty where windows slide along rows */
     ROWS_TOGETHER = 4,            /* outputs of so many rows share what windows load */
     MOST_DEPTH_BYTES = 16 * 1024, /* of a pixel, for 1x1 by vectors that are whole cache lines, and by narrower ones, */
-    MOST_NARROW_DEPTH = 768,      /* of which a line that comes from the second-level cache feeds fewer products */
+    MOST_NARROW_BYTES = 768,      /* of which a line that comes from the second-level cache feeds fewer products */
     EMPTY_LANES = 5,              /* up to one in so many of a plane's vectors */
     POINTWISE_BYTES = 256 * 1024, /* input of a band: stays in the second-level cache */
     POINTWISE_CHANNELS = 48,      /* of a task at most: whole tiles of any instruction set */
@@ -55,7 +55,7 @@ int fc_is_pointwise(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const fc_window *w = &conv->window;
     const int64_t pixels = pixels_of(w) - rest_of(conv, plan), lanes = plan->kernels->lanes;
-    const int64_t most = has_whole_lines(plan) ? MOST_DEPTH_BYTES : MOST_NARROW_DEPTH;
+    const int64_t most = has_whole_lines(plan) ? MOST_DEPTH_BYTES : MOST_NARROW_BYTES;
     if (conv->prepacked || conv->channels_last || conv->strided_rows || plan->depth * conv->item_bytes > most) return 0;
     if (plan->taps != 1 || (!is_one_row(w) && (plan->group_out < LEAST_FOR_PLANES || planes_bytes(conv) > MOST_PLANES))) return 0;
     return pixels >= lanes && EMPTY_LANES * (fc_ceil_div(pixels, lanes) * lanes - pixels) <= pixels;
@@ -88,16 +88,16 @@ static void plan_pointwise(const fc_conv *conv, fc_conv_plan *plan)
                                                     planes * plan->bands, plan->threads);
     plan->panel_tasks = fc_ceil_div(plan->group_out, plan->piece_channels);
     plan->rest = rest_of(conv, plan);
-    plan->form = is_one_row(&conv->window) ? FC_BLOCKED : FC_PLANES;
-    plan->band_rows = conv->window.out[1]; /* that are laid out in planes */
-    plan->band_cols = conv->window.out[2];
+    plan->gathers = !is_one_row(&conv->window);
+    plan->form = FC_PLANES;
+    plan->band_rows = 1;
+    plan->band_cols = fc_min(fc_ceil_div(units, plan->bands) * FC_POINTWISE_PX, pixels);
     plan->input_bytes = (size_t)(plan->in_blocks * plan->rest) * FC_BLOCK_BYTES;
     plan->output_bytes = (size_t)(plan->piece_channels / plan->kernels->block * plan->rest) * FC_BLOCK_BYTES;
     plan->shared_bytes = (size_t)planes * plan->input_bytes;
-    if (plan->form == FC_PLANES) plan->shared_bytes += (size_t)planes_bytes(conv);
+    if (plan->gathers) plan->shared_bytes += (size_t)planes_bytes(conv);
     if (!plan->rest) return;
-    plan->thread_bytes = fc_apart(plan->output_bytes + fc_aligned((size_t)(plan->piece_channels * conv->item_bytes))
-                                  + fc_gathered_row_bytes(conv, plan->kernels));
+    plan->thread_bytes = fc_apart(plan->output_bytes + (size_t)(plan->piece_channels * conv->item_bytes)); /* and their bias */
 }
 
 void fc_plan_in_place(const fc_conv *conv, fc_conv_plan *plan)

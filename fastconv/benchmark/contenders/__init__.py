@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from fastconv.benchmark.contenders import conv, conv_transpose, norm, pool, rearrange
+from fastconv.benchmark.contenders import conv, conv_transpose, linear, norm, pool, rearrange
 from fastconv.benchmark.contenders.kind import Kind, Operands, Options
 from fastconv.benchmark.contenders.pool import numpy_by_tap_contender
 from fastconv.benchmark.interleave import Contender
@@ -17,6 +17,7 @@ from fastconv.benchmark.layers import (
     AdaptivePoolLayer,
     ConvLayer,
     Layer,
+    LinearLayer,
     NormLayer,
     PoolLayer,
     RearrangeLayer,
@@ -36,6 +37,7 @@ __all__ = [
 KINDS: dict[type, Kind] = {
     ConvLayer: conv.KIND,
     TransposedLayer: conv_transpose.KIND,
+    LinearLayer: linear.KIND,
     PoolLayer: pool.KIND,
     AdaptivePoolLayer: pool.ADAPTIVE,
     NormLayer: norm.KIND,

@@ -13,6 +13,7 @@ from typing import TypeVar
 from fastconv.benchmark.layers.conv import CONVOLUTIONS, LENET5, TINY, VGG16, ConvLayer
 from fastconv.benchmark.layers.conv_transpose import TRANSPOSED, TransposedLayer
 from fastconv.benchmark.layers.item import ITEMSIZE
+from fastconv.benchmark.layers.linear import LINEARS, LinearLayer
 from fastconv.benchmark.layers.norm import (
     GROUP_NORMS,
     LAYER_NORMS,
@@ -32,6 +33,7 @@ __all__ = [
     "ITEMSIZE",
     "LAYER_NORMS",
     "LENET5",
+    "LINEARS",
     "NORMS",
     "POOLS",
     "REARRANGEMENTS",
@@ -43,6 +45,7 @@ __all__ = [
     "AnyLayer",
     "ConvLayer",
     "Layer",
+    "LinearLayer",
     "NormLayer",
     "PoolLayer",
     "RearrangeLayer",
@@ -52,13 +55,21 @@ __all__ = [
 ]
 
 Layer = (
-    ConvLayer | TransposedLayer | PoolLayer | AdaptivePoolLayer | NormLayer | StatisticLayer | RearrangeLayer
+    ConvLayer
+    | TransposedLayer
+    | LinearLayer
+    | PoolLayer
+    | AdaptivePoolLayer
+    | NormLayer
+    | StatisticLayer
+    | RearrangeLayer
 )
 AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 EVERY_LAYER: tuple[Layer, ...] = (
     *CONVOLUTIONS,
     *TRANSPOSED,
+    *LINEARS,
     *POOLS,
     *ADAPTIVE_POOLS,
     *NORMS,
