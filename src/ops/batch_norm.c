@@ -203,6 +203,7 @@ static void affine_task(void *context, int64_t task, int thread)
 {
     const fc_norm_job *job = context;
     const fc_norm_piece p = piece_of_task(job, task);
+    if (job->prepares) fc_norm_prepare_parameters(job, p.channel, p.channel + p.channels);
     fc_norm_normalise(job, &p, (fc_ahead){0}, thread);
 }
 
@@ -277,7 +278,8 @@ fc_status fc_batch_norm(const fc_map *map, const fc_normalisation *norm, const f
     const fc_block block = acquire_scratch(&job, 0, team.threads);
     if (!block.data) return FC_NO_MEMORY;
     job.norm = *norm;
-    fc_norm_prepare_parameters(&job, 0, map->channels);
+    job.prepares = fc_norm_pieces(&job) == 1;
+    if (!job.prepares) fc_norm_prepare_parameters(&job, 0, map->channels);
     const fc_status status = fc_parallel(&team, piece_tasks(&job), affine_task, &job);
     fc_block_release(block);
     return status;

@@ -18,6 +18,7 @@ typedef struct {
     fc_normalisation norm;
     double *center, *sums, *mean, *variance; /* where moments are found */
     fc_affine_vectors parameters;
+    int prepares; /* a task its channels' parameters itself, which no other one needs */
     const fc_epilogue *epilogue;
     int past_cache;
     int64_t stage_channels; /* 0: there is no stage */
