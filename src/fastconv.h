@@ -150,8 +150,8 @@ typedef struct {
     int item_bytes;
 } fc_map;
 
-/* `count` numbers in double precision; no floating-point exception is raised. */
-void fc_widen(int64_t count, const float *x, double *y);
+/* `count` numbers of 4 or 8 bytes, in double precision; no floating-point exception is raised. */
+void fc_widen(int64_t count, int item_bytes, const void *x, double *y);
 
 /* The least of `count` numbers, NaN left out; infinity for none. */
 double fc_least(int64_t count, const double *x);

@@ -160,8 +160,12 @@ def adaptive_max_pool(input: Array, out: Array, indices: Array | None, run: Run,
 def adaptive_avg_pool(input: Array, out: Array, run: Run, /) -> None:
     """Pool with the windows that follow from the sizes."""
 
-def widen(values: Array, out: Array, /) -> None:
-    """Fill a float64 vector with the items of a contiguous float32 one, without a warning."""
+def widen(vectors: tuple[Array | None, ...], wide: list[Array | None], /) -> bool:
+    """Copy each vector, if it is one, to the contiguous float64 one in its place, without a warning.
+
+    False, and any contents, unless all are contiguous, aligned, of native float32 or float64 and as long as
+    their copies.
+    """
 
 def least(values: Array, /) -> float:
     """Return the least of a contiguous float64 vector, NaN left out; infinity for none."""

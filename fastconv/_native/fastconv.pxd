@@ -99,7 +99,7 @@ cdef extern from "fastconv.h" nogil:
         const double *weight
         const double *bias
         double eps
-    void fc_widen(int64_t count, const float *, double *)
+    void fc_widen(int64_t count, int item_bytes, const void *, double *)
     void fc_update_average(int64_t count, int item_bytes, void *average, const double *x, double share, double factor)
     double fc_least(int64_t count, const double *)
     fc_status fc_batch_norm(const fc_map *, const fc_normalisation *, const fc_view *input, const fc_view *output,

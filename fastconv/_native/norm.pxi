@@ -14,11 +14,27 @@ cdef int read_own_statistics(tuple parameters, fc_own_statistics *norm) except -
     return 0
 
 
-def widen(values, out, /):
-    cdef Py_ssize_t count = len(values)
-    cdef const float *data = <const float *>data_of(values)
-    cdef double *target = <double *>data_of(out)
-    fc_widen(count, data, target)
+cdef int widen_vector(object values, object wide) except -1:
+    """Fill a vector, and say whether the values are such that it could."""
+    cdef Py_buffer buffer
+    cdef Py_ssize_t count = len(wide)
+    cdef double *target = <double *>data_of(wide)
+    PyObject_GetBuffer(values, &buffer, PyBUF_FULL_RO)
+    cdef bint fits = buffer.ndim == 1 and buffer.shape[0] == count and buffer.strides[0] == buffer.itemsize
+    # One letter: the machine's own byte order.
+    fits = fits and (buffer.format[0] == c"f" or buffer.format[0] == c"d") and buffer.format[1] == 0
+    fits = fits and <size_t>buffer.buf % buffer.itemsize == 0
+    if fits:
+        fc_widen(count, <int>buffer.itemsize, buffer.buf, target)
+    PyBuffer_Release(&buffer)
+    return fits
+
+
+def widen(tuple vectors, list wide, /):
+    for values, target in zip(vectors, wide):
+        if values is not None and not widen_vector(values, target):
+            return False
+    return True
 
 
 def least(values, /):

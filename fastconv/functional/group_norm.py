@@ -179,8 +179,8 @@ def instance_norm(
     batch, channels, pixels = sizes = _sizes(x, last)
     if pixels == 1:
         raise ValueError(f"input has shape {x.shape}: it needs more than one value a channel in each sample")
-    views = [arrays.optional(value, name) for value, name in zip(given, running.NAMES, strict=True)]
-    running.statistics(views[0], views[1], channels)
+    views = tuple(map(arrays.optional, given, running.NAMES))
+    running.refuse_negative(arrays.doubles(views, channels, running.NAMES)[1])
     scale, shift = arrays.optional(weight, "weight"), arrays.optional(bias, "bias")
     added = arrays.optional(residual, "residual")
     read = {"input": x, "weight": scale, "bias": shift, "residual": added}
@@ -221,8 +221,7 @@ def _normalise(
     activation, residual, last, out = options
     epsilon = arguments.positive(scaling[2], "eps")
     code = arguments.activation(activation)
-    scale = arrays.vector(weight, channels, arrays.FLOAT64, "weight")
-    shift = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
+    scale, shift = arrays.doubles((weight, bias), channels, ("weight", "bias"))
     dtype = arrays.promoted(x, weight)
     r = None if residual is None else arrays.like(residual, x.shape, "residual")
     result, plain = arrays.output(out, x.shape, dtype, (x, r, weight, bias, *reads))

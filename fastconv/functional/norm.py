@@ -8,8 +8,6 @@ Statistics and parameters are float64 vectors whatever the input's type is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from fastconv._native import core as native
@@ -20,6 +18,8 @@ from fastconv.runtime import native_run
 Vectors = tuple[object, object, object, object]
 Numbers = tuple[object, object, object]
 Options = tuple[object, object, object, Array | None]
+
+_NAMES = (*running.NAMES, "weight", "bias")
 
 
 def batch_norm(
@@ -121,15 +121,15 @@ def _batch_norm(input: object, given: Vectors, numbers: Numbers, options: Option
         raise ValueError(f"input has shape {x.shape}: only the batch may be empty")
     training, momentum, epsilon = _numbers(numbers)
     code = arguments.activation(activation)
-    names = (*running.NAMES, "weight", "bias")
-    views = [arrays.optional(value, name) for value, name in zip(given, names, strict=True)]
+    views = tuple(map(arrays.optional, given, _NAMES))
     mean, var, scale, shift = _vectors(views, channels, training)
     r = None if residual is None else arrays.like(residual, x.shape, "residual")
-    read = {"input": x, "weight": views[2], "bias": views[3], "residual": r}
-    written = running.writeable(*given[:2], channels, read) if training else (None, None)
     count = x.size // channels
-    if training and count == 1:
-        raise ValueError(f"input has shape {x.shape}: training needs more than one value a channel")
+    if training:
+        read = {"input": x, "weight": views[2], "bias": views[3], "residual": r}
+        written = running.writeable(*given[:2], channels, read)
+        if count == 1:
+            raise ValueError(f"input has shape {x.shape}: training needs more than one value a channel")
 
     dtype = arrays.promoted(x, views[2])
     result, plain = arrays.output(out, x.shape, dtype, (x, r, *views))
@@ -167,16 +167,16 @@ def _numbers(numbers: Numbers) -> tuple[bool, float, float]:
     return arguments.flag(training, "training"), share, arguments.positive(eps, "eps")
 
 
-def _vectors(given: Sequence[object], channels: int, training: bool) -> tuple[Array | None, ...]:
+def _vectors(views: tuple[Array | None, ...], channels: int, training: bool) -> list[Array | None]:
     """Return mean, variance, scale and shift as float64; the first two are None if training finds them."""
-    mean, var, weight, bias = given
-    statistics = running.statistics(mean, var, channels)
-    for name, vector in zip(running.NAMES, statistics, strict=True):
-        if vector is None and not training:
+    vectors = arrays.doubles(views, channels, _NAMES)
+    running.refuse_negative(vectors[1])
+    if training:
+        return [None, None, *vectors[2:]]
+    for name, vector in zip(running.NAMES, vectors[:2], strict=True):
+        if vector is None:
             raise ValueError(f"{name} is None: it must be given unless training is True")
-    scale = arrays.vector(weight, channels, arrays.FLOAT64, "weight")
-    shift = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
-    return (None, None, scale, shift) if training else (*statistics, scale, shift)
+    return vectors
 
 
 def fold_batch_norm(
@@ -235,14 +235,15 @@ def fold_batch_norm(
         raise ValueError(f"weight has shape {w.shape}: it must be (C_out, ...) without empty axes")
     channels = w.shape[0]
     epsilon = arguments.positive(eps, "eps")
-    for name, statistic in (("running_mean", running_mean), ("running_var", running_var)):
+    names = (*running.NAMES, "bn_weight", "bn_bias", "bias")
+    given = (running_mean, running_var, bn_weight, bn_bias, bias)
+    views = tuple(map(arrays.optional, given, names))
+    mean, var, scale, shift, before = arrays.doubles(views, channels, names)
+    for name, statistic in zip(running.NAMES, (mean, var), strict=True):
         if statistic is None:
             raise TypeError(f"{name} must be an array, got None")
-    mean, var, _, _ = _vectors((running_mean, running_var, None, None), channels, False)
-    scale = arrays.vector(bn_weight, channels, arrays.FLOAT64, "bn_weight")
-    shift = arrays.vector(bn_bias, channels, arrays.FLOAT64, "bn_bias")
-    before = arrays.vector(bias, channels, arrays.FLOAT64, "bias")
     assert mean is not None and var is not None
+    running.refuse_negative(var)
 
     dtype = arrays.promoted(w)
     folded, new_bias = arrays.allocate(w.shape, dtype), arrays.allocate((channels,), dtype)

@@ -1,13 +1,16 @@
 /* Vectors of parameters and statistics, an entry a channel, in double precision. */
 #include <math.h>
+#include <string.h>
 
 #include "../fastconv.h"
 
 enum { AT_ONCE = 8 };
 
-void fc_widen(int64_t count, const float *x, double *y)
+void fc_widen(int64_t count, int item_bytes, const void *x, double *y)
 {
-    for (int64_t i = 0; i < count; i++) y[i] = x[i];
+    const float *of_floats = x;
+    if (item_bytes == 8) memcpy(y, x, (size_t)count * sizeof(double));
+    else for (int64_t i = 0; i < count; i++) y[i] = of_floats[i];
 }
 
 /* Of every eighth number first, for each comparison waits for the one before it. */

@@ -145,11 +145,15 @@ def vector(value: object, length: int, dtype: np.dtype[Any], name: str) -> Array
     array = as_array(value, name)
     if array.shape != (length,):
         raise ValueError(f"{name} has shape {array.shape}: it must be ({length},), an entry a channel")
-    if dtype is FLOAT64 and array.dtype is FLOAT32 and array.flags.c_contiguous and array.flags.aligned:
-        wide = np.empty(length)
-        core.widen(array, wide)
-        return wide
     return contiguous(array, dtype)
+
+
+def doubles(views: tuple[Array | None, ...], length: int, names: tuple[str, ...]) -> list[Array | None]:
+    """Return contiguous float64 vectors with an entry for each of `length` channels, None for None."""
+    wide = [None if view is None else np.empty(length) for view in views]
+    if core.widen(views, wide):
+        return wide
+    return [vector(view, length, FLOAT64, name) for view, name in zip(views, names, strict=True)]
 
 
 def like(value: object, shape: tuple[int, ...], name: str) -> Array:

@@ -21,13 +21,10 @@ def momentum(value: object) -> float:
     return share
 
 
-def statistics(mean: object, var: object, channels: int) -> Running:
-    """Return both as float64 vectors, None for None; a variance is not negative."""
-    m = arrays.vector(mean, channels, arrays.FLOAT64, NAMES[0])
-    v = arrays.vector(var, channels, arrays.FLOAT64, NAMES[1])
-    if v is not None and native.least(v) < 0:
-        raise ValueError(f"running_var has a negative entry, {v[v < 0][0]}: a variance is at least 0")
-    return m, v
+def refuse_negative(var: Array | None) -> None:
+    """Raise ValueError for a vector of variances with one below 0."""
+    if var is not None and native.least(var) < 0:
+        raise ValueError(f"running_var has a negative entry, {var[var < 0][0]}: a variance is at least 0")
 
 
 def writeable(mean: object, var: object, channels: int, reads: dict[str, Array | None]) -> Running:
