@@ -273,10 +273,13 @@ typedef struct {
     fc_activation activation;
 } fc_plain_sum;
 
-/* What will be read behind x, and is fetched meanwhile: x is a run of `run` bytes up to `end`, the next one begins `jump` bytes
- * behind that. run 0: not known, as of one long stream. */
+/* How far ahead of a stream to fetch, as measured (bench/RESULTS.md). */
+enum { FC_AHEAD_BYTES = 16 * 1024 };
+
+/* What is fetched meanwhile: what lies `bytes` ahead of what is read, and from `end` on another `jump` bytes further. bytes 0: of
+ * one long stream. */
 typedef struct {
-    ptrdiff_t run, jump;
+    ptrdiff_t bytes, jump;
     const char *end;
 } fc_ahead;
 

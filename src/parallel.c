@@ -88,6 +88,14 @@ static int find(fc_queue *queue, int thread, fc_share *own, uint64_t *draw)
     return 0;
 }
 
+/* Order stores past the caches, which nothing else orders, before whatever another thread is told afterwards. */
+static void finish_stores(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_sfence();
+#endif
+}
+
 /* Thread 0 is the caller's own, the one that may ask about signals. */
 static void drain(fc_queue *queue, int thread)
 {
@@ -100,6 +108,7 @@ static void drain(fc_queue *queue, int thread)
         for (; task < end; task++) queue->run(queue->context, task, thread);
         if (thread == 0 && queue->asked) ask(queue);
     }
+    finish_stores();
 }
 
 /* Threads that stay for several queues. generation: odd while a queue is open. Whoever wants to draw from it counts himself inside

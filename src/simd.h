@@ -44,9 +44,6 @@ ALWAYS_INLINE void store(void *p, vreal x) { *(vreal_unaligned *)p = x; }
 ALWAYS_INLINE void fetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 ALWAYS_INLINE void fetch_near(const void *p) { __builtin_prefetch(p, 0, 3); }
 
-/* How far ahead of a stream to fetch, as measured (bench/RESULTS.md). */
-enum { AHEAD_BYTES = 16 * 1024 };
-
 /* Subtracting zero keeps -0.0 for free; adding zero would cost an instruction for every broadcast. */
 ALWAYS_INLINE vreal splat(REAL x) { return x - (vreal){0}; }
 
@@ -329,14 +326,6 @@ ALWAYS_INLINE vreal times_power_of_two(vreal x, vreal rounded)
     return x * (vreal)((half + EXPONENT_BIAS) << MANTISSA) * (vreal)((n - half + EXPONENT_BIAS) << MANTISSA);
 }
 #endif
-
-/* Order the stores past the cache before anything another thread is told afterwards. */
-ALWAYS_INLINE void fence_past_cache(void)
-{
-#if defined(__x86_64__)
-    _mm_sfence();
-#endif
-}
 
 /* The lanes of the mask, as first_lanes() makes them, the others zero and not read. */
 #if VECTOR_BYTES == 64

@@ -155,7 +155,6 @@ static void activate_row(void *y, const void *x, const void *residual, int64_t c
         OF_KIND(FC_TANH);
     default: activate_items(y, x, residual, count, (fc_activation){0}, past_cache);
     }
-    if (past_cache) fence_past_cache();
 #undef OF_KIND
 }
 

@@ -8,6 +8,7 @@
 #define FASTCONV_KERNELS_AFFINE_H
 
 #include "activation.h"
+#include "past_cache.h"
 #include "transpose.h"
 
 typedef struct {
@@ -19,29 +20,41 @@ typedef struct {
     int clips, past_cache, halves;
 } affine_form;
 
-/* How far ahead of what is read to fetch, and how much further beyond `end`: not into the run after the next one. */
-typedef struct {
-    ptrdiff_t bytes, jump;
-    const char *end;
-} fetching;
+static const fc_ahead STREAM = {.bytes = FC_AHEAD_BYTES, .end = (const char *)UINTPTR_MAX};
 
-static const fetching STREAM = {.bytes = AHEAD_BYTES, .end = (const char *)UINTPTR_MAX};
+ALWAYS_INLINE fc_ahead ahead_of(const fc_ahead *given) { return given->bytes ? *given : STREAM; }
 
-ALWAYS_INLINE fetching fetching_of(const fc_ahead *ahead)
+ALWAYS_INLINE void fetch_ahead(const fc_ahead *ahead, const char *at)
 {
-    return ahead->run ? (fetching){ahead->run < AHEAD_BYTES ? ahead->run : AHEAD_BYTES, ahead->jump, ahead->end} : STREAM;
-}
-
-ALWAYS_INLINE void fetch_ahead(const fetching *f, const char *at)
-{
-    at += f->bytes;
-    fetch_near(at + (at < f->end ? 0 : f->jump));
+    at += ahead->bytes;
+    fetch_near(at + (at < ahead->end ? 0 : ahead->jump));
 }
 
 /* The parameters of one kind from byte `at` on, `left` channels. */
 ALWAYS_INLINE vreal affine_parameter(const fc_affine *t, int kind, ptrdiff_t at, int64_t left)
 {
     return load_up_to((const char *)t->parameters + kind * t->step + at, left);
+}
+
+ALWAYS_INLINE affine_parameters affine_bounds(const fc_affine *t)
+{
+    return (affine_parameters){.lower = splat(lower_bound(&t->activation)), .upper = splat(upper_bound(&t->activation))};
+}
+
+ALWAYS_INLINE void set_affine_parameters(const fc_affine *t, int64_t channel, affine_parameters *p)
+{
+    const char *entry = (const char *)t->parameters + channel * REAL_BYTES;
+    p->center = splat(*(const REAL *)(entry + FC_CENTER * t->step));
+    p->scale = splat(*(const REAL *)(entry + FC_SCALE * t->step));
+    p->shift = splat(*(const REAL *)(entry + FC_SHIFT * t->step));
+}
+
+ALWAYS_INLINE int has_halves(const fc_affine *t, int64_t channels)
+{
+    const REAL *unit = (const REAL *)((const char *)t->parameters + FC_UNIT * t->step);
+    int halves = 0;
+    for (int64_t c = 0; c < channels; c++) halves |= unit[c] != 1;
+    return halves;
 }
 
 /* The vector at byte `at` of a plane, its first `left` lanes. */
@@ -53,58 +66,118 @@ ALWAYS_INLINE vreal affine_vector(const fc_affine *t, const affine_parameters *p
     return is.clips ? at_most(p->upper, at_least(p->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
-/* One plane. The last vector overlaps the one before it: a partial store costs more than computing some lanes twice. */
-ALWAYS_INLINE void affine_plane(const fc_affine *t, const fetching *ahead, const affine_parameters *p, affine_form is)
+/* Bytes [at, end) of a plane, and no others. */
+ALWAYS_INLINE void affine_part(const fc_affine *t, const affine_parameters *p, ptrdiff_t at, ptrdiff_t end, affine_form is)
 {
-    const int64_t bytes = t->count * REAL_BYTES;
+    for (; at < end; at += VECTOR_BYTES) {
+        const int64_t left = (end - at) / REAL_BYTES;
+        store_up_to((char *)t->y + at, affine_vector(t, p, at, left, is), left);
+    }
+}
+
+/* Whole vectors of a plane from byte `at` to `end`, past the caches; where that leaves off. */
+ALWAYS_INLINE ptrdiff_t affine_lines(const fc_affine *t, const fc_ahead *ahead, const affine_parameters *p, ptrdiff_t at,
+                                     ptrdiff_t end, affine_form is)
+{
+    for (; at + VECTOR_BYTES <= end; at += VECTOR_BYTES) {
+        fetch_ahead(ahead, (const char *)t->x + at);
+        store_past_cache((char *)t->y + at, affine_vector(t, p, at, LANES, is));
+    }
+    return at;
+}
+
+/* One plane. The last vector overlaps the one before it: a partial store costs more than computing some lanes twice. */
+ALWAYS_INLINE void affine_plane(const fc_affine *t, const fc_ahead *ahead, const affine_parameters *p, affine_form is)
+{
+    const ptrdiff_t bytes = t->count * REAL_BYTES;
     if (t->count < LANES) {
-        store_partial(t->y, affine_vector(t, p, 0, t->count, is), (int)t->count);
+        affine_part(t, p, 0, bytes, is);
         return;
     }
     ptrdiff_t at = 0;
-    if (is.past_cache) { /* those stores are aligned */
-        store(t->y, affine_vector(t, p, 0, LANES, is));
-        at = (ptrdiff_t)((0 - (uintptr_t)t->y) % VECTOR_BYTES);
-    }
     for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
-        const vreal y = affine_vector(t, p, at, LANES, is);
         fetch_ahead(ahead, (const char *)t->x + at);
-        if (is.past_cache) store_past_cache((char *)t->y + at, y);
-        else store((char *)t->y + at, y);
+        store((char *)t->y + at, affine_vector(t, p, at, LANES, is));
     }
     if (at < bytes) store((char *)t->y + bytes - VECTOR_BYTES, affine_vector(t, p, bytes - VECTOR_BYTES, LANES, is));
 }
 
 /* Of copies: what a function that is not inlined may have the address of is read again after every store. */
-static __attribute__((noinline)) void affine_plane_in_halves(fc_affine t, fetching ahead, affine_parameters p)
+static __attribute__((noinline)) void affine_plane_in_halves(fc_affine t, fc_ahead ahead, affine_parameters p)
 {
     affine_plane(&t, &ahead, &p, (affine_form){.halves = 1});
 }
 
-static void affine_planar(const fc_affine *given)
+/* Planes from channel c on. */
+ALWAYS_INLINE fc_affine affine_from(const fc_affine *t, int64_t c)
 {
-    fc_affine t = *given;
-    const char *x = t.x, *residual = t.residual;
-    char *y = t.y;
-    const fetching ahead = fetching_of(&t.ahead);
-    const int clips = fc_is_clip(&t.activation), past_cache = t.past_cache && clips;
-    const REAL *of_kind[FC_AFFINE_VECTORS];
-    UNROLLED for (int i = 0; i < FC_AFFINE_VECTORS; i++) of_kind[i] = (const REAL *)((const char *)t.parameters + i * t.step);
-    affine_parameters p = {.lower = splat(lower_bound(&t.activation)), .upper = splat(upper_bound(&t.activation))};
-    for (int64_t c = 0; c < t.channels; c++, x += t.x_stride, y += t.y_stride) {
-        t.x = x;
-        t.y = y;
-        t.residual = residual;
-        p.center = splat(of_kind[FC_CENTER][c]);
-        p.scale = splat(of_kind[FC_SCALE][c]);
-        p.shift = splat(of_kind[FC_SHIFT][c]);
-        if (of_kind[FC_UNIT][c] != 1) affine_plane_in_halves(t, ahead, p);
-        else if (past_cache) affine_plane(&t, &ahead, &p, (affine_form){.clips = 1, .past_cache = 1});
+    fc_affine plane = *t;
+    plane.x = (const char *)t->x + c * t->x_stride;
+    plane.y = (char *)t->y + c * t->y_stride;
+    if (t->residual) plane.residual = (const char *)t->residual + c * t->residual_stride;
+    plane.parameters = (const char *)t->parameters + c * REAL_BYTES;
+    return plane;
+}
+
+static void affine_planes(const fc_affine *given)
+{
+    const fc_affine all = *given;
+    const fc_ahead ahead = ahead_of(&all.ahead);
+    const int clips = fc_is_clip(&all.activation);
+    affine_parameters p = affine_bounds(&all);
+    for (int64_t c = 0; c < all.channels; c++) {
+        const fc_affine t = affine_from(&all, c);
+        set_affine_parameters(&t, 0, &p);
+        if (has_halves(&t, 1)) affine_plane_in_halves(t, ahead, p);
         else if (clips) affine_plane(&t, &ahead, &p, (affine_form){.clips = 1});
         else affine_plane(&t, &ahead, &p, (affine_form){0});
-        if (residual) residual += t.residual_stride;
     }
-    if (past_cache) fence_past_cache();
+}
+
+/* Planes of a line or more that follow each other: one run, in which a vector that a plane ends in has the parameters of the next
+ * one too. */
+ALWAYS_INLINE void affine_run_past_cache(const fc_affine *t)
+{
+    const affine_form is = {.clips = 1};
+    const fc_ahead ahead = ahead_of(&t->ahead);
+    const ptrdiff_t plane = t->count * REAL_BYTES, bytes = t->channels * plane;
+    const whole_lines lines = lines_within(t->y, bytes);
+    affine_parameters p = affine_bounds(t);
+    set_affine_parameters(t, 0, &p);
+    affine_part(t, &p, 0, lines.first, is);
+    ptrdiff_t at = lines.first, end = plane;
+    for (int64_t c = 1; c < t->channels; c++, end += plane) {
+        at = affine_lines(t, &ahead, &p, at, end, is);
+        affine_parameters next = p;
+        set_affine_parameters(t, c, &next);
+        if (at < end) {
+            const vreal y = affine_vector(t, &p, at, LANES, is), y_next = affine_vector(t, &next, at, LANES, is);
+            store_past_cache((char *)t->y + at, blend(first_lanes((int)((end - at) / REAL_BYTES)), y, y_next));
+            at += VECTOR_BYTES;
+        }
+        p = next;
+    }
+    affine_lines(t, &ahead, &p, at, lines.last, is);
+    affine_part(t, &p, lines.last, bytes, is);
+}
+
+static void affine_planes_past_cache(const fc_affine *given)
+{
+    const fc_affine all = *given;
+    const ptrdiff_t plane = all.count * REAL_BYTES;
+    const int follow = all.x_stride == plane && all.y_stride == plane && (!all.residual || all.residual_stride == plane);
+    const int64_t together = follow ? all.channels : 1;
+    for (int64_t c = 0; c < all.channels; c += together) {
+        fc_affine t = affine_from(&all, c);
+        t.channels = together;
+        affine_run_past_cache(&t);
+    }
+}
+
+static void affine_planar(const fc_affine *t)
+{
+    if (t->past_cache && t->count >= BLOCK && fc_is_clip(&t->activation) && !has_halves(t, t->channels)) affine_planes_past_cache(t);
+    else affine_planes(t);
 }
 
 /* Pixels whose channels are taken together, so that parameters and sums are read once for all of them. */
@@ -113,7 +186,7 @@ enum { AFFINE_PIXELS = 4, MOMENT_PIXELS = 8 };
 /* What is wanted next of pixels with a gap between them is not what lies behind their channels. */
 ALWAYS_INLINE ptrdiff_t pixels_ahead(ptrdiff_t stride, int64_t channels, int pixels)
 {
-    return stride > channels * REAL_BYTES ? pixels * stride : AHEAD_BYTES;
+    return stride > channels * REAL_BYTES ? pixels * stride : FC_AHEAD_BYTES;
 }
 
 typedef struct {
@@ -161,14 +234,6 @@ ALWAYS_INLINE void affine_every_pixel(const fc_affine *t, affine_form is)
     }
 }
 
-ALWAYS_INLINE int has_halves(const fc_affine *t)
-{
-    const REAL *unit = (const REAL *)((const char *)t->parameters + FC_UNIT * t->step);
-    int halves = 0;
-    for (int64_t c = 0; c < t->channels; c++) halves |= unit[c] != 1;
-    return halves;
-}
-
 static __attribute__((noinline)) void affine_channels_in_halves(fc_affine t) { affine_every_pixel(&t, (affine_form){.halves = 1}); }
 
 static void affine_channels(const fc_affine *given)
@@ -176,11 +241,10 @@ static void affine_channels(const fc_affine *given)
     const fc_affine t = *given; /* which no store can change, as it might the caller's */
     const int clips = fc_is_clip(&t.activation);
     const int past_cache = t.past_cache && clips && ((uintptr_t)t.y | (uintptr_t)t.y_stride) % VECTOR_BYTES == 0;
-    if (has_halves(&t)) affine_channels_in_halves(t);
+    if (has_halves(&t, t.channels)) affine_channels_in_halves(t);
     else if (past_cache) affine_every_pixel(&t, (affine_form){.clips = 1, .past_cache = 1});
     else if (clips) affine_every_pixel(&t, (affine_form){.clips = 1});
     else affine_every_pixel(&t, (affine_form){0});
-    if (past_cache) fence_past_cache();
 }
 
 enum { MOMENT_VECTORS = 4 };
@@ -199,7 +263,7 @@ ALWAYS_INLINE void add_lanes(vdouble x, vdouble y, double *sum, double *square)
     *square += both[DOUBLES / 2];
 }
 
-ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, fetching ahead, double center, double *sum, double *square)
+ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, fc_ahead ahead, double center, double *sum, double *square)
 {
     vdouble sums[MOMENT_VECTORS] = {{0}}, squares[MOMENT_VECTORS] = {{0}};
     int64_t i = 0;
@@ -235,7 +299,7 @@ ALWAYS_INLINE void moments_plane(const REAL *x, int64_t count, fetching ahead, d
 static void moments_planar(const fc_moments *t)
 {
     const char *x = t->x;
-    const fetching ahead = fetching_of(&t->ahead);
+    const fc_ahead ahead = ahead_of(&t->ahead);
     for (int64_t c = 0; c < t->channels; c++, x += t->x_stride)
         moments_plane((const REAL *)x, t->count, ahead, t->center[c], t->sum + c, t->square + c);
 }

@@ -87,26 +87,32 @@ ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const layer_row *row, p
     return form.clips ? at_most(row->upper, at_least(row->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
+/* Bytes [at, end) of a row, into the caches. */
+ALWAYS_INLINE void normalise_part(const fc_layer_rows *t, const layer_row *row, ptrdiff_t at, ptrdiff_t end, layer_form form)
+{
+    for (; at < end; at += VECTOR_BYTES) {
+        const int64_t left = (end - at) / REAL_BYTES;
+        store_up_to(row->y + at, layer_vector(t, row, at, left, form), left);
+    }
+}
+
 /* The last vector overlaps the one before it, as in affine_plane. */
 ALWAYS_INLINE void normalise_row(const fc_layer_rows *t, const layer_row *row, layer_form form)
 {
-    const int64_t bytes = t->items * REAL_BYTES;
+    const ptrdiff_t bytes = t->items * REAL_BYTES;
     char *y = row->y;
-    if (t->items < LANES) {
-        store_partial(y, layer_vector(t, row, 0, t->items, form), (int)t->items);
-        return;
-    }
     ptrdiff_t at = 0;
-    if (form.past_cache && (uintptr_t)y % VECTOR_BYTES) { /* those stores are aligned */
-        store(y, layer_vector(t, row, 0, LANES, form));
-        at = (ptrdiff_t)((0 - (uintptr_t)y) % VECTOR_BYTES);
+    if (form.past_cache) {
+        const whole_lines lines = lines_within(y, bytes);
+        normalise_part(t, row, 0, lines.first, form);
+        for (at = lines.first; at < lines.last; at += VECTOR_BYTES) store_past_cache(y + at, layer_vector(t, row, at, LANES, form));
+        normalise_part(t, row, lines.last, bytes, form);
+    } else if (t->items < LANES) {
+        normalise_part(t, row, 0, bytes, form);
+    } else {
+        for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(y + at, layer_vector(t, row, at, LANES, form));
+        if (at < bytes) store(y + bytes - VECTOR_BYTES, layer_vector(t, row, bytes - VECTOR_BYTES, LANES, form));
     }
-    for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
-        const vreal v = layer_vector(t, row, at, LANES, form);
-        if (form.past_cache) store_past_cache(y + at, v);
-        else store(y + at, v);
-    }
-    if (at < bytes) store(y + bytes - VECTOR_BYTES, layer_vector(t, row, bytes - VECTOR_BYTES, LANES, form));
 }
 
 /* Of copies, as affine_plane_in_halves. */
@@ -163,7 +169,6 @@ static void layer_norm(const fc_layer_rows *given)
     else if (bare) normalise_rows(&t, (layer_form){0, 1, 1, t.past_cache, 0});
     else if (clips) normalise_rows(&t, (layer_form){0, 0, 1, t.past_cache, 0});
     else normalise_rows(&t, (layer_form){0, 0, 0, t.past_cache, 0});
-    if (t.past_cache) fence_past_cache();
 }
 
 #endif

@@ -23,7 +23,6 @@ static void copy_past_cache(void *dst, const void *src, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += VECTOR_BYTES)
         store_past_cache((char *)dst + i, load((const char *)src + i));
-    fence_past_cache();
 }
 
 /* Four streams at once: the hardware follows each to the end of its page, and while it finds one again the others go on. */

@@ -125,7 +125,7 @@ ALWAYS_INLINE void add_positions(reduction_kind kind, const fc_pool_row *t, cons
         vreal x = started ? load_up_to(output + at, left) : splat(neutral(kind));
         UNROLLED for (int i = 0; i < steps; i++) {
             x = reduce(kind, x, load_up_to(in[i] + at, left));
-            fetch_near(in[i] + at + AHEAD_BYTES);
+            fetch_near(in[i] + at + FC_AHEAD_BYTES);
         }
         if (kind == REDUCE_SUM && last) x /= (REAL)t->divisor;
         store_up_to(output + at, x, left);

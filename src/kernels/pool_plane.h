@@ -29,7 +29,7 @@ ALWAYS_INLINE void add_vectors(reduction_kind kind, const REAL *const line[LINES
     const vreal first = load_up_to(line[0] + i, left);
     vreal x = started ? reduce(kind, load(columns + i), first) : start(kind, first);
     UNROLLED for (int l = 1; l < lines; l++) x = reduce(kind, x, load_up_to(line[l] + i, left));
-    const char *ahead = (const char *)(line[0] + i * lines) + AHEAD_BYTES;
+    const char *ahead = (const char *)(line[0] + i * lines) + FC_AHEAD_BYTES;
     UNROLLED for (int b = 0; b < lines * VECTOR_BYTES; b += BLOCK_BYTES) fetch(ahead + b);
     store(columns + i, x);
 }
@@ -149,7 +149,6 @@ ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
         else if (t->joined) second_pass(kind, t, first, (end - first) * t->count, buffer);
         else for (int64_t r = first; r < end; r++, buffer += t->pitch) second_pass(kind, t, r, t->count, buffer);
     }
-    if (t->past_cache) fence_past_cache();
 }
 
 static void max_pool_plane(const fc_pool_plane *t) { pool_plane(REDUCE_MAX, t); }

@@ -11,6 +11,7 @@
 
 #include "../kernels.h"
 #include "../simd.h"
+#include "past_cache.h"
 
 ALWAYS_INLINE ireal bits_of(const void *item)
 {
@@ -26,45 +27,56 @@ ALWAYS_INLINE void store_start(char *out, vreal x, int64_t count, int beyond)
     else store_partial(out, x, (int)count);
 }
 
-/* How far from `out` the first whole vector lies. */
-ALWAYS_INLINE int64_t to_boundary(const char *out) { return (int64_t)((0 - (uintptr_t)out) % VECTOR_BYTES); }
+/* Bytes [at, end) of a stretch, and no others. */
+ALWAYS_INLINE void copy_part(char *out, const char *in, ptrdiff_t at, ptrdiff_t end)
+{
+    for (; at < end; at += VECTOR_BYTES) {
+        const int64_t left = (end - at) / REAL_BYTES;
+        store_up_to(out + at, load_up_to(in + at, left), left);
+    }
+}
+
+ALWAYS_INLINE void fill_part(char *out, vreal x, ptrdiff_t at, ptrdiff_t end)
+{
+    for (; at < end; at += VECTOR_BYTES) store_up_to(out + at, x, (end - at) / REAL_BYTES);
+}
 
 ALWAYS_INLINE void copy_stretch(char *out, const char *in, int64_t count, int beyond, int past_cache)
 {
-    const int64_t bytes = count * REAL_BYTES;
-    if (count < LANES) {
-        store_start(out, load_partial(in, (int)count), count, beyond);
-        return;
-    }
-    int64_t at = 0;
+    const ptrdiff_t bytes = count * REAL_BYTES;
+    ptrdiff_t at = 0;
     if (past_cache) {
-        store(out, load(in));
-        for (at = to_boundary(out); at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) {
-            fetch_near(in + at + AHEAD_BYTES);
+        const whole_lines lines = lines_within(out, bytes);
+        copy_part(out, in, 0, lines.first);
+        for (at = lines.first; at < lines.last; at += VECTOR_BYTES) {
+            fetch_near(in + at + FC_AHEAD_BYTES);
             store_past_cache(out + at, load(in + at));
         }
+        copy_part(out, in, lines.last, bytes);
+    } else if (count < LANES) {
+        store_start(out, load_partial(in, (int)count), count, beyond);
     } else {
         for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, load(in + at));
+        if (at < bytes) store(out + bytes - VECTOR_BYTES, load(in + bytes - VECTOR_BYTES));
     }
-    if (at < bytes) store(out + bytes - VECTOR_BYTES, load(in + bytes - VECTOR_BYTES));
 }
 
 ALWAYS_INLINE void fill_stretch(char *out, ireal item, int64_t count, int beyond, int past_cache)
 {
     const vreal x = (vreal)((vint){0} + item);
-    const int64_t bytes = count * REAL_BYTES;
-    if (count < LANES) {
-        store_start(out, x, count, beyond);
-        return;
-    }
-    int64_t at = 0;
+    const ptrdiff_t bytes = count * REAL_BYTES;
+    ptrdiff_t at = 0;
     if (past_cache) {
-        store(out, x);
-        for (at = to_boundary(out); at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store_past_cache(out + at, x);
+        const whole_lines lines = lines_within(out, bytes);
+        fill_part(out, x, 0, lines.first);
+        for (at = lines.first; at < lines.last; at += VECTOR_BYTES) store_past_cache(out + at, x);
+        fill_part(out, x, lines.last, bytes);
+    } else if (count < LANES) {
+        store_start(out, x, count, beyond);
     } else {
         for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, x);
+        if (at < bytes) store(out + bytes - VECTOR_BYTES, x);
     }
-    if (at < bytes) store(out + bytes - VECTOR_BYTES, x);
 }
 
 /* A few items one by one; literal steps let the compiler vectorise the others where it can. */
@@ -130,7 +142,7 @@ ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
         const char *source = plane + t.row[h];
         char *out = row;
         if (t.streamed)
-            for (int64_t at = 0; at < t.cols * REAL_BYTES; at += BLOCK_BYTES) fetch_near(source + at + AHEAD_BYTES);
+            for (int64_t at = 0; at < t.cols * REAL_BYTES; at += BLOCK_BYTES) fetch_near(source + at + FC_AHEAD_BYTES);
         if (padded && beyond) {
             put_padded(out, source + t.stretch[1].offset, (vreal)((vint){0} + fill), t.stretch[0].count, t.stretch[1].count);
             continue;
@@ -146,7 +158,6 @@ ALWAYS_INLINE void put_rows(const fc_rows *given, int past_cache)
             out += s.count * REAL_BYTES;
         }
     }
-    if (past_cache) fence_past_cache();
 }
 
 static void copy_rows(const fc_rows *t)

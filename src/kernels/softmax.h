@@ -70,7 +70,7 @@ ALWAYS_INLINE REAL greatest_of_row(const char *x, int64_t items)
     const int64_t bytes = items * REAL_BYTES;
     int64_t at = 0;
     for (; at + SOFTMAX_VECTORS * VECTOR_BYTES <= bytes; at += SOFTMAX_VECTORS * VECTOR_BYTES) {
-        fetch_near(x + at + AHEAD_BYTES);
+        fetch_near(x + at + FC_AHEAD_BYTES);
         UNROLLED for (int v = 0; v < SOFTMAX_VECTORS; v++) m[v] = at_least(load(x + at + v * VECTOR_BYTES), m[v]);
     }
     for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) m[0] = at_least(load(x + at), m[0]);
@@ -131,7 +131,6 @@ static void softmax_rows(const fc_softmax_piece *given)
         else scale[0] = 1 / scale[0];
         for (int64_t r = 0; r < rows; r++, x += bytes, y += bytes) finish_softmax_row(&t, x, y, greatest[r], scale[r]);
     }
-    if (t.past_cache) fence_past_cache();
 }
 
 /* Rows of the buffer: x or its exponentials, the maxima, and the sums or what they are turned into. One cache line more than
@@ -189,7 +188,6 @@ static void softmax_columns(const fc_softmax_piece *given)
             else store_up_to(y + at, result, left);
         }
     }
-    if (t.past_cache) fence_past_cache();
 }
 
 #endif

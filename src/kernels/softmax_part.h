@@ -29,7 +29,7 @@ static void softmax_part(const fc_softmax_part *given)
     for (int64_t j = 0; j <= t.rows; j++) {
         const char *x = (const char *)t.x + j * t.stride;
         for (int64_t at = 0, left = items_of_row(&t, j); left > 0; at += VECTOR_BYTES, left -= LANES) {
-            fetch_near(x + at + AHEAD_BYTES);
+            fetch_near(x + at + FC_AHEAD_BYTES);
             store_up_to(greatest + at, at_least(load_up_to(x + at, left), load(greatest + at)), left);
         }
     }
@@ -54,7 +54,7 @@ static void softmax_rescale(const fc_softmax_part *given)
         for (int64_t at = 0, left = items_of_row(&t, j); left > 0; at += VECTOR_BYTES, left -= LANES) {
             const char *from = t.logarithm ? x + at : y + at;
             const vreal v = load_up_to(from, left), s = load(sum + at);
-            fetch_near(from + AHEAD_BYTES);
+            fetch_near(from + FC_AHEAD_BYTES);
             store_up_to(y + at, t.logarithm ? (v - load(greatest + at)) - s : v * s, left);
         }
     }

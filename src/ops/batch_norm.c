@@ -9,22 +9,16 @@
  * last, or one is larger than that, or they are fewer than a few a thread and no columns, it is read twice: first all moments are
  * found, then all outputs.
  *
- * Large outputs of short planes go past the caches through a stage of as many planes as are whole cache lines. Ioffe & Szegedy
- * 2015.
+ * Ioffe & Szegedy 2015.
  */
 #include <math.h>
 #include <string.h>
 
 #include "batch_norm.h"
 #include "pool.h"
-#include "store.h"
 #include "../sizes.h"
 
-enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256 };
-
-/* What a stage has if its least number of planes is not larger, and the output from which on it pays: it is written and read
- * as well. */
-enum { STAGE_BYTES = 16 * 1024, STAGED_BYTES = 32 << 20 };
+enum { RUN_ITEMS = FC_PIECE_ITEMS, PARAMETERS_AT_ONCE = 256, SHORT_PLANES_BYTES = 16 << 20 };
 
 /* Also of vectors, (N, C), whose samples are single pixels. */
 static void join_samples(fc_norm_job *job)
@@ -155,23 +149,7 @@ void fc_norm_prepare_parameters(const fc_norm_job *job, int64_t first, int64_t l
     }
 }
 
-/* Planes of a piece by way of a thread's stage. */
-static void normalise_staged(const fc_norm_job *job, const fc_affine *all, int thread)
-{
-    char *stage = job->threads + (size_t)thread * job->thread_bytes, *y = all->y;
-    fc_affine t = *all;
-    t.y = stage;
-    for (int64_t done = 0; done < all->channels; done += t.channels) {
-        t.channels = fc_min(all->channels - done, job->stage_channels);
-        t.x = (const char *)all->x + done * t.x_stride;
-        t.residual = fc_offset(all->residual, done * t.residual_stride);
-        t.parameters = (const char *)all->parameters + done * job->map->item_bytes;
-        job->kernels->affine_planar(&t);
-        fc_store_stage(job->kernels, stage, y + done * t.y_stride, t.channels * t.y_stride);
-    }
-}
-
-void fc_norm_normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, int thread)
+void fc_norm_normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead)
 {
     const int axis = job->channel_runs ? 4 : 1;
     const ptrdiff_t at = fc_norm_piece_at(job, &job->output, p), parameter = p->channel * job->map->item_bytes;
@@ -185,7 +163,6 @@ void fc_norm_normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead 
         .activation = job->epilogue->activation, .past_cache = job->past_cache, .ahead = ahead,
     };
     if (job->channel_runs) job->kernels->affine_channels(&t);
-    else if (job->stage_channels) normalise_staged(job, &t, thread);
     else job->kernels->affine_planar(&t);
 }
 
@@ -202,9 +179,10 @@ static void moments_task(void *context, int64_t task, int thread)
 static void affine_task(void *context, int64_t task, int thread)
 {
     const fc_norm_job *job = context;
+    (void)thread;
     const fc_norm_piece p = piece_of_task(job, task);
     if (job->prepares) fc_norm_prepare_parameters(job, p.channel, p.channel + p.channels);
-    fc_norm_normalise(job, &p, (fc_ahead){0}, thread);
+    fc_norm_normalise(job, &p, (fc_ahead){0});
 }
 
 /* All moments, each piece's in sums of its own, then all outputs. */
@@ -231,23 +209,33 @@ static fc_team team_for(const fc_map *map, const fc_run *run)
     return team;
 }
 
-/* How outputs past the caches are stored; short or unaligned runs would share cache lines with stores through them. */
+/* Whether planes follow each other in both arrays, so that whole lines of several can be stored. */
+static int planes_follow(const fc_norm_job *job)
+{
+    const ptrdiff_t plane = job->cols * job->map->item_bytes;
+    return job->rows == 1 && job->input.stride[1] == plane && job->output.stride[1] == plane;
+}
+
+/* Which outputs go past the caches: large ones of whole vectors, of long planes, or, larger still, of short ones, of which tasks
+ * then have whole lines. */
 static void prepare_stores(fc_norm_job *job)
 {
     const fc_map *map = job->map;
-    const int64_t line = FC_ALIGNMENT / map->item_bytes, plane = job->cols * map->item_bytes;
-    const double bytes = (double)job->samples * (double)map->channels * (double)job->rows * (double)plane;
-    const int aligned = (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
-    const int whole_vectors = job->channel_runs && map->channels % job->kernels->lanes == 0 && aligned;
-    job->past_cache = (whole_vectors || (!job->channel_runs && job->piece >= FC_LONG_RUN)) && bytes >= FC_PAST_CACHE_BYTES;
-    if (job->past_cache || job->channel_runs || job->rows > 1 || map->channels % line || !aligned || bytes < STAGED_BYTES) return;
-    job->together = fc_ceil_div(job->together, line) * line;
-    job->groups = fc_ceil_div(map->channels, job->together);
-    job->stage_channels = fc_max(STAGE_BYTES / (line * plane), 1) * line;
-    job->thread_bytes = fc_apart((size_t)(job->stage_channels * plane));
+    const int64_t line = FC_ALIGNMENT / map->item_bytes;
+    const double bytes = (double)job->samples * (double)map->channels * (double)job->rows * (double)job->cols * map->item_bytes;
+    if (bytes < FC_PAST_CACHE_BYTES) return;
+    if (job->channel_runs) {
+        job->past_cache = map->channels % job->kernels->lanes == 0 && (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
+    } else if (job->piece >= FC_LONG_RUN) {
+        job->past_cache = 1;
+    } else if (planes_follow(job) && bytes >= SHORT_PLANES_BYTES) {
+        job->past_cache = job->short_planes = 1;
+        job->together = fc_ceil_div(job->together, line) * line;
+        job->groups = fc_ceil_div(map->channels, job->together);
+    }
 }
 
-/* Scratch of a job: parameters, `doubles` numbers, a stage a thread. */
+/* Scratch of a job: parameters, `doubles` numbers, what each thread needs. */
 static fc_block acquire_scratch(fc_norm_job *job, size_t doubles, int threads)
 {
     const fc_map *map = job->map;

@@ -20,9 +20,8 @@ typedef struct {
     fc_affine_vectors parameters;
     int prepares; /* a task its channels' parameters itself, which no other one needs */
     const fc_epilogue *epilogue;
-    int past_cache;
-    int64_t stage_channels; /* 0: there is no stage */
-    size_t thread_bytes;    /* a thread's stage, or what it has of columns */
+    int past_cache, short_planes; /* the latter go past the caches as runs of several */
+    size_t thread_bytes;          /* what a thread has of columns */
     char *threads;
 } fc_norm_job;
 
@@ -45,7 +44,7 @@ void fc_norm_finish_moments(const fc_norm_job *job, const double *sum, int64_t f
 
 /* The parameters of channels [first, last), and the outputs of a piece. */
 void fc_norm_prepare_parameters(const fc_norm_job *job, int64_t first, int64_t last);
-void fc_norm_normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead, int thread);
+void fc_norm_normalise(const fc_norm_job *job, const fc_norm_piece *p, fc_ahead ahead);
 
 /* Set job->slab to how many channels a slab has, or 0 where the map is read twice, and what a thread needs; run all slabs. */
 void fc_norm_choose_slab(fc_norm_job *job, int threads);

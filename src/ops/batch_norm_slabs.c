@@ -98,20 +98,28 @@ static void columns_task(void *context, int64_t task, int thread)
     });
 }
 
-/* What a thread that reads the planes of a piece reads behind them; next: NULL where that is not known. */
+/* What a thread that reads the planes of a piece reads behind them; next: NULL where that is not known. Not the run after it. */
 static fc_ahead from_piece_to(const fc_norm_job *job, const fc_norm_piece *p, const fc_norm_piece *next)
 {
     if (!next || job->input.stride[1] < 0) return (fc_ahead){0};
     const char *x = job->input.data;
     const ptrdiff_t run = (p->channels - 1) * job->input.stride[1] + p->count * job->map->item_bytes;
     const ptrdiff_t end = fc_norm_piece_at(job, &job->input, p) + run;
-    return (fc_ahead){run, fc_norm_piece_at(job, &job->input, next) - end, x + end};
+    return (fc_ahead){fc_min(run, FC_AHEAD_BYTES), fc_norm_piece_at(job, &job->input, next) - end, x + end};
+}
+
+/* While a slab, which the caches hold, is normalised, the next one comes from memory. */
+static fc_ahead from_slab_to_next(const fc_norm_job *job, int64_t first, int64_t count)
+{
+    if (!job->past_cache || first + count >= job->map->channels) return (fc_ahead){0};
+    return (fc_ahead){.bytes = count * job->input.stride[1], .end = (const char *)UINTPTR_MAX};
 }
 
 /* Normalised last piece first: what was read last is still nearest. */
 static void slab_task(void *context, int64_t task, int thread)
 {
     const fc_norm_job *job = context;
+    (void)thread;
     const int64_t first = task * job->slab, count = fc_min(job->map->channels - first, job->slab), last = fc_norm_pieces(job) - 1;
     fc_norm_fill_centers(job, first, count);
     fc_norm_clear_moments(job, job->sums, first, count);
@@ -123,10 +131,10 @@ static void slab_task(void *context, int64_t task, int thread)
     }
     fc_norm_finish_moments(job, job->sums, first, count);
     fc_norm_prepare_parameters(job, first, first + count);
+    const fc_ahead ahead = from_slab_to_next(job, first, count);
     for (int64_t i = last; i >= 0; i--) {
-        const fc_norm_piece next = fc_norm_piece_of(job, fc_max(i - 1, 0), first, count);
-        fc_norm_normalise(job, &p, from_piece_to(job, &p, i > 0 ? &next : NULL), thread);
-        p = next;
+        p = fc_norm_piece_of(job, i, first, count);
+        fc_norm_normalise(job, &p, ahead);
     }
 }
 
@@ -155,11 +163,10 @@ void fc_norm_choose_slab(fc_norm_job *job, int threads)
     job->by_columns = has_columns(job);
     if (!job->by_columns && channels < tasks) return;
     job->slab = fc_min(fc_max(1, (int64_t)(SLAB_BYTES / bytes)), fc_ceil_div(channels, SLABS_A_THREAD * threads));
-    const int past_cache = job->stage_channels && takes_whole_lines(job, bytes, tasks);
-    if (past_cache && !job->by_columns) return;
-    job->stage_channels = 0;
-    job->thread_bytes = job->by_columns ? columns_scratch_bytes(job) : 0;
-    job->past_cache = past_cache && job->output.stride[0] % FC_ALIGNMENT == 0;
+    if (job->short_planes) job->past_cache = takes_whole_lines(job, bytes, tasks);
+    if (!job->by_columns) return;
+    job->past_cache = job->past_cache && job->output.stride[0] % FC_ALIGNMENT == 0;
+    job->thread_bytes = columns_scratch_bytes(job);
 }
 
 fc_status fc_norm_run_slabs(fc_norm_job *job, const fc_team *team)

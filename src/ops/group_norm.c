@@ -212,7 +212,7 @@ static void prepare(fc_group_job *job)
     job->unit_bytes = job->sums_bytes + FC_AFFINE_VECTORS * job->vector_bytes;
     /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
     const int whole_lines = (uintptr_t)job->y % FC_ALIGNMENT == 0 && map->channels * item % FC_ALIGNMENT == 0;
-    job->past_cache = (job->channels_last ? whole_lines : map->pixels >= FC_LONG_RUN)
+    job->past_cache = (job->channels_last ? whole_lines : job->unit_items >= FC_LONG_RUN)
                    && (double)job->units * (double)job->unit_items * item >= FC_PAST_CACHE_BYTES;
 }
 
