@@ -77,7 +77,7 @@ def test_any_strides(mode: str, dtype: Any, isa: str) -> None:
 )
 @pytest.mark.parametrize("mode", MODES)
 def test_outputs_larger_than_the_caches(mode: str, shape: tuple[int, ...], dtype: Any, isa: str) -> None:
-    """Such outputs are put together in a stage, or stored past the caches, unless they start off a line."""
+    """Such outputs are put together in a stage, or stored past the caches, wherever they start."""
     x = random_array("x", shape, dtype)
     pad = (1, 2) if len(shape) == 3 else (1, 2, 2, 1)
     expected = oracle.pad(x, pad, mode)

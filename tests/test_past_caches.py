@@ -1,4 +1,4 @@
-"""Large outputs of short planes: whole cache lines of several planes are stored past the caches."""
+"""Large outputs of short planes and rows: whole cache lines of several are stored past the caches."""
 
 from __future__ import annotations
 
@@ -25,27 +25,29 @@ def large_map(plane: tuple[int, ...], dtype: Any) -> Array:
     return random_array("x", ((17 << 20) // sample + 1, CHANNELS, *plane), dtype)
 
 
-def parameters(dtype: Any) -> list[Array]:
+def parameters(dtype: Any) -> tuple[Array, Array, Array, Array]:
     mean, var, weight, bias = (random_array(name, (CHANNELS,), dtype) for name in "mvwb")
-    return [mean, abs(var) + dtype(0.5), weight, bias]
+    return mean, abs(var) + dtype(0.5), weight, bias
 
 
-def by_parts(function: Callable[..., Array], x: Array, residual: Array) -> Array:
+def by_parts(function: Callable[..., Array], *arrays: Array) -> Array:
     """Call with some samples at a time, too few to go past the caches."""
-    samples = (3 << 20) // x[0].nbytes
-    parts = [slice(n, n + samples) for n in range(0, len(x), samples)]
-    return np.concatenate([function(x[part], residual=residual[part]) for part in parts])
+    samples = max((3 << 20) // arrays[0][0].nbytes, 1)
+    parts = [slice(n, n + samples) for n in range(0, len(arrays[0]), samples)]
+    return np.concatenate([function(*(array[part] for array in arrays)) for part in parts])
 
 
-def outputs_of(function: Callable[..., Array], x: Array, residual: Array) -> list[Array]:
+def outputs_of(function: Callable[..., Array], x: Array, *others: Array) -> list[Array]:
     """Call with outputs of its own, with such as start off a line, and with planes that do not follow."""
-    results = []
-    for data, offset in ((x, None), (x, 1), (x, 7)):
-        out = None if offset is None else np.full(x.size + offset, np.nan, x.dtype)[offset:].reshape(x.shape)
-        results.append(function(data, residual=residual, out=out))
+    results = [function(x, *others)]
+    shape, size = results[0].shape, results[0].size
+    for threads, offset in ((1, 1), (3, 7)):
+        out = np.full(size + offset, np.nan, x.dtype)[offset:].reshape(shape)
+        with fc.config(num_threads=threads):
+            results.append(function(x, *others, out=out))
     apart = np.zeros((len(x), CHANNELS + 1, *x.shape[2:]), x.dtype)[:, :CHANNELS]
     apart[...] = x
-    return [*results, function(apart, residual=residual)]
+    return [*results, function(apart, *others)]
 
 
 @pytest.mark.parametrize("plane", PLANES, ids=str)
@@ -53,8 +55,8 @@ def test_batch_norm(plane: tuple[int, ...], dtype: Any, isa: str) -> None:
     x = large_map(plane, dtype)
     residual = x[::-1].copy()
 
-    def normalised(x: Array, **options: Any) -> Array:
-        return fc.batch_norm(x, *parameters(dtype), activation="relu", **options)
+    def normalised(x: Array, residual: Array, out: Array | None = None) -> Array:
+        return fc.batch_norm(x, *parameters(dtype), activation="relu", residual=residual, out=out)
 
     expected = by_parts(normalised, x, residual)
     for y in outputs_of(normalised, x, residual):
@@ -68,10 +70,10 @@ def test_batch_norm_in_training(plane: tuple[int, ...], dtype: Any, isa: str) ->
     _, _, weight, bias = parameters(dtype)
     mean, var, count = np.zeros(CHANNELS), np.ones(CHANNELS), x.size // CHANNELS
 
-    def trained(x: Array, **options: Any) -> Array:
-        return fc.batch_norm(x, mean, var, weight, bias, True, 1.0, **options)
+    def trained(x: Array, residual: Array, out: Array | None = None) -> Array:
+        return fc.batch_norm(x, mean, var, weight, bias, True, 1.0, residual=residual, out=out)
 
-    trained(x)
+    trained(x, residual)
     biased = var * (count - 1) / count
     expected = fc.batch_norm(x, mean, biased, weight, bias, residual=residual)
     column = (slice(None), *[None] * len(plane))
@@ -88,9 +90,25 @@ def test_group_norm(plane: tuple[int, ...], groups: int, dtype: Any, isa: str) -
     residual = x[::-1].copy()
     _, _, weight, bias = parameters(dtype)
 
-    def normalised(x: Array, **options: Any) -> Array:
-        return fc.group_norm(x, groups, weight, bias, activation="relu", **options)
+    def normalised(x: Array, residual: Array, out: Array | None = None) -> Array:
+        return fc.group_norm(x, groups, weight, bias, activation="relu", residual=residual, out=out)
 
     expected = by_parts(normalised, x, residual)
     for y in outputs_of(normalised, x, residual):
         assert_same_bits(y, expected)
+
+
+@pytest.mark.parametrize("window", [(2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 5, 0)], ids=str)
+@pytest.mark.parametrize("size", [(33, 31), (64, 70), (90, 91)], ids=str)
+def test_pooling(size: tuple[int, int], window: tuple[int, int, int], dtype: Any, isa: str) -> None:
+    pixels = math.prod(size) // window[1] ** 2 * np.dtype(dtype).itemsize
+    x = random_array("x", ((5 << 20) // (CHANNELS * pixels) + 1, CHANNELS, *size), dtype)
+    pools: tuple[Callable[..., Array], ...] = (fc.max_pool2d, fc.avg_pool2d)
+    for pool in pools:
+
+        def pooled(x: Array, out: Array | None = None, pool: Callable[..., Array] = pool) -> Array:
+            return pool(x, *window, out=out)
+
+        expected = by_parts(pooled, x)
+        for y in outputs_of(pooled, x):
+            assert_same_bits(y, expected)

@@ -8,6 +8,7 @@
 
 #include "../kernels.h"
 #include "../simd.h"
+#include "past_cache.h"
 
 /* exp(x) = 2^n (1 + fraction), `rounded` the whole number n and `magic`. */
 typedef struct {
@@ -121,22 +122,35 @@ ALWAYS_INLINE vreal finish(vreal x, const fc_activation *activation)
     return at_most(splat(upper_bound(activation)), at_least(splat(lower_bound(activation)), x));
 }
 
+/* The vector at byte `at`, its first `left` lanes. */
+ALWAYS_INLINE vreal activated(const char *in, const char *add, ptrdiff_t at, int64_t left, const fc_activation *activation)
+{
+    vreal x = load_up_to(in + at, left);
+    if (add) x += load_up_to(add + at, left);
+    return activate(x, activation);
+}
+
+ALWAYS_INLINE void activate_part(char *out, const char *in, const char *add, ptrdiff_t at, ptrdiff_t end, const fc_activation *activation)
+{
+    for (; at < end; at += VECTOR_BYTES) {
+        const int64_t left = (end - at) / REAL_BYTES;
+        store_up_to(out + at, activated(in, add, at, left, activation), left);
+    }
+}
+
 /* The loop of one kind of activation, a constant, so that what it needs stays in registers. */
 ALWAYS_INLINE void activate_items(char *out, const char *in, const char *add, int64_t count, fc_activation activation, int past_cache)
 {
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        vreal v = load(in + i * REAL_BYTES);
-        if (add) v += load(add + i * REAL_BYTES);
-        v = activate(v, &activation);
-        if (past_cache) store_past_cache(out + i * REAL_BYTES, v);
-        else store(out + i * REAL_BYTES, v);
+    const ptrdiff_t bytes = count * REAL_BYTES;
+    ptrdiff_t at = 0;
+    if (past_cache) {
+        const whole_lines lines = lines_within(out, bytes);
+        activate_part(out, in, add, 0, lines.first, &activation);
+        for (at = lines.first; at < lines.last; at += VECTOR_BYTES)
+            store_past_cache(out + at, activated(in, add, at, LANES, &activation));
     }
-    if (i == count) return;
-    const int left = (int)(count - i);
-    vreal v = load_partial(in + i * REAL_BYTES, left);
-    if (add) v += load_partial(add + i * REAL_BYTES, left);
-    store_partial(out + i * REAL_BYTES, activate(v, &activation), left);
+    for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, activated(in, add, at, LANES, &activation));
+    activate_part(out, in, add, at, bytes, &activation);
 }
 
 static void activate_row(void *y, const void *x, const void *residual, int64_t count, const fc_activation *activation,
@@ -144,7 +158,6 @@ static void activate_row(void *y, const void *x, const void *residual, int64_t c
 {
 #define OF_KIND(kind) \
     case kind: activate_items(y, x, residual, count, (fc_activation){kind, activation->alpha, activation->beta}, past_cache); break
-    past_cache = past_cache && (uintptr_t)y % VECTOR_BYTES == 0;
     switch (activation->kind) {
         OF_KIND(FC_RELU);
         OF_KIND(FC_CLIP);

@@ -10,7 +10,7 @@ enum {
     LISTED_ITEMS = 8 * 1024, /* of as many rows of listed windows as are reduced together */
     STREAMED_BYTES = 16 << 20,
     FETCHED_BYTES = 64 << 20, /* from here on planes side by side are fetched ahead; where they are cached that takes longer */
-    STAGE_BYTES = 8 * 1024,
+    STAGE_BYTES = 8 * 1024, MOST_STAGE_BYTES = 16 * 1024,
 };
 
 int fc_pool_packed_from(const fc_pool_job *job, const fc_view *view, const int64_t *plane)
@@ -106,16 +106,16 @@ static int64_t rows_together(const fc_pool_job *job, int64_t rows)
     return fc_min(rows, vectors ? fc_max(1, fit / lanes) * lanes : fit);
 }
 
-/* How a large output goes past the cache: by itself, if its rows are whole vectors, or else from a stage. */
+/* How a large output goes past the cache: by itself, if its rows are aligned vectors, or else from a stage. */
 static void plan_stores(fc_pool_job *job)
 {
     const fc_window *w = &job->windows.even;
     const int64_t row_bytes = w->out[2] * job->pool.item_bytes;
-    const int past = job->pieces == 1 && (uintptr_t)job->output.data % FC_ALIGNMENT == 0
-                  && fc_pool_packed_from(job, &job->output, w->out) == 0
+    const int past = job->pieces == 1 && fc_pool_packed_from(job, &job->output, w->out) == 0
                   && job->pool.batch * job->pool.channels * w->out[0] * w->out[1] * row_bytes >= FC_PAST_CACHE_BYTES;
-    job->past_cache = past && w->out[2] % job->kernels->lanes == 0;
-    job->stage_rows = past && !job->past_cache ? STAGE_BYTES / row_bytes / job->rows_together * job->rows_together : 0;
+    job->past_cache = past && w->out[2] % job->kernels->lanes == 0 && (uintptr_t)job->output.data % FC_ALIGNMENT == 0;
+    const int64_t together = job->rows_together, staged = fc_max(STAGE_BYTES / row_bytes / together, 1) * together;
+    job->stage_rows = past && !job->past_cache && staged * row_bytes <= MOST_STAGE_BYTES ? staged : 0;
     job->stage_bytes = job->stage_rows ? (size_t)(job->stage_rows * row_bytes) + 2 * FC_ALIGNMENT : 0;
 }
 
@@ -232,17 +232,20 @@ static int64_t merge_planes(const fc_pool_job *job, int64_t plane, int64_t end, 
     return merged;
 }
 
-static void pool_staged(const fc_pool_job *job, const fc_pool_plane *all, char *scratch)
+/* Planes that follow each other in the output go on in the line that the one before ended in. */
+static void pool_staged(const fc_pool_job *job, const fc_pool_plane *all, fc_line_stage *stage)
 {
-    char *output = all->output;
+    if (stage->output != all->output) {
+        fc_line_stage_finish(stage);
+        *stage = fc_line_stage_at(job->kernels, stage->buffer, all->output);
+    }
     for (int64_t first = 0; first < all->rows; first += job->stage_rows) {
         fc_pool_plane t = *all;
         t.reach += first;
         t.rows = fc_min(job->stage_rows, all->rows - first);
-        char *to = output + first * t.out_row, *stage = scratch + (uintptr_t)to % FC_ALIGNMENT;
-        t.output = stage;
+        t.output = fc_line_stage_end(stage);
         job->plane(&t);
-        fc_store_stage(job->kernels, stage, to, t.rows * t.out_row);
+        fc_line_stage_add(stage, t.rows * t.out_row);
     }
 }
 
@@ -258,26 +261,28 @@ void fc_pool_plane_task(void *context, int64_t task, int thread)
     const int64_t end = fc_min(plane + job->planes, job->pool.batch * job->pool.channels);
     const int64_t rows = fc_min(job->band_rows, w->out[1] - first_row);
     const ptrdiff_t *in = job->input.stride, *out = job->output.stride;
-    char *own = job->threads + (size_t)thread * job->thread_bytes, *stage = own + job->head_bytes;
+    char *own = job->threads + (size_t)thread * job->thread_bytes, *lines = own + job->head_bytes;
     fc_pool_plane t = {
         .slice_step = w->dilation[0] * in[2], .line_step = w->dilation[1] * in[3],
         .out_row = job->merged ? w->out[2] * item : out[3], .rows = rows,
         .kernel = w->kernel[2], .stride = w->stride[2], .dilation = w->dilation[2], .pitch = job->pitch,
-        .together = job->rows_together, .buffer = stage + fc_aligned(job->stage_bytes),
+        .together = job->rows_together, .buffer = lines + fc_aligned(job->stage_bytes),
         .col_divisor = job->average ? job->col_divisor + first_col * item : NULL,
         .joined = job->joined, .streamed = job->streamed, .past_cache = job->past_cache,
     };
     const int64_t start = cut_row(job, first_col, fc_min(job->piece_cols, w->out[2] - first_col), &t);
     list_windows(job, task, first_col, start, &t, own);
+    fc_line_stage stage = fc_line_stage_at(job->kernels, lines, lines);
     for (int64_t p = plane, merged; p < end; p += merged) {
         merged = merge_planes(job, p, end, rows, (fc_pool_reach *)t.reach);
         t.rows = merged * rows;
         t.plane = (const char *)job->input.data + plane_at(job, &job->input, p) + start * item;
         t.output = (char *)job->output.data + plane_at(job, &job->output, p) + d * out[2] + first_row * out[3] + first_col * item;
         t.guarded = is_guarded(job, p);
-        if (job->stage_rows) pool_staged(job, &t, stage);
+        if (job->stage_rows) pool_staged(job, &t, &stage);
         else job->plane(&t);
     }
+    if (job->stage_rows) fc_line_stage_finish(&stage);
 }
 
 /* Planes that are evenly spaced through all samples are those of one sample; a task takes some of a sample. */

@@ -1,8 +1,9 @@
-/* A large output of short rows is put together in a stage that stays in the nearest cache, and goes past the caches from
- * there in whole lines, because a line that is stored half past a cache and half through it is slow:
+/* A large output of short rows is put together on a stage that stays in the nearest cache, and goes past the caches from
+ * there in whole lines, because a line that is stored half past a cache and half through it is slow. So few at a time that reading
+ * one stage and storing the one before overlap.
  *
- *   stage    | row 0 | row 1 | ...          | row 15 |      as many rows as are whole lines, wherever rows end
- *            |   line   |   line   | ...  |   line   |
+ *   stage    | row 0 | row 1 | row 2 |             wherever rows end
+ *            |   line   |   line   | .             what is left waits for the next rows
  */
 #include "rows.h"
 #include "store.h"
@@ -11,7 +12,7 @@
 /* Staged are outputs of twice FC_PAST_CACHE_BYTES: the stage is written and read as well. */
 enum {
     STAGED_BYTES = 8 << 20, LONG_ROW = 512, PIECE_ITEMS = 32 * 1024, LEAST_PIECE_ITEMS = 2 * 1024, PIECES_A_THREAD = 8,
-    STAGE_BYTES = 16 * 1024
+    STAGE_BYTES = 4 * 1024
 };
 
 typedef struct {
@@ -25,16 +26,18 @@ typedef struct {
 
 static ptrdiff_t bytes_of_row(const fc_row_writer *w) { return w->cols * w->kernels->item_bytes; }
 
-static void write_staged(const fc_row_job *job, int64_t first, int64_t rows, char *stage)
+static void write_staged(const fc_row_job *job, int64_t first, int64_t rows, char *buffer)
 {
     const fc_row_writer *w = job->writer;
     const ptrdiff_t row_bytes = bytes_of_row(w);
+    fc_line_stage stage = fc_line_stage_at(w->kernels, buffer, w->output + first * row_bytes);
     for (int64_t done = 0; done < rows; done += job->stage_rows) {
         const int64_t now = fc_min(job->stage_rows, rows - done);
-        const fc_patch patch = {first + done, now, 0, w->cols, stage, row_bytes, stage + job->stage_bytes, 1, 0};
+        const fc_patch patch = {first + done, now, 0, w->cols, fc_line_stage_end(&stage), row_bytes, buffer + job->stage_bytes, 1, 0};
         w->write(w->context, &patch);
-        fc_store_stage(w->kernels, stage, w->output + (first + done) * row_bytes, now * row_bytes);
+        fc_line_stage_add(&stage, now * row_bytes);
     }
+    fc_line_stage_finish(&stage);
 }
 
 static void band_task(void *context, int64_t task, int thread)
@@ -58,15 +61,15 @@ static void band_task(void *context, int64_t task, int thread)
 static void prepare(fc_row_job *job, int threads)
 {
     const fc_row_writer *w = job->writer;
-    const int64_t items = w->rows * w->cols, item = w->kernels->item_bytes, aligned_rows = FC_ALIGNMENT / item;
+    const int64_t items = w->rows * w->cols, item = w->kernels->item_bytes;
     const int64_t piece = fc_max(fc_min(items / (threads * PIECES_A_THREAD), PIECE_ITEMS), LEAST_PIECE_ITEMS);
     const int is_long = w->cols >= LONG_ROW;
     job->past_cache = is_long && items * item >= FC_PAST_CACHE_BYTES;
     job->band_cols = is_long ? fc_min(w->cols, fc_max(piece, LONG_ROW)) : w->cols;
     job->band_rows = fc_max(piece / job->band_cols, 1);
-    if (!is_long && items * item >= STAGED_BYTES && (uintptr_t)w->output % FC_ALIGNMENT == 0) {
-        job->stage_rows = fc_max(STAGE_BYTES / (w->cols * item) / aligned_rows, 1) * aligned_rows;
-        job->stage_bytes = fc_apart((size_t)(job->stage_rows * w->cols * item));
+    if (!is_long && items * item >= STAGED_BYTES) {
+        job->stage_rows = fc_max(STAGE_BYTES / (w->cols * item), 1);
+        job->stage_bytes = fc_apart((size_t)(job->stage_rows * w->cols * item) + 2 * FC_ALIGNMENT);
         job->band_rows = fc_ceil_div(job->band_rows, job->stage_rows) * job->stage_rows;
     }
     job->bands = fc_ceil_div(w->rows, job->band_rows);

@@ -35,6 +35,23 @@ void fc_store_block(const fc_store *s)
     }
 }
 
+void fc_line_stage_add(fc_line_stage *s, int64_t bytes)
+{
+    const int64_t before = (int64_t)((uintptr_t)s->output % FC_ALIGNMENT), whole = (before + bytes) / FC_ALIGNMENT * FC_ALIGNMENT;
+    if (whole) {
+        fc_store_stage(s->kernels, s->buffer + s->first, s->output - before + s->first, whole - s->first);
+        memcpy(s->buffer, s->buffer + whole, FC_ALIGNMENT);
+        s->first = 0;
+    }
+    s->output += bytes;
+}
+
+void fc_line_stage_finish(const fc_line_stage *s)
+{
+    const int64_t before = (int64_t)((uintptr_t)s->output % FC_ALIGNMENT);
+    memcpy(s->output - before + s->first, s->buffer + s->first, (size_t)(before - s->first));
+}
+
 /* Whole lines past the caches. */
 void fc_store_stage(const fc_kernels *kernels, const char *stage, char *output, int64_t bytes)
 {
