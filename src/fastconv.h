@@ -150,7 +150,7 @@ typedef struct {
     int item_bytes;
 } fc_map;
 
-/* `count` numbers of 4 or 8 bytes, in double precision; no floating-point exception is raised. */
+/* `count` numbers of 4 or 8 bytes, in double precision. */
 void fc_widen(int64_t count, int item_bytes, const void *x, double *y);
 
 /* The least of `count` numbers, NaN left out; infinity for none. */

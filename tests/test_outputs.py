@@ -237,3 +237,15 @@ def test_what_an_input_says_of_its_memory_is_not_believed() -> None:
         with pytest.raises(ValueError, match="overlaps"):
             call()
     assert not out.any()
+
+
+def test_a_wrong_length_is_told_before_memory_is_short() -> None:
+    x, three = np.broadcast_to(np.float32(0), (2, 10**12)), np.ones(3)
+    calls: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("running_mean", lambda: fc.batch_norm(x, three, three)),
+        ("weight", lambda: fc.group_norm(x, 1, three)),
+        ("running_mean", lambda: fc.fold_batch_norm(x.T, None, three, three)),
+    )
+    for name, call in calls:
+        with pytest.raises(ValueError, match=f"{name} has shape .3,."):
+            call()

@@ -20,13 +20,13 @@ CHANNELS = 50
 PLANES = ((3, 5), (4, 4), (17,), (5, 7), (7, 7), (5, 13), (14, 14), (19, 27))
 
 
-def large_map(plane: tuple[int, ...], dtype: Any) -> Array:
-    sample = CHANNELS * math.prod(plane) * np.dtype(dtype).itemsize
-    return random_array("x", ((17 << 20) // sample + 1, CHANNELS, *plane), dtype)
+def large_map(plane: tuple[int, ...], dtype: Any, channels: int = CHANNELS) -> Array:
+    sample = channels * math.prod(plane) * np.dtype(dtype).itemsize
+    return random_array("x", ((17 << 20) // sample + 1, channels, *plane), dtype)
 
 
-def parameters(dtype: Any) -> tuple[Array, Array, Array, Array]:
-    mean, var, weight, bias = (random_array(name, (CHANNELS,), dtype) for name in "mvwb")
+def parameters(dtype: Any, channels: int = CHANNELS) -> tuple[Array, Array, Array, Array]:
+    mean, var, weight, bias = (random_array(name, (channels,), dtype) for name in "mvwb")
     return mean, abs(var) + dtype(0.5), weight, bias
 
 
@@ -45,7 +45,7 @@ def outputs_of(function: Callable[..., Array], x: Array, *others: Array) -> list
         out = np.full(size + offset, np.nan, x.dtype)[offset:].reshape(shape)
         with fc.config(num_threads=threads):
             results.append(function(x, *others, out=out))
-    apart = np.zeros((len(x), CHANNELS + 1, *x.shape[2:]), x.dtype)[:, :CHANNELS]
+    apart = np.zeros((len(x), x.shape[1] + 1, *x.shape[2:]), x.dtype)[:, :-1]
     apart[...] = x
     return [*results, function(apart, *others)]
 
@@ -96,6 +96,27 @@ def test_group_norm(plane: tuple[int, ...], groups: int, dtype: Any, isa: str) -
     expected = by_parts(normalised, x, residual)
     for y in outputs_of(normalised, x, residual):
         assert_same_bits(y, expected)
+
+
+@pytest.mark.parametrize("given", ["weight and bias", "weight", "bias", "neither"])
+@pytest.mark.parametrize("channels", [100, 202])
+def test_group_norm_along_rows(channels: int, given: str, dtype: Any, isa: str) -> None:
+    """A group of short planes is a row, whose ends and whole lines are stored apart, with the same bits."""
+    x = large_map((3, 3), dtype, channels)
+    residual = x[::-1].copy()
+    _, _, weight, bias = parameters(dtype, channels)
+
+    for activation in (None, "relu", "silu"):
+
+        def normalised(
+            x: Array, residual: Array, out: Array | None = None, activation: Any = activation
+        ) -> Array:
+            w, b = weight if "weight" in given else None, bias if "bias" in given else None
+            return fc.group_norm(x, 1, w, b, activation=activation, residual=residual, out=out)
+
+        expected = by_parts(normalised, x, residual)
+        for y in outputs_of(normalised, x, residual):
+            assert_same_bits(y, expected)
 
 
 @pytest.mark.parametrize("window", [(2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 5, 0)], ids=str)

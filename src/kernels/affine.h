@@ -61,7 +61,7 @@ ALWAYS_INLINE int has_halves(const fc_affine *t, int64_t channels)
 ALWAYS_INLINE vreal affine_vector(const fc_affine *t, const affine_parameters *p, ptrdiff_t at, int64_t left, affine_form is)
 {
     const vreal x = load_up_to((const char *)t->x + at, left);
-    vreal y = ((is.halves ? x * (REAL)0.5 : x) - p->center) * p->scale + p->shift;
+    vreal y = multiply_add((is.halves ? x * (REAL)0.5 : x) - p->center, p->scale, p->shift);
     if (t->residual) y += load_up_to((const char *)t->residual + at, left);
     return is.clips ? at_most(p->upper, at_least(p->lower, y)) : activate_out_of_line(y, &t->activation);
 }
@@ -69,10 +69,9 @@ ALWAYS_INLINE vreal affine_vector(const fc_affine *t, const affine_parameters *p
 /* Bytes [at, end) of a plane, and no others. */
 ALWAYS_INLINE void affine_part(const fc_affine *t, const affine_parameters *p, ptrdiff_t at, ptrdiff_t end, affine_form is)
 {
-    for (; at < end; at += VECTOR_BYTES) {
-        const int64_t left = (end - at) / REAL_BYTES;
-        store_up_to((char *)t->y + at, affine_vector(t, p, at, left, is), left);
-    }
+    for (; at + VECTOR_BYTES <= end; at += VECTOR_BYTES) store((char *)t->y + at, affine_vector(t, p, at, LANES, is));
+    const int64_t left = (end - at) / REAL_BYTES;
+    if (left) store_partial((char *)t->y + at, affine_vector(t, p, at, left, is), (int)left);
 }
 
 /* Whole vectors of a plane from byte `at` to `end`, past the caches; where that leaves off. */
@@ -86,12 +85,12 @@ ALWAYS_INLINE ptrdiff_t affine_lines(const fc_affine *t, const fc_ahead *ahead, 
     return at;
 }
 
-/* One plane. The last vector overlaps the one before it: a partial store costs more than computing some lanes twice. */
+/* One plane, through the caches. The last vector overlaps the one before it: a partial store costs more than computing some lanes twice. */
 ALWAYS_INLINE void affine_plane(const fc_affine *t, const fc_ahead *ahead, const affine_parameters *p, affine_form is)
 {
     const ptrdiff_t bytes = t->count * REAL_BYTES;
     if (t->count < LANES) {
-        affine_part(t, p, 0, bytes, is);
+        store_partial(t->y, affine_vector(t, p, 0, t->count, is), (int)t->count);
         return;
     }
     ptrdiff_t at = 0;
@@ -135,7 +134,8 @@ static void affine_planes(const fc_affine *given)
 }
 
 /* Planes of a line or more that follow each other: one run, in which a vector that a plane ends in has the parameters of the next
- * one too. */
+ * one too. As no plane is shorter than a line, all but the last end before the last whole line does, no vector holds the ends of
+ * two, and what stands before the first whole line and behind the last belongs to the first plane and to the last. */
 ALWAYS_INLINE void affine_run_past_cache(const fc_affine *t)
 {
     const affine_form is = {.clips = 1};
@@ -203,7 +203,7 @@ ALWAYS_INLINE void affine_column(const fc_affine *t, const affine_run *run, affi
     UNROLLED for (int i = 0; i < pixels; i++) {
         char *y = run->y + i * t->y_stride + at;
         const vreal x = load_up_to(run->x + i * t->x_stride + at, left);
-        vreal v = ((is.halves ? x * unit : x) - center) * scale + shift;
+        vreal v = multiply_add((is.halves ? x * unit : x) - center, scale, shift);
         if (run->residual) v += load_up_to(run->residual + i * t->residual_stride + at, left);
         v = is.clips ? at_most(run->upper, at_least(run->lower, v)) : activate_out_of_line(v, &t->activation);
         if (is.past_cache) fetch_near(run->x + i * t->x_stride + at + pixels_ahead(t->x_stride, t->channels, pixels));

@@ -79,24 +79,26 @@ ALWAYS_INLINE void set_parameters_of_rows(double eps, layer_parameters *p)
 ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const layer_row *row, ptrdiff_t at, int64_t left, layer_form form)
 {
     const vreal x = load_up_to(row->x + at, left);
-    vreal y = ((form.halves ? x * (REAL)0.5 : x) - row->center) * row->scale + row->shift;
-    if (form.both || row->weight) y *= load_up_to(row->weight + at, left);
-    if (form.both || row->bias) y += load_up_to(row->bias + at, left);
+    vreal y = multiply_add((form.halves ? x * (REAL)0.5 : x) - row->center, row->scale, row->shift);
+    /* The product is always fused with the bias, and never with the residual: left to the compiler, bits would depend on the form. */
+    if (form.both || (row->weight && row->bias))
+        y = multiply_add(y, load_up_to(row->weight + at, left), load_up_to(row->bias + at, left));
+    else if (row->weight) y *= load_up_to(row->weight + at, left);
+    else if (row->bias) y += load_up_to(row->bias + at, left);
     if (form.bare) return y;
-    if (row->residual) y += load_up_to(row->residual + at, left);
+    if (row->residual) y = add_in_order(y, load_up_to(row->residual + at, left));
     return form.clips ? at_most(row->upper, at_least(row->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
 /* Bytes [at, end) of a row, into the caches. */
 ALWAYS_INLINE void normalise_part(const fc_layer_rows *t, const layer_row *row, ptrdiff_t at, ptrdiff_t end, layer_form form)
 {
-    for (; at < end; at += VECTOR_BYTES) {
-        const int64_t left = (end - at) / REAL_BYTES;
-        store_up_to(row->y + at, layer_vector(t, row, at, left, form), left);
-    }
+    for (; at + VECTOR_BYTES <= end; at += VECTOR_BYTES) store(row->y + at, layer_vector(t, row, at, LANES, form));
+    const int64_t left = (end - at) / REAL_BYTES;
+    if (left) store_partial(row->y + at, layer_vector(t, row, at, left, form), (int)left);
 }
 
-/* The last vector overlaps the one before it, as in affine_plane. */
+/* As in affine_plane the last vector overlaps the one before it, where both go through the caches. */
 ALWAYS_INLINE void normalise_row(const fc_layer_rows *t, const layer_row *row, layer_form form)
 {
     const ptrdiff_t bytes = t->items * REAL_BYTES;
@@ -108,7 +110,7 @@ ALWAYS_INLINE void normalise_row(const fc_layer_rows *t, const layer_row *row, l
         for (at = lines.first; at < lines.last; at += VECTOR_BYTES) store_past_cache(y + at, layer_vector(t, row, at, LANES, form));
         normalise_part(t, row, lines.last, bytes, form);
     } else if (t->items < LANES) {
-        normalise_part(t, row, 0, bytes, form);
+        store_partial(y, layer_vector(t, row, 0, t->items, form), (int)t->items);
     } else {
         for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(y + at, layer_vector(t, row, at, LANES, form));
         if (at < bytes) store(y + bytes - VECTOR_BYTES, layer_vector(t, row, bytes - VECTOR_BYTES, LANES, form));

@@ -20,4 +20,10 @@ ALWAYS_INLINE whole_lines lines_within(const char *out, ptrdiff_t bytes)
     return first < bytes ? (whole_lines){first, first + (bytes - first) / BLOCK_BYTES * BLOCK_BYTES} : (whole_lines){bytes, bytes};
 }
 
+static void copy_past_cache(void *dst, const void *src, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += VECTOR_BYTES)
+        store_past_cache((char *)dst + i, load((const char *)src + i));
+}
+
 #endif

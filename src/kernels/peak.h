@@ -19,12 +19,6 @@ static double fma_peak(int64_t rounds)
     return 2.0 * LANES * PEAK_CHAINS * (double)rounds;
 }
 
-static void copy_past_cache(void *dst, const void *src, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += VECTOR_BYTES)
-        store_past_cache((char *)dst + i, load((const char *)src + i));
-}
-
 /* Four streams at once: the hardware follows each to the end of its page, and while it finds one again the others go on. */
 static double sum_of_memory(const void *src, size_t bytes)
 {

@@ -210,7 +210,7 @@ static void prepare(fc_group_job *job)
     job->sums_bytes = fc_aligned((size_t)job->width * (2 * (size_t)job->pieces + 1) * sizeof(double));
     job->vector_bytes = fc_aligned((size_t)job->channels * (size_t)item);
     job->unit_bytes = job->sums_bytes + FC_AFFINE_VECTORS * job->vector_bytes;
-    /* Short or unaligned runs would share cache lines between stores past the cache and stores through it. */
+    /* Channels last every pixel is a run, which has to be whole lines; other runs have to be so long that their ends do not count. */
     const int whole_lines = (uintptr_t)job->y % FC_ALIGNMENT == 0 && map->channels * item % FC_ALIGNMENT == 0;
     job->past_cache = (job->channels_last ? whole_lines : job->unit_items >= FC_LONG_RUN)
                    && (double)job->units * (double)job->unit_items * item >= FC_PAST_CACHE_BYTES;

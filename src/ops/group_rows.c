@@ -38,7 +38,7 @@ fc_status fc_group_norm_rows(const fc_grouped *map, const fc_own_statistics *nor
     char *weight = block.data, *bias = norm->weight ? weight + vector : weight;
     if (norm->weight) spread_over_pixels(map, norm->weight, weight);
     if (norm->bias) spread_over_pixels(map, norm->bias, bias);
-    /* As in layer norm: short or unaligned rows would share cache lines between both kinds of stores. */
+    /* As in layer norm. */
     const int whole_lines = (uintptr_t)y % FC_ALIGNMENT == 0 && items * map->item_bytes % FC_ALIGNMENT == 0;
     const fc_layer_rows rows = {
         .x = x, .y = y, .residual = epilogue->residual, .weight = norm->weight ? weight : NULL,

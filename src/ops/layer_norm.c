@@ -104,7 +104,7 @@ fc_status fc_layer_norm(const fc_layer *layer, const void *x, void *y, const fc_
     fc_team team = run->team;
     const double items = (double)layer->rows * (double)layer->items;
     if (items < FC_SERIAL_WORK / 4) team.threads = 1;
-    /* Short or unaligned rows would share cache lines between stores past the cache and stores through it. */
+    /* Rows of whole lines, or so long that what they share with their neighbours does not count. */
     const int whole_lines = (uintptr_t)y % FC_ALIGNMENT == 0 && layer->items * layer->item_bytes % FC_ALIGNMENT == 0;
     job.past_cache = (whole_lines || layer->items >= FC_LONG_RUN) && items * layer->item_bytes >= FC_PAST_CACHE_BYTES;
     if (layer->items > FC_PIECE_ITEMS) return run_long_rows(&job, &team);

@@ -272,7 +272,7 @@ void fc_pool_plane_task(void *context, int64_t task, int thread)
     };
     const int64_t start = cut_row(job, first_col, fc_min(job->piece_cols, w->out[2] - first_col), &t);
     list_windows(job, task, first_col, start, &t, own);
-    fc_line_stage stage = fc_line_stage_at(job->kernels, lines, lines);
+    fc_line_stage stage = fc_line_stage_at(job->kernels, lines, lines); /* of no output yet */
     for (int64_t p = plane, merged; p < end; p += merged) {
         merged = merge_planes(job, p, end, rows, (fc_pool_reach *)t.reach);
         t.rows = merged * rows;

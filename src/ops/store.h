@@ -22,7 +22,8 @@ void fc_store_block(const fc_store *store);
 void fc_store_stage(const fc_kernels *kernels, const char *stage, char *output, int64_t bytes);
 
 /* An output that is put together a few rows at a time, from which whole lines go past the caches; what is left of a line waits for
- * the rest of it. The buffer begins with the line that the next byte of output is in, and has room for a line more than is put. */
+ * the rest of it. The buffer is aligned as lines are, begins with the line that the next byte of output is in, and has room for a line
+ * more than is put. */
 typedef struct {
     const fc_kernels *kernels;
     char *buffer, *output;

@@ -149,10 +149,16 @@ def vector(value: object, length: int, dtype: np.dtype[Any], name: str) -> Array
 
 
 def doubles(views: tuple[Array | None, ...], length: int, names: tuple[str, ...]) -> list[Array | None]:
-    """Return contiguous float64 vectors with an entry for each of `length` channels, None for None."""
-    wide = [None if view is None else np.empty(length) for view in views]
-    if core.widen(views, wide):
-        return wide
+    """Return float64 vectors with an entry for each of `length` channels, None for None.
+
+    They are copies, or, if one of them is none, contiguous views of the same memory where that is possible.
+    """
+    try:
+        wide = [None if view is None else np.empty(length) for view in views]
+        if core.widen(views, wide):
+            return wide
+    except MemoryError:  # which is told below, unless a length is wrong
+        pass
     return [vector(view, length, FLOAT64, name) for view, name in zip(views, names, strict=True)]
 
 
