@@ -130,27 +130,23 @@ ALWAYS_INLINE vreal activated(const char *in, const char *add, ptrdiff_t at, int
     return activate(x, activation);
 }
 
-ALWAYS_INLINE void activate_part(char *out, const char *in, const char *add, ptrdiff_t at, ptrdiff_t end, const fc_activation *activation)
-{
-    for (; at < end; at += VECTOR_BYTES) {
-        const int64_t left = (end - at) / REAL_BYTES;
-        store_up_to(out + at, activated(in, add, at, left, activation), left);
-    }
-}
-
 /* The loop of one kind of activation, a constant, so that what it needs stays in registers. */
 ALWAYS_INLINE void activate_items(char *out, const char *in, const char *add, int64_t count, fc_activation activation, int past_cache)
 {
     const ptrdiff_t bytes = count * REAL_BYTES;
-    ptrdiff_t at = 0;
-    if (past_cache) {
-        const whole_lines lines = lines_within(out, bytes);
-        activate_part(out, in, add, 0, lines.first, &activation);
-        for (at = lines.first; at < lines.last; at += VECTOR_BYTES)
-            store_past_cache(out + at, activated(in, add, at, LANES, &activation));
+    const whole_lines whole = past_cache ? lines_within(out, bytes) : (whole_lines){0, bytes / VECTOR_BYTES * VECTOR_BYTES};
+    for (ptrdiff_t at = whole.first; at < whole.last; at += VECTOR_BYTES) {
+        const vreal y = activated(in, add, at, LANES, &activation);
+        if (past_cache) store_past_cache(out + at, y);
+        else store(out + at, y);
     }
-    for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, activated(in, add, at, LANES, &activation));
-    activate_part(out, in, add, at, bytes, &activation);
+    /* In a loop, so that the compiler has one copy of what may be long. */
+    const ptrdiff_t from[] = {0, whole.last}, to[] = {whole.first, bytes};
+    for (int end = 0; end < 2; end++)
+        for (ptrdiff_t at = from[end]; at < to[end]; at += VECTOR_BYTES) {
+            const int64_t left = (to[end] - at) / REAL_BYTES;
+            store_up_to(out + at, activated(in, add, at, left, &activation), left);
+        }
 }
 
 static void activate_row(void *y, const void *x, const void *residual, int64_t count, const fc_activation *activation,

@@ -90,12 +90,13 @@ ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const layer_row *row, p
     return form.clips ? at_most(row->upper, at_least(row->lower, y)) : activate_out_of_line(y, &t->activation);
 }
 
-/* Bytes [at, end) of a row, into the caches. */
-ALWAYS_INLINE void normalise_part(const fc_layer_rows *t, const layer_row *row, ptrdiff_t at, ptrdiff_t end, layer_form form)
+/* Bytes [at, end) of a row, and no others, of whatever form. Of copies, as affine_plane_in_halves. */
+static __attribute__((noinline)) void normalise_part(fc_layer_rows t, layer_row row, ptrdiff_t at, ptrdiff_t end)
 {
-    for (; at + VECTOR_BYTES <= end; at += VECTOR_BYTES) store(row->y + at, layer_vector(t, row, at, LANES, form));
+    const layer_form any = {0};
+    for (; at + VECTOR_BYTES <= end; at += VECTOR_BYTES) store(row.y + at, layer_vector(&t, &row, at, LANES, any));
     const int64_t left = (end - at) / REAL_BYTES;
-    if (left) store_partial(row->y + at, layer_vector(t, row, at, left, form), (int)left);
+    if (left) store_partial(row.y + at, layer_vector(&t, &row, at, left, any), (int)left);
 }
 
 /* As in affine_plane the last vector overlaps the one before it, where both go through the caches. */
@@ -106,9 +107,9 @@ ALWAYS_INLINE void normalise_row(const fc_layer_rows *t, const layer_row *row, l
     ptrdiff_t at = 0;
     if (form.past_cache) {
         const whole_lines lines = lines_within(y, bytes);
-        normalise_part(t, row, 0, lines.first, form);
+        if (lines.first) normalise_part(*t, *row, 0, lines.first);
         for (at = lines.first; at < lines.last; at += VECTOR_BYTES) store_past_cache(y + at, layer_vector(t, row, at, LANES, form));
-        normalise_part(t, row, lines.last, bytes, form);
+        if (lines.last < bytes) normalise_part(*t, *row, lines.last, bytes);
     } else if (t->items < LANES) {
         store_partial(y, layer_vector(t, row, 0, t->items, form), (int)t->items);
     } else {
@@ -121,6 +122,17 @@ ALWAYS_INLINE void normalise_row(const fc_layer_rows *t, const layer_row *row, l
 static __attribute__((noinline)) void normalise_row_in_halves(fc_layer_rows t, layer_row row)
 {
     normalise_row(&t, &row, (layer_form){.halves = 1});
+}
+
+/* Rows with less than both vectors, or with a residual or an activation: out of line, once for all numbers of rows. */
+static __attribute__((noinline)) void normalise_clipped_row(fc_layer_rows t, layer_row row)
+{
+    normalise_row(&t, &row, (layer_form){.clips = 1, .past_cache = t.past_cache});
+}
+
+static __attribute__((noinline)) void normalise_activated_row(fc_layer_rows t, layer_row row)
+{
+    normalise_row(&t, &row, (layer_form){.past_cache = t.past_cache});
 }
 
 /* `rows`, a constant, from `first` on; `row` and `turn` move on. */
@@ -142,7 +154,9 @@ ALWAYS_INLINE void normalise_some(const fc_layer_rows *t, int64_t first, int row
         row->scale = splat(p.scale[r]);
         row->shift = splat(p.shift[r]);
         if (p.unit[r] != 1) normalise_row_in_halves(*t, *row);
-        else normalise_row(t, row, form);
+        else if (form.both) normalise_row(t, row, form);
+        else if (form.clips) normalise_clipped_row(*t, *row);
+        else normalise_activated_row(*t, *row);
         row->x += bytes;
         row->y += bytes;
         if (row->residual) row->residual += bytes;
@@ -166,11 +180,8 @@ static void layer_norm(const fc_layer_rows *given)
     const fc_layer_rows t = *given; /* which no store can change */
     const int both = t.weight && t.bias, bare = !t.residual && t.activation.kind == FC_IDENTITY;
     const int clips = fc_is_clip(&t.activation);
-    if (both && bare && t.past_cache) normalise_rows(&t, (layer_form){1, 1, 1, 1, 0});
-    else if (both && bare) normalise_rows(&t, (layer_form){1, 1, 1, 0, 0});
-    else if (bare) normalise_rows(&t, (layer_form){0, 1, 1, t.past_cache, 0});
-    else if (clips) normalise_rows(&t, (layer_form){0, 0, 1, t.past_cache, 0});
-    else normalise_rows(&t, (layer_form){0, 0, 0, t.past_cache, 0});
+    if (both && bare) normalise_rows(&t, (layer_form){1, 1, 1, t.past_cache, 0});
+    else normalise_rows(&t, (layer_form){.clips = clips});
 }
 
 #endif

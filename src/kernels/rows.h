@@ -41,18 +41,32 @@ ALWAYS_INLINE void fill_part(char *out, vreal x, ptrdiff_t at, ptrdiff_t end)
     for (; at < end; at += VECTOR_BYTES) store_up_to(out + at, x, (end - at) / REAL_BYTES);
 }
 
+/* Past the caches: long ones, so that a call does not count. */
+static __attribute__((noinline)) void copy_long_stretch(char *out, const char *in, ptrdiff_t bytes)
+{
+    const whole_lines lines = lines_within(out, bytes);
+    copy_part(out, in, 0, lines.first);
+    for (ptrdiff_t at = lines.first; at < lines.last; at += VECTOR_BYTES) {
+        fetch_near(in + at + FC_AHEAD_BYTES);
+        store_past_cache(out + at, load(in + at));
+    }
+    copy_part(out, in, lines.last, bytes);
+}
+
+static __attribute__((noinline)) void fill_long_stretch(char *out, vreal x, ptrdiff_t bytes)
+{
+    const whole_lines lines = lines_within(out, bytes);
+    fill_part(out, x, 0, lines.first);
+    for (ptrdiff_t at = lines.first; at < lines.last; at += VECTOR_BYTES) store_past_cache(out + at, x);
+    fill_part(out, x, lines.last, bytes);
+}
+
 ALWAYS_INLINE void copy_stretch(char *out, const char *in, int64_t count, int beyond, int past_cache)
 {
     const ptrdiff_t bytes = count * REAL_BYTES;
     ptrdiff_t at = 0;
     if (past_cache) {
-        const whole_lines lines = lines_within(out, bytes);
-        copy_part(out, in, 0, lines.first);
-        for (at = lines.first; at < lines.last; at += VECTOR_BYTES) {
-            fetch_near(in + at + FC_AHEAD_BYTES);
-            store_past_cache(out + at, load(in + at));
-        }
-        copy_part(out, in, lines.last, bytes);
+        copy_long_stretch(out, in, bytes);
     } else if (count < LANES) {
         store_start(out, load_partial(in, (int)count), count, beyond);
     } else {
@@ -67,10 +81,7 @@ ALWAYS_INLINE void fill_stretch(char *out, ireal item, int64_t count, int beyond
     const ptrdiff_t bytes = count * REAL_BYTES;
     ptrdiff_t at = 0;
     if (past_cache) {
-        const whole_lines lines = lines_within(out, bytes);
-        fill_part(out, x, 0, lines.first);
-        for (at = lines.first; at < lines.last; at += VECTOR_BYTES) store_past_cache(out + at, x);
-        fill_part(out, x, lines.last, bytes);
+        fill_long_stretch(out, x, bytes);
     } else if (count < LANES) {
         store_start(out, x, count, beyond);
     } else {
