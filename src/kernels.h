@@ -287,7 +287,7 @@ typedef struct {
  * order below; unit is 1, or 1/2 where the difference might overflow otherwise.
  * planar: `channels` planes of `count` contiguous items, the strides between planes; channels last: `count` pixels of
  * `channels` contiguous items, the strides between pixels. Strides are in bytes; y overlaps neither x nor residual.
- * past_cache: y is large and will not be read again soon, so its stores go around the caches.
+ * past_cache: y is large and will not be read again soon, so whole lines of it go around the caches; not planes shorter than a line.
  */
 enum { FC_UNIT, FC_CENTER, FC_SCALE, FC_SHIFT, FC_AFFINE_VECTORS };
 typedef struct {

@@ -149,7 +149,7 @@ def test_lanes_and_tails_agree(name: str, dtype: Any, isa: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_arrays_larger_than_the_caches(name: str, dtype: Any, isa: str) -> None:
-    """Such outputs may be stored past the caches, from a vector's boundary on, wherever the array starts."""
+    """Such outputs may be stored past the caches, by whole lines, wherever the array starts."""
     x = 3 * random_array("x", (1_100_003,), dtype)
     expected = np.concatenate([FUNCTIONS[name](part) for part in np.array_split(x, 30)])
     for threads, offset in ((1, 0), (3, 1), (2, 5)):

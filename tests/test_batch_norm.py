@@ -160,7 +160,7 @@ def test_training_by_channels_and_by_pieces(shape: tuple[int, ...], dtype: Any, 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("shape", [(2, 33, 130, 131), (1, 16, 263, 267), (176, 976, 7, 7)], ids=str)
 def test_arrays_larger_than_the_caches(shape: tuple[int, ...], layout: str, dtype: Any, isa: str) -> None:
-    """Such outputs may be stored past the caches, from a vector's boundary on, wherever the array starts."""
+    """Such outputs may be stored past the caches, by whole lines, wherever the array starts."""
     x = random_array("x", shape, dtype)
     residual = x[..., ::-1].copy()
     mean, var, weight, bias = parameters(shape[1], dtype)

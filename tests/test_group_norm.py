@@ -107,7 +107,7 @@ def test_a_sample_alone_has_the_bits_of_one_in_a_batch(
 def test_output_anywhere_in_memory(
     shape: tuple[int, ...], groups: int, layout: str, dtype: Any, isa: str
 ) -> None:
-    """Large outputs may be stored past the caches, from a vector's boundary on, wherever the array starts."""
+    """Large outputs may be stored past the caches, by whole lines, wherever the array starts."""
     x = random_array("x", shape, dtype)
     data = channels_last(x) if layout == "NHWC" else x
     expected = fc.group_norm(data, groups, residual=data, activation="relu", layout=layout)

@@ -81,7 +81,7 @@ def test_a_row_alone_has_the_bits_of_one_among_others(
 
 @pytest.mark.parametrize(("shape", "axes"), LARGE, ids=str)
 def test_output_anywhere_in_memory(shape: tuple[int, ...], axes: int, dtype: Any, isa: str) -> None:
-    """Large outputs may be stored past the caches, from a vector's boundary on, wherever the array starts."""
+    """Large outputs may be stored past the caches, by whole lines, wherever the array starts."""
     x = random_array("x", shape, dtype)
     weight, bias = parameters(shape[-axes:], dtype)
     for vectors in ((weight, bias), (None, bias)):

@@ -161,7 +161,7 @@ def adaptive_avg_pool(input: Array, out: Array, run: Run, /) -> None:
     """Pool with the windows that follow from the sizes."""
 
 def widen(vectors: tuple[Array | None, ...], wide: list[Array | None], /) -> bool:
-    """Copy each vector, if it is one, to the contiguous float64 one in its place, without a warning.
+    """Copy each vector but None to the contiguous float64 one in its place, without a warning.
 
     False, and any contents, unless all are contiguous, aligned, of native float32 or float64 and as long as
     their copies.

@@ -16,10 +16,10 @@ typedef struct {
     vreal center, scale, shift, lower, upper;
 } layer_row;
 
-/* What is known of all rows where this is inlined: a weight and a bias; neither residual nor activation, or at most a clip; or of one
- * row that it is normalised in halves (fc_affine). */
+/* What is known of all rows where this is inlined. plain: a weight and a bias, neither residual nor activation; clips: at most a clip.
+ * Or of one row: halves, as in fc_affine. */
 typedef struct {
-    int both, bare, clips, past_cache, halves;
+    int plain, clips, past_cache, halves;
 } layer_form;
 
 /* A vector of rows at once where they are short, for the latency of quotients and roots is longer than a row. */
@@ -81,11 +81,11 @@ ALWAYS_INLINE vreal layer_vector(const fc_layer_rows *t, const layer_row *row, p
     const vreal x = load_up_to(row->x + at, left);
     vreal y = multiply_add((form.halves ? x * (REAL)0.5 : x) - row->center, row->scale, row->shift);
     /* The product is always fused with the bias, and never with the residual: left to the compiler, bits would depend on the form. */
-    if (form.both || (row->weight && row->bias))
+    if (form.plain || (row->weight && row->bias))
         y = multiply_add(y, load_up_to(row->weight + at, left), load_up_to(row->bias + at, left));
     else if (row->weight) y *= load_up_to(row->weight + at, left);
     else if (row->bias) y += load_up_to(row->bias + at, left);
-    if (form.bare) return y;
+    if (form.plain) return y;
     if (row->residual) y = add_in_order(y, load_up_to(row->residual + at, left));
     return form.clips ? at_most(row->upper, at_least(row->lower, y)) : activate_out_of_line(y, &t->activation);
 }
@@ -148,13 +148,13 @@ ALWAYS_INLINE void normalise_some(const fc_layer_rows *t, int64_t first, int row
     if (t->variance) memcpy(t->variance + first, &p.variance, (size_t)rows * sizeof(double));
     set_parameters_of_rows(t->eps, &p);
     for (int r = 0; r < rows; r++) {
-        row->weight = form.both || t->weight ? (const char *)t->weight + *turn * bytes : NULL;
-        row->bias = form.both || t->bias ? (const char *)t->bias + *turn * bytes : NULL;
+        row->weight = form.plain || t->weight ? (const char *)t->weight + *turn * bytes : NULL;
+        row->bias = form.plain || t->bias ? (const char *)t->bias + *turn * bytes : NULL;
         row->center = splat(p.center[r]);
         row->scale = splat(p.scale[r]);
         row->shift = splat(p.shift[r]);
         if (p.unit[r] != 1) normalise_row_in_halves(*t, *row);
-        else if (form.both) normalise_row(t, row, form);
+        else if (form.plain) normalise_row(t, row, form);
         else if (form.clips) normalise_clipped_row(*t, *row);
         else normalise_activated_row(*t, *row);
         row->x += bytes;
@@ -178,10 +178,9 @@ ALWAYS_INLINE void normalise_rows(const fc_layer_rows *t, layer_form form)
 static void layer_norm(const fc_layer_rows *given)
 {
     const fc_layer_rows t = *given; /* which no store can change */
-    const int both = t.weight && t.bias, bare = !t.residual && t.activation.kind == FC_IDENTITY;
-    const int clips = fc_is_clip(&t.activation);
-    if (both && bare) normalise_rows(&t, (layer_form){1, 1, 1, t.past_cache, 0});
-    else normalise_rows(&t, (layer_form){.clips = clips});
+    const int plain = t.weight && t.bias && !t.residual && t.activation.kind == FC_IDENTITY;
+    if (plain) normalise_rows(&t, (layer_form){.plain = 1, .past_cache = t.past_cache});
+    else normalise_rows(&t, (layer_form){.clips = fc_is_clip(&t.activation)});
 }
 
 #endif

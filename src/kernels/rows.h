@@ -64,12 +64,12 @@ static __attribute__((noinline)) void fill_long_stretch(char *out, vreal x, ptrd
 ALWAYS_INLINE void copy_stretch(char *out, const char *in, int64_t count, int beyond, int past_cache)
 {
     const ptrdiff_t bytes = count * REAL_BYTES;
-    ptrdiff_t at = 0;
     if (past_cache) {
         copy_long_stretch(out, in, bytes);
     } else if (count < LANES) {
         store_start(out, load_partial(in, (int)count), count, beyond);
     } else {
+        ptrdiff_t at = 0;
         for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, load(in + at));
         if (at < bytes) store(out + bytes - VECTOR_BYTES, load(in + bytes - VECTOR_BYTES));
     }
@@ -79,12 +79,12 @@ ALWAYS_INLINE void fill_stretch(char *out, ireal item, int64_t count, int beyond
 {
     const vreal x = (vreal)((vint){0} + item);
     const ptrdiff_t bytes = count * REAL_BYTES;
-    ptrdiff_t at = 0;
     if (past_cache) {
         fill_long_stretch(out, x, bytes);
     } else if (count < LANES) {
         store_start(out, x, count, beyond);
     } else {
+        ptrdiff_t at = 0;
         for (; at + VECTOR_BYTES <= bytes; at += VECTOR_BYTES) store(out + at, x);
         if (at < bytes) store(out + bytes - VECTOR_BYTES, x);
     }

@@ -151,7 +151,7 @@ def vector(value: object, length: int, dtype: np.dtype[Any], name: str) -> Array
 def doubles(views: tuple[Array | None, ...], length: int, names: tuple[str, ...]) -> list[Array | None]:
     """Return float64 vectors with an entry for each of `length` channels, None for None.
 
-    They are copies, or, if one of them is none, contiguous views of the same memory where that is possible.
+    They are copies or, if a view is not native and contiguous, may share the memory of the others.
     """
     try:
         wide = [None if view is None else np.empty(length) for view in views]
