@@ -41,19 +41,22 @@ ALWAYS_INLINE affine_parameters affine_bounds(const fc_affine *t)
     return (affine_parameters){.lower = splat(lower_bound(&t->activation)), .upper = splat(upper_bound(&t->activation))};
 }
 
-ALWAYS_INLINE void set_affine_parameters(const fc_affine *t, int64_t channel, affine_parameters *p)
+ALWAYS_INLINE REAL affine_entry(const fc_affine *t, int kind, int64_t channel)
 {
-    const char *entry = (const char *)t->parameters + channel * REAL_BYTES;
-    p->center = splat(*(const REAL *)(entry + FC_CENTER * t->step));
-    p->scale = splat(*(const REAL *)(entry + FC_SCALE * t->step));
-    p->shift = splat(*(const REAL *)(entry + FC_SHIFT * t->step));
+    return ((const REAL *)((const char *)t->parameters + kind * t->step))[channel];
 }
 
-ALWAYS_INLINE int has_halves(const fc_affine *t, int64_t channels)
+ALWAYS_INLINE void set_affine_parameters(const fc_affine *t, int64_t channel, affine_parameters *p)
 {
-    const REAL *unit = (const REAL *)((const char *)t->parameters + FC_UNIT * t->step);
+    p->center = splat(affine_entry(t, FC_CENTER, channel));
+    p->scale = splat(affine_entry(t, FC_SCALE, channel));
+    p->shift = splat(affine_entry(t, FC_SHIFT, channel));
+}
+
+ALWAYS_INLINE int has_halves(const fc_affine *t)
+{
     int halves = 0;
-    for (int64_t c = 0; c < channels; c++) halves |= unit[c] != 1;
+    for (int64_t c = 0; c < t->channels; c++) halves |= affine_entry(t, FC_UNIT, c) != 1;
     return halves;
 }
 
@@ -107,29 +110,23 @@ static __attribute__((noinline)) void affine_plane_in_halves(fc_affine t, fc_ahe
     affine_plane(&t, &ahead, &p, (affine_form){.halves = 1});
 }
 
-/* Planes from channel c on. */
-ALWAYS_INLINE fc_affine affine_from(const fc_affine *t, int64_t c)
-{
-    fc_affine plane = *t;
-    plane.x = (const char *)t->x + c * t->x_stride;
-    plane.y = (char *)t->y + c * t->y_stride;
-    if (t->residual) plane.residual = (const char *)t->residual + c * t->residual_stride;
-    plane.parameters = (const char *)t->parameters + c * REAL_BYTES;
-    return plane;
-}
-
 static void affine_planes(const fc_affine *given)
 {
-    const fc_affine all = *given;
-    const fc_ahead ahead = ahead_of(&all.ahead);
-    const int clips = fc_is_clip(&all.activation);
-    affine_parameters p = affine_bounds(&all);
-    for (int64_t c = 0; c < all.channels; c++) {
-        const fc_affine t = affine_from(&all, c);
-        set_affine_parameters(&t, 0, &p);
-        if (has_halves(&t, 1)) affine_plane_in_halves(t, ahead, p);
+    fc_affine t = *given;
+    const char *x = t.x, *residual = t.residual;
+    char *y = t.y;
+    const fc_ahead ahead = ahead_of(&t.ahead);
+    const int clips = fc_is_clip(&t.activation);
+    affine_parameters p = affine_bounds(&t);
+    for (int64_t c = 0; c < t.channels; c++, x += t.x_stride, y += t.y_stride) {
+        t.x = x;
+        t.y = y;
+        t.residual = residual;
+        set_affine_parameters(&t, c, &p);
+        if (affine_entry(&t, FC_UNIT, c) != 1) affine_plane_in_halves(t, ahead, p);
         else if (clips) affine_plane(&t, &ahead, &p, (affine_form){.clips = 1});
         else affine_plane(&t, &ahead, &p, (affine_form){0});
+        if (residual) residual += t.residual_stride;
     }
 }
 
@@ -168,15 +165,19 @@ static void affine_planes_past_cache(const fc_affine *given)
     const int follow = all.x_stride == plane && all.y_stride == plane && (!all.residual || all.residual_stride == plane);
     const int64_t together = follow ? all.channels : 1;
     for (int64_t c = 0; c < all.channels; c += together) {
-        fc_affine t = affine_from(&all, c);
+        fc_affine t = all;
         t.channels = together;
+        t.x = (const char *)all.x + c * all.x_stride;
+        t.y = (char *)all.y + c * all.y_stride;
+        if (all.residual) t.residual = (const char *)all.residual + c * all.residual_stride;
+        t.parameters = (const char *)all.parameters + c * REAL_BYTES;
         affine_run_past_cache(&t);
     }
 }
 
 static void affine_planar(const fc_affine *t)
 {
-    if (t->past_cache && t->count >= BLOCK && fc_is_clip(&t->activation) && !has_halves(t, t->channels)) affine_planes_past_cache(t);
+    if (t->past_cache && t->count >= BLOCK && fc_is_clip(&t->activation) && !has_halves(t)) affine_planes_past_cache(t);
     else affine_planes(t);
 }
 
@@ -241,7 +242,7 @@ static void affine_channels(const fc_affine *given)
     const fc_affine t = *given; /* which no store can change, as it might the caller's */
     const int clips = fc_is_clip(&t.activation);
     const int past_cache = t.past_cache && clips && ((uintptr_t)t.y | (uintptr_t)t.y_stride) % VECTOR_BYTES == 0;
-    if (has_halves(&t, t.channels)) affine_channels_in_halves(t);
+    if (has_halves(&t)) affine_channels_in_halves(t);
     else if (past_cache) affine_every_pixel(&t, (affine_form){.clips = 1, .past_cache = 1});
     else if (clips) affine_every_pixel(&t, (affine_form){.clips = 1});
     else affine_every_pixel(&t, (affine_form){0});
