@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from typing import NamedTuple
@@ -78,6 +79,11 @@ def peak_memory(layer: ConvLayer, threads: int, isa: str | None) -> Memory:
     )
 
 
+def with_bytecode() -> dict[str, str]:
+    """Return the environment of processes that keep bytecode: pip has compiled what users import."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _run(program: str, *arguments: str) -> str:
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=with_bytecode()).stdout

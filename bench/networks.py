@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from compare import BLAS_VARIABLES
+from footprint import with_bytecode
 from network_footprint import Footprint
 from network_race import NetworkResult, Setting
 from network_report import (
@@ -139,7 +140,7 @@ def in_process(program: str, *arguments: str, threads: int) -> dict[str, Any]:
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
     run = subprocess.run(
         [sys.executable, str(HERE / program), *arguments],
-        env={**os.environ, **variables},
+        env={**with_bytecode(), **variables},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -91,6 +91,17 @@ def test_seed_fixes_the_initial_values() -> None:
     assert (nn.Linear(4, 5).weight.data != nn.Linear(4, 5).weight.data).any()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("draw", [nn.init.uniform_, nn.init.normal_])
+def test_draws_follow_the_axes_wherever_the_values_lie(draw: Any, dtype: Any) -> None:
+    in_order = draw(nn.Parameter(np.zeros((5, 6), dtype)), 1.0, 3.0, rng=7).data
+    turned = nn.Parameter(np.zeros((6, 5), dtype).T)
+    every_second = nn.Parameter(np.zeros((5, 12), dtype)[:, ::2])
+    for parameter in (turned, every_second):
+        np.testing.assert_array_equal(draw(parameter, 1.0, 3.0, rng=7).data, in_order)
+    assert len(np.unique(in_order)) == in_order.size
+
+
 def test_attributes_are_registered() -> None:
     block = Block()
     names = ["scale", "conv.weight", "conv.bias", "norm.weight", "norm.bias"]

@@ -19,7 +19,7 @@ def load_network(
     network: Network, batch: int, threads: int, made: nn.Module | None = None
 ) -> Callable[[Array], Call]:
     """Load weights into a model, made beforehand or now, and compile it."""
-    return bound(fc.compile(network.model(made), network.shape(batch)))
+    return bound(fc.compile(network.model(made), network.shape(batch), release=True))
 
 
 def bound(net: fc.Compiled) -> Callable[[Array], Call]:

@@ -33,7 +33,7 @@ TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
 
 
 class Lowering:
-    """One pass over a graph's nodes."""
+    """One pass over a graph's nodes, which lose their arrays one after the other: filters are held packed."""
 
     def __init__(
         self, graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run, source: Source | None = None
@@ -53,6 +53,7 @@ class Lowering:
                 self.find_homes(node)
         for node in graph.nodes:
             getattr(self, f"lower_{node.op}")(node)
+            node.arrays = {}
         self.finish()
 
     def find_homes(self, concat: Node) -> None:

@@ -64,10 +64,6 @@ class Compiled:
         if source is not None:
             self.input_dtype = source.dtype
             self.input_shape = arrays.in_layout(self.input_shape, len(self.input_shape), source.channels_last)
-        if not isinstance(algorithm, str):
-            raise TypeError(f"algorithm must be a name, got {type(algorithm).__name__}")
-        if algorithm not in ALGORITHMS:
-            raise ValueError(f"algorithm={algorithm!r} must be one of {', '.join(ALGORITHMS)}")
         run = native_run()
         self._isa = run[0]
         simplify(graph)
@@ -171,6 +167,7 @@ def compile(
     input_dtype: DTypeLike | None = None,
     mean: ArrayLike | None = None,
     std: ArrayLike | None = None,
+    release: bool = False,
 ) -> Compiled:
     """Compile a network for inference: one native call, nothing reordered between its layers.
 
@@ -203,6 +200,9 @@ def compile(
         What is subtracted from each channel, and what the difference is divided by: a number, or one a
         channel, finite, `std` above 0. Both are in units of the input: for bytes of 0 to 255, ImageNet's are
         255 times ``(0.485, 0.456, 0.406)`` and ``(0.229, 0.224, 0.225)``. By default 0 and 1.
+    release : bool, default False
+        Take the parameters away from `model` and give up the memory of each when it is packed, so that there
+        are never two copies of all. What needs them raises RuntimeError until they are assigned anew.
 
     Returns
     -------
@@ -239,18 +239,32 @@ def compile(
     >>> net(np.zeros((1, 224, 224, 3), np.uint8)).shape
     (1, 1000)
     """
-    kind = np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}")
+    kind, method = np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}"), known(algorithm)
     last, shape = arguments.channels_last(layout), network_input(input_shape)
     if last:
         shape = (shape[0], shape[-1], *shape[1:-1])
     taken = images.input_dtype(input_dtype, kind)
     rule = (images.mean(mean, shape[1], kind), images.std(std, shape[1], kind))
     asked = last or taken != kind or mean is not None or std is not None
-    return Compiled(trace(model, shape), kind, algorithm, Source(last, taken, *rule) if asked else None)
+    source = Source(last, taken, *rule) if asked else None
+    released, graph = arguments.flag(release, "release"), trace(model, shape)
+    if released:
+        for parameter in model.parameters():
+            parameter.release()
+    return Compiled(graph, kind, method, source)
 
 
 def compile_graph(
     graph: Graph, *, dtype: DTypeLike = "float32", algorithm: str = "auto", source: Source | None = None
 ) -> Compiled:
-    """Compile a graph, which is simplified in place; arguments as those of `compile`."""
-    return Compiled(graph, np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}"), algorithm, source)
+    """Compile a graph, which is simplified in place and loses its arrays; arguments as those of `compile`."""
+    return Compiled(graph, np.dtype(f"f{arguments.itemsize(dtype, 'dtype')}"), known(algorithm), source)
+
+
+def known(algorithm: object) -> str:
+    """Return the name of an algorithm that networks can be compiled for."""
+    if not isinstance(algorithm, str):
+        raise TypeError(f"algorithm must be a name, got {type(algorithm).__name__}")
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm={algorithm!r} must be one of {', '.join(ALGORITHMS)}")
+    return algorithm

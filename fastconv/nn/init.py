@@ -8,11 +8,13 @@ reaches, `kaiming_normal_` draws with a deviation of ``gain / sqrt(fan)`` and `k
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from fastconv.functional.checks import arguments
+from fastconv.functional.checks.annotations import Array
 from fastconv.nn.parameter import Parameter
 
 __all__ = [
@@ -62,18 +64,28 @@ def constant_(parameter: Parameter, value: float) -> Parameter:
 
 def uniform_(parameter: Parameter, low: float, high: float, rng: Seed = None) -> Parameter:
     """Draw uniformly from `low` to `high`."""
-    data = parameter.data
-    np.multiply(generator(rng).random(data.shape, data.dtype), high - low, out=data)
+    data = _drawn(parameter, generator(rng).random)
+    data *= high - low
     data += low
     return parameter
 
 
 def normal_(parameter: Parameter, mean: float, std: float, rng: Seed = None) -> Parameter:
     """Draw from the normal distribution of this mean and deviation."""
-    data = parameter.data
-    np.multiply(generator(rng).standard_normal(data.shape, data.dtype), std, out=data)
+    data = _drawn(parameter, generator(rng).standard_normal)
+    data *= std
     data += mean
     return parameter
+
+
+def _drawn(parameter: Parameter, draw: Callable[..., Any]) -> Array:
+    """Return the values of a parameter, overwritten with draws: in place, if they are in order."""
+    data = parameter.data
+    if data.flags.c_contiguous:
+        draw(dtype=data.dtype, out=data)
+    else:
+        data[...] = draw(data.shape, data.dtype)
+    return data
 
 
 def fan_in_and_out(parameter: Parameter) -> tuple[int, int]:

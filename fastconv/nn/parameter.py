@@ -27,7 +27,7 @@ class Parameter:
     Attributes
     ----------
     data : numpy.ndarray
-        The values; what is assigned is treated like the argument.
+        The values; what is assigned is treated like the argument. RuntimeError if they were released.
     grad : numpy.ndarray or None
         The gradient, of the shape of ``data``; None until there is one.
     requires_grad : bool
@@ -57,44 +57,51 @@ class Parameter:
 
     @property
     def data(self) -> Array:
+        if self._data is None:
+            raise RuntimeError("the values of this parameter were released: assign others to its data")
         return self._data
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
         array = arrays.as_array(value, "data")
         native = arrays.as_native(array, arrays.promoted(array))
-        self._data = native if native.flags.writeable else native.copy()
+        self._data: Array | None = native if native.flags.writeable else native.copy()
+
+    def release(self) -> None:
+        """Let go of the values, and the gradient; their memory is free when nobody else holds it."""
+        self._data = self.grad = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the values."""
-        return self._data.shape
+        return self.data.shape
 
     @property
     def ndim(self) -> int:
         """Number of axes of the values."""
-        return self._data.ndim
+        return self.data.ndim
 
     @property
     def size(self) -> int:
         """Number of values."""
-        return self._data.size
+        return self.data.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values, float32 or float64."""
-        return self._data.dtype
+        return self.data.dtype
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        array = self._data if dtype is None else self._data.astype(dtype, copy=False)
-        if array is self._data:
+        values = self.data
+        array = values if dtype is None else values.astype(dtype, copy=False)
+        if array is values:
             return array.copy() if copy else array
         if copy is False:
-            raise ValueError(f"values of {self._data.dtype} cannot be {array.dtype} without a copy")
+            raise ValueError(f"values of {values.dtype} cannot be {array.dtype} without a copy")
         return array
 
     def __repr__(self) -> str:
-        return f"Parameter containing:\n{self._data!r}"
+        return "Parameter, released" if self._data is None else f"Parameter containing:\n{self._data!r}"
 
 
 def array_of(parameter: Parameter | None) -> Array | None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.functional.checks import arrays
 from fastconv.functional.checks.annotations import DTypeLike
 from fastconv.functional.norm import fold_batch_norm
 from fastconv.graph.ir import Array, Graph, Node
@@ -50,7 +49,7 @@ def scaled_filter(node: Node, dtype: DTypeLike) -> Array:
     assert weight is not None
     if scale is None:
         return np.ascontiguousarray(weight, dtype)
-    scaled = arrays.allocate(weight.shape, np.dtype(dtype))
+    scaled = np.empty(weight.shape, dtype)
     column = scale.reshape(-1, *(1,) * (weight.ndim - 1))
     # A part at a time goes through float64, never a copy of all.
     np.multiply(weight, column, out=scaled, dtype=np.float64, casting="same_kind")

@@ -1,0 +1,116 @@
+"""Networks that take the parameters away from the model that they are compiled from."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import random_array
+
+import fastconv as fc
+from fastconv import nn
+from fastconv._native import core as native
+
+SHAPE = (2, 16, 12, 12)
+LAYERS = 4
+
+
+def deep() -> nn.Sequential:
+    """Return convolutions behind each other, each with a batch norm, and a linear layer."""
+    layers: list[nn.Module] = []
+    for seed in range(LAYERS):
+        layers += [nn.Conv2d(16, 16, 3, padding=1, rng=seed), nn.BatchNorm2d(16), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * 12 * 12, 10, rng=LAYERS)).eval()
+
+
+def watched(model: nn.Module) -> list[weakref.ref[Any]]:
+    """Watch the values of all parameters."""
+    return [weakref.ref(parameter.data) for parameter in model.parameters()]
+
+
+def alive(values: list[weakref.ref[Any]]) -> int:
+    """Count the arrays that somebody holds."""
+    return sum(value() is not None for value in values)
+
+
+def test_released_network_computes_the_same_and_holds_no_parameter() -> None:
+    model, x = deep(), random_array("release", SHAPE, np.float32)
+    expected = fc.compile(model, SHAPE)(x)
+    values = watched(model)
+    assert alive(values) == len(values) == 4 * LAYERS + 2
+    net = fc.compile(model, SHAPE, release=True)
+    np.testing.assert_array_equal(net(x), expected)
+    assert alive(values) == 0
+
+
+def test_each_filter_goes_when_it_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, pack, counts = deep(), native.pack_conv, []
+    weights = [weakref.ref(module.weight.data) for module in model if isinstance(module, nn.Conv2d)]
+
+    def counting(*args: Any) -> None:
+        counts.append(alive(weights))
+        pack(*args)
+
+    monkeypatch.setattr(native, "pack_conv", counting)
+    fc.compile(model, SHAPE, release=True)
+    # A folded filter is a copy of the weight, which is given up with its node; the linear layer comes last.
+    assert counts == [*range(LAYERS, -1, -1)]
+
+
+def test_what_others_hold_stays() -> None:
+    model = deep()
+    kept = model.state_dict()
+    before = {name: array.copy() for name, array in kept.items()}
+    fc.compile(model, SHAPE, release=True)
+    for name, array in kept.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model: model(np.zeros(SHAPE, np.float32)),
+        lambda model: model.state_dict(),
+        lambda model: model.load_state_dict(deep().state_dict()),
+        lambda model: fc.compile(model, SHAPE),
+        lambda model: np.asarray(model[0].weight),
+        lambda model: model[0].weight.shape,
+        lambda model: nn.init.constant_(model[0].weight, 0),
+    ],
+)
+def test_released_parameters_say_so(use: Any) -> None:
+    model = deep()
+    fc.compile(model, SHAPE, release=True)
+    with pytest.raises(RuntimeError, match="the values of this parameter were released"):
+        use(model)
+    assert repr(model[0].weight) == "Parameter, released"
+    assert repr(model) == repr(deep())
+
+
+def test_released_parameters_can_be_assigned() -> None:
+    model, x = deep(), random_array("release", SHAPE, np.float32)
+    expected = model(x)
+    values = [parameter.data for parameter in model.parameters()]
+    fc.compile(model, SHAPE, release=True)
+    for parameter, value in zip(model.parameters(), values, strict=True):
+        parameter.data = value
+    np.testing.assert_array_equal(model(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ({"release": 1}, TypeError),
+        ({"algorithm": "fft"}, ValueError),
+        ({"dtype": "int8"}, TypeError),
+        ({"mean": [1.0, 2.0]}, ValueError),
+        ({"input_shape": (2, 3, 12, 12)}, ValueError),
+    ],
+)
+def test_refused_call_releases_nothing(wrong: dict[str, Any], kind: type[Exception]) -> None:
+    model = deep()
+    with pytest.raises(kind):
+        fc.compile(model, **{"input_shape": SHAPE, "release": True, **wrong})
+    assert all(parameter.data.size for parameter in model.parameters())
