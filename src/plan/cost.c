@@ -32,7 +32,7 @@ static const double COST[FC_AMOUNTS] = {
     [FC_TRANSFORMED_IN] = 0.0255,
     [FC_TRANSFORMED_OUT] = 0.0456,
     [FC_STREAMED] = 0.0234,
-    [FC_FETCHED] = 0.065,
+    [FC_FETCHED] = 0.05,
 };
 static const double COST_OF_CALL = 16e3;
 
