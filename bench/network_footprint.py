@@ -25,7 +25,7 @@ class Footprint:
     """Seconds and bytes of one package and one network.
 
     ``load`` is from files to something that can be called. Files of other packages have the network's
-    structure; fastconv's model is made before, with initial values that its file replaces: ``making``.
+    structure; fastconv's model is made before, without values: ``making``.
     ``peak`` is how far memory rose after the imports, ``whole`` the process's maximum.
     """
 
@@ -68,7 +68,7 @@ def run(imports: float, task: dict[str, Any]) -> Footprint:
         before = peak_memory()
         start = clock()
         if peer is own.COMPILED:
-            load = partial(own.load_network, made=network.make(0))
+            load = partial(own.load_network, made=network.untrained())
         made = clock()
         call = load(network, task["batch"], task["threads"])(x)
         ready = clock()

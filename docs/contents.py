@@ -76,7 +76,9 @@ MODULES = (
     Group("Shape and noise", ("Flatten", "Identity", "Dropout"), "What has no parameters and no window."),
 )
 
-INITIAL_VALUES = (Group("Initial values", ("*_", "generator", "fan_in_and_out"), "Draws and constants."),)
+INITIAL_VALUES = (
+    Group("Initial values", ("*_", "generator", "fan_in_and_out", "skip_init"), "Draws and constants."),
+)
 
 MODELS = (
     Group(

@@ -55,8 +55,8 @@ def test_each_filter_goes_when_it_is_packed(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(native, "pack_conv", counting)
     fc.compile(model, SHAPE, release=True)
-    # A folded filter is a copy of the weight, which is given up with its node; the linear layer comes last.
-    assert counts == [*range(LAYERS, -1, -1)]
+    # The filter of the linear layer is packed first: it is the largest.
+    assert counts == [LAYERS, *range(LAYERS, 0, -1)]
 
 
 def test_what_others_hold_stays() -> None:

@@ -49,10 +49,15 @@ class Network:
         """Name a file of the network."""
         return self.folder / f"{self.name}.{ending}"
 
+    def untrained(self) -> nn.Module:
+        """Make the model without values."""
+        with nn.init.skip_init():
+            return self.make(0)
+
     def model(self, made: nn.Module | None = None) -> nn.Module:
         """Return the model with the weights of the file, a given one or made anew."""
-        model = made or self.make(0)
-        model.load_state_dict(fc.load(self.file("safetensors")))
+        model = made or self.untrained()
+        model.load_state_dict(fc.load(self.file("safetensors")), assign=True)
         return model.eval()
 
     def graph(self, batch: int = 1) -> Graph:

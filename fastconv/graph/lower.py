@@ -8,6 +8,8 @@ parts where it stands, if they start at a whole block; the lanes of others are m
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,10 @@ TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
 
 
 class Lowering:
-    """One pass over a graph's nodes, which lose their arrays one after the other: filters are held packed."""
+    """One pass over a graph's nodes, which lose their arrays one after the other: filters are held packed.
+
+    Filters are packed when all steps are known, the largest first, while the fewest are held twice.
+    """
 
     def __init__(
         self, graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run, source: Source | None = None
@@ -42,6 +47,7 @@ class Lowering:
         self.algorithm = algorithm
         self.block = native.BLOCK_BYTES // dtype.itemsize
         self.steps: list[Step] = []
+        self.waiting: list[tuple[int, Node, dict[str, Any], Array]] = []
         self.forms: dict[tuple[int, bool], Map] = {}
         self.homes: dict[int, tuple[Value, int]] = {}
         self.batch = graph.input.shape[0]
@@ -54,6 +60,7 @@ class Lowering:
         for node in graph.nodes:
             getattr(self, f"lower_{node.op}")(node)
             node.arrays = {}
+        self.pack()
         self.finish()
 
     def find_homes(self, concat: Node) -> None:
@@ -133,12 +140,13 @@ class Lowering:
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
-        weight, bias = self.filter_of(node), self.as_items(node.arrays["bias"])
+        weight, bias = node.arrays["weight"], self.as_items(node.arrays["bias"])
+        assert weight is not None
         plan = self.plan(node, self.algorithm)
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
         if not self.has_whole_groups(x, y, plan) and self.has_narrow_groups(weight, groups):
-            packed = self.depthwise_filter(weight)
+            packed = self.depthwise_filter(self.filter_of(node))
             self.between_blocks(
                 Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
                      bias=self.whole_blocks(bias, y.channels), details=(groups, code, False),
@@ -148,7 +156,7 @@ class Lowering:
         elif self.has_whole_groups(x, y, plan):
             planes = plan["layout"] == "planes"
             source = self.read(x, blocked=not planes)
-            packed = self.packed(weight, plan, transposed=False)
+            packed = self.packed(node, plan)
             self.between_blocks(
                 Step("conv", source, self.new(y, blocked=True), weight=packed, bias=bias,
                      details=(groups, code, False), algorithm=plan["algorithm"], **common),
@@ -157,7 +165,7 @@ class Lowering:
         else:
             self.between_plain(
                 Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False),
-                     weight=self.as_items(weight), bias=bias, details=(groups, code, False),
+                     weight=self.as_items(self.filter_of(node)), bias=bias, details=(groups, code, False),
                      algorithm=plan["algorithm"], **common),
                 node,
             )  # fmt: skip
@@ -173,7 +181,7 @@ class Lowering:
         step = Step(
             "conv" if blocked else "plain_conv",
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
-            weight=self.packed(weight, plan, transposed=True) if blocked else self.as_items(weight),
+            weight=self.packed(node, plan) if blocked else self.as_items(weight),
             bias=bias, activation=node.activation, window=plan["window"], details=(groups, code, True),
             algorithm=plan["algorithm"], flops=flops(weight, node.inputs[0]),
         )  # fmt: skip
@@ -196,21 +204,24 @@ class Lowering:
         fits = self.block % lanes == 0 and math.prod(weight.shape[2:]) <= native.MOST_TAPS
         return groups > 1 and aligned and fits
 
-    def packed(self, weight: Array, plan: dict[str, Any], *, transposed: bool) -> Array:
-        """Return a filter packed for its plan."""
+    def packed(self, node: Node, plan: dict[str, Any]) -> Array:
+        """Return memory for the filter of a convolution; `pack` fills it."""
+        weight = node.arrays["weight"]
+        assert weight is not None
         packed = self.shelf.allocate(plan["filter_bytes"] // self.dtype.itemsize, self.dtype)
-        code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
-        native.pack_conv(
-            weight.reshape(shapes[1]),
-            packed,
-            shapes,
-            plan["window"],
-            plan["groups"],
-            code,
-            self.run,
-            transposed,
-        )
+        self.waiting.append((weight.nbytes, replace(node), plan, packed))
         return packed
+
+    def pack(self) -> None:
+        """Pack the filters that wait for it."""
+        for _, node, plan, packed in sorted(self.waiting, key=itemgetter(0), reverse=True):
+            self.pack_into(packed, self.filter_of(node), plan, transposed=node.op == "conv_transpose")
+            node.arrays = {}
+
+    def pack_into(self, packed: Array, weight: Array, plan: dict[str, Any], *, transposed: bool) -> None:
+        code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
+        given = weight.reshape(shapes[1]), packed, shapes, plan["window"], plan["groups"]
+        native.pack_conv(*given, code, self.run, transposed)
 
     def between_blocks(self, step: Step, node: Node, tile: int) -> None:
         """Add a step that reads the halo of a blocked input, under whole tiles of outputs."""

@@ -79,16 +79,17 @@ class DenseNet(nn.Sequential):
     """DenseNet-121; see `densenet121`."""
 
     def __init__(self, num_classes: int = 1000, *, rng: initialisation.Seed = None) -> None:
-        features, channels = _features()
-        super().__init__(
-            {
-                "features": features,
-                "relu": nn.ReLU(inplace=True),
-                "avgpool": nn.AdaptiveAvgPool2d((1, 1)),
-                "flatten": nn.Flatten(),
-                "classifier": nn.Linear(channels, count(num_classes, "num_classes")),
-            }
-        )
+        with nn.init.skip_init():
+            features, channels = _features()
+            super().__init__(
+                {
+                    "features": features,
+                    "relu": nn.ReLU(inplace=True),
+                    "avgpool": nn.AdaptiveAvgPool2d((1, 1)),
+                    "flatten": nn.Flatten(),
+                    "classifier": nn.Linear(channels, count(num_classes, "num_classes")),
+                }
+            )
         initialisation.draw(self, rng, conv=initialisation.fan_in, linear=_linear)
 
 

@@ -82,32 +82,33 @@ class GoogLeNet(nn.Sequential):
     ) -> None:
         if not isinstance(transform_input, bool):
             raise TypeError(f"transform_input must be True or False, got {transform_input!r}")
-        linear = nn.Linear(1024, count(num_classes, "num_classes"))
-        super().__init__(
-            {
-                **({"transform": TransformInput()} if transform_input else {}),
-                "conv1": _basic(3, 64, 7, 2),
-                "maxpool1": nn.MaxPool2d(3, 2, ceil_mode=True),
-                "conv2": _basic(64, 64, 1),
-                "conv3": _basic(64, 192, 3),
-                "maxpool2": nn.MaxPool2d(3, 2, ceil_mode=True),
-                "inception3a": Inception(192, 64, (96, 128), (16, 32), 32),
-                "inception3b": Inception(256, 128, (128, 192), (32, 96), 64),
-                "maxpool3": nn.MaxPool2d(3, 2, ceil_mode=True),
-                "inception4a": Inception(480, 192, (96, 208), (16, 48), 64),
-                "inception4b": Inception(512, 160, (112, 224), (24, 64), 64),
-                "inception4c": Inception(512, 128, (128, 256), (24, 64), 64),
-                "inception4d": Inception(512, 112, (144, 288), (32, 64), 64),
-                "inception4e": Inception(528, 256, (160, 320), (32, 128), 128),
-                "maxpool4": nn.MaxPool2d(2, 2, ceil_mode=True),
-                "inception5a": Inception(832, 256, (160, 320), (32, 128), 128),
-                "inception5b": Inception(832, 384, (192, 384), (48, 128), 128),
-                "avgpool": nn.AdaptiveAvgPool2d((1, 1)),
-                "flatten": nn.Flatten(),
-                "dropout": nn.Dropout(dropout),
-                "fc": linear,
-            }
-        )
+        with nn.init.skip_init():
+            linear = nn.Linear(1024, count(num_classes, "num_classes"))
+            super().__init__(
+                {
+                    **({"transform": TransformInput()} if transform_input else {}),
+                    "conv1": _basic(3, 64, 7, 2),
+                    "maxpool1": nn.MaxPool2d(3, 2, ceil_mode=True),
+                    "conv2": _basic(64, 64, 1),
+                    "conv3": _basic(64, 192, 3),
+                    "maxpool2": nn.MaxPool2d(3, 2, ceil_mode=True),
+                    "inception3a": Inception(192, 64, (96, 128), (16, 32), 32),
+                    "inception3b": Inception(256, 128, (128, 192), (32, 96), 64),
+                    "maxpool3": nn.MaxPool2d(3, 2, ceil_mode=True),
+                    "inception4a": Inception(480, 192, (96, 208), (16, 48), 64),
+                    "inception4b": Inception(512, 160, (112, 224), (24, 64), 64),
+                    "inception4c": Inception(512, 128, (128, 256), (24, 64), 64),
+                    "inception4d": Inception(512, 112, (144, 288), (32, 64), 64),
+                    "inception4e": Inception(528, 256, (160, 320), (32, 128), 128),
+                    "maxpool4": nn.MaxPool2d(2, 2, ceil_mode=True),
+                    "inception5a": Inception(832, 256, (160, 320), (32, 128), 128),
+                    "inception5b": Inception(832, 384, (192, 384), (48, 128), 128),
+                    "avgpool": nn.AdaptiveAvgPool2d((1, 1)),
+                    "flatten": nn.Flatten(),
+                    "dropout": nn.Dropout(dropout),
+                    "fc": linear,
+                }
+            )
         self.transform_input = transform_input
         generator = nn.init.generator(rng)
         initialisation.draw(self, generator, conv=initialisation.small)

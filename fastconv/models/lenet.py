@@ -17,22 +17,23 @@ class LeNet5(nn.Sequential):
     """LeNet-5; see `lenet5`."""
 
     def __init__(self, num_classes: int = 10, *, rng: initialisation.Seed = None) -> None:
-        super().__init__(
-            {
-                "conv1": nn.Conv2d(1, 6, 5, padding=2),
-                "tanh1": nn.Tanh(),
-                "pool1": nn.AvgPool2d(2),
-                "conv2": nn.Conv2d(6, 16, 5),
-                "tanh2": nn.Tanh(),
-                "pool2": nn.AvgPool2d(2),
-                "flatten": nn.Flatten(),
-                "fc1": nn.Linear(400, 120),
-                "tanh3": nn.Tanh(),
-                "fc2": nn.Linear(120, 84),
-                "tanh4": nn.Tanh(),
-                "fc3": nn.Linear(84, count(num_classes, "num_classes")),
-            }
-        )
+        with nn.init.skip_init():
+            super().__init__(
+                {
+                    "conv1": nn.Conv2d(1, 6, 5, padding=2),
+                    "tanh1": nn.Tanh(),
+                    "pool1": nn.AvgPool2d(2),
+                    "conv2": nn.Conv2d(6, 16, 5),
+                    "tanh2": nn.Tanh(),
+                    "pool2": nn.AvgPool2d(2),
+                    "flatten": nn.Flatten(),
+                    "fc1": nn.Linear(400, 120),
+                    "tanh3": nn.Tanh(),
+                    "fc2": nn.Linear(120, 84),
+                    "tanh4": nn.Tanh(),
+                    "fc3": nn.Linear(84, count(num_classes, "num_classes")),
+                }
+            )
         initialisation.draw(self, rng)
 
 

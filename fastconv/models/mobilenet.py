@@ -73,25 +73,26 @@ class MobileNetV2(nn.Sequential):
         *,
         rng: initialisation.Seed = None,
     ) -> None:
-        channels = _divisible(32 * width_mult)
-        last = _divisible(1280 * max(1.0, width_mult))
-        features: list[nn.Module] = [_conv_norm_relu6(3, channels, 3, 2)]
-        for expansion, wanted, blocks, stride in SETTINGS:
-            width = _divisible(wanted * width_mult)
-            for index in range(blocks):
-                features.append(InvertedResidual(channels, width, stride if index == 0 else 1, expansion))
-                channels = width
-        features.append(_conv_norm_relu6(channels, last, 1))
-        super().__init__(
-            {
-                "features": nn.Sequential(*features),
-                "avgpool": nn.AdaptiveAvgPool2d((1, 1)),
-                "flatten": nn.Flatten(),
-                "classifier": nn.Sequential(
-                    nn.Dropout(dropout), nn.Linear(last, count(num_classes, "num_classes"))
-                ),
-            }
-        )
+        with nn.init.skip_init():
+            channels = _divisible(32 * width_mult)
+            last = _divisible(1280 * max(1.0, width_mult))
+            features: list[nn.Module] = [_conv_norm_relu6(3, channels, 3, 2)]
+            for expansion, wanted, blocks, stride in SETTINGS:
+                width = _divisible(wanted * width_mult)
+                for index in range(blocks):
+                    features.append(InvertedResidual(channels, width, stride if index == 0 else 1, expansion))
+                    channels = width
+            features.append(_conv_norm_relu6(channels, last, 1))
+            super().__init__(
+                {
+                    "features": nn.Sequential(*features),
+                    "avgpool": nn.AdaptiveAvgPool2d((1, 1)),
+                    "flatten": nn.Flatten(),
+                    "classifier": nn.Sequential(
+                        nn.Dropout(dropout), nn.Linear(last, count(num_classes, "num_classes"))
+                    ),
+                }
+            )
         initialisation.draw(self, rng, conv=initialisation.fan_out, linear=initialisation.small)
 
 

@@ -93,21 +93,22 @@ class ResNet(nn.Sequential):
         *,
         rng: initialisation.Seed = None,
     ) -> None:
-        parts: dict[str, nn.Module] = {
-            "conv1": nn.Conv2d(3, 64, 7, 2, 3, bias=False),
-            "bn1": nn.BatchNorm2d(64),
-            "relu": nn.ReLU(inplace=True),
-            "maxpool": nn.MaxPool2d(3, 2, 1),
-        }
-        channels = 64
-        for index, blocks in enumerate(layers):
-            width = 64 << index
-            parts[f"layer{index + 1}"] = _layer(block, channels, width, blocks, 1 if index == 0 else 2)
-            channels = width * block.expansion
-        parts["avgpool"] = nn.AdaptiveAvgPool2d((1, 1))
-        parts["flatten"] = nn.Flatten()
-        parts["fc"] = nn.Linear(channels, count(num_classes, "num_classes"))
-        super().__init__(parts)
+        with nn.init.skip_init():
+            parts: dict[str, nn.Module] = {
+                "conv1": nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+                "bn1": nn.BatchNorm2d(64),
+                "relu": nn.ReLU(inplace=True),
+                "maxpool": nn.MaxPool2d(3, 2, 1),
+            }
+            channels = 64
+            for index, blocks in enumerate(layers):
+                width = 64 << index
+                parts[f"layer{index + 1}"] = _layer(block, channels, width, blocks, 1 if index == 0 else 2)
+                channels = width * block.expansion
+            parts["avgpool"] = nn.AdaptiveAvgPool2d((1, 1))
+            parts["flatten"] = nn.Flatten()
+            parts["fc"] = nn.Linear(channels, count(num_classes, "num_classes"))
+            super().__init__(parts)
         initialisation.draw(self, rng, conv=initialisation.fan_out)
 
 

@@ -43,26 +43,27 @@ class SqueezeNet(nn.Sequential):
     def __init__(
         self, num_classes: int = 1000, dropout: float = 0.5, *, rng: initialisation.Seed = None
     ) -> None:
-        features = nn.Sequential(
-            nn.Conv2d(3, 64, 3, 2),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(3, 2, ceil_mode=True),
-            Fire(64, 16, 64),
-            Fire(128, 16, 64),
-            nn.MaxPool2d(3, 2, ceil_mode=True),
-            Fire(128, 32, 128),
-            Fire(256, 32, 128),
-            nn.MaxPool2d(3, 2, ceil_mode=True),
-            Fire(256, 48, 192),
-            Fire(384, 48, 192),
-            Fire(384, 64, 256),
-            Fire(512, 64, 256),
-        )
-        last = nn.Conv2d(512, count(num_classes, "num_classes"), 1)
-        classifier = nn.Sequential(
-            nn.Dropout(dropout), last, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((1, 1))
-        )
-        super().__init__({"features": features, "classifier": classifier, "flatten": nn.Flatten()})
+        with nn.init.skip_init():
+            features = nn.Sequential(
+                nn.Conv2d(3, 64, 3, 2),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(3, 2, ceil_mode=True),
+                Fire(64, 16, 64),
+                Fire(128, 16, 64),
+                nn.MaxPool2d(3, 2, ceil_mode=True),
+                Fire(128, 32, 128),
+                Fire(256, 32, 128),
+                nn.MaxPool2d(3, 2, ceil_mode=True),
+                Fire(256, 48, 192),
+                Fire(384, 48, 192),
+                Fire(384, 64, 256),
+                Fire(512, 64, 256),
+            )
+            last = nn.Conv2d(512, count(num_classes, "num_classes"), 1)
+            classifier = nn.Sequential(
+                nn.Dropout(dropout), last, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((1, 1))
+            )
+            super().__init__({"features": features, "classifier": classifier, "flatten": nn.Flatten()})
         generator = nn.init.generator(rng)
         initialisation.draw(self, generator, conv=initialisation.uniform_fan_in)
         initialisation.small(last.weight, generator)

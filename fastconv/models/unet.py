@@ -43,20 +43,21 @@ class UNet(nn.Module):
         *,
         rng: initialisation.Seed = None,
     ) -> None:
-        super().__init__()
-        self.depth = count(depth, "depth")
-        above, width = count(in_channels, "in_channels"), count(channels, "channels")
-        for level in range(1, self.depth + 1):
-            self.register_module(f"encoder{level}", _stage(above, width))
-            above, width = width, 2 * width
-        self.bottom = _stage(above, width)
-        for level in range(self.depth, 0, -1):
-            self.register_module(f"up{level}", nn.ConvTranspose2d(width, width // 2, 2, 2))
-            self.register_module(f"decoder{level}", _stage(width, width // 2))
-            width //= 2
-        self.head = nn.Conv2d(width, count(num_classes, "num_classes"), 1)
-        self.pool = nn.MaxPool2d(2)
-        self.join = nn.Concat()
+        with nn.init.skip_init():
+            super().__init__()
+            self.depth = count(depth, "depth")
+            above, width = count(in_channels, "in_channels"), count(channels, "channels")
+            for level in range(1, self.depth + 1):
+                self.register_module(f"encoder{level}", _stage(above, width))
+                above, width = width, 2 * width
+            self.bottom = _stage(above, width)
+            for level in range(self.depth, 0, -1):
+                self.register_module(f"up{level}", nn.ConvTranspose2d(width, width // 2, 2, 2))
+                self.register_module(f"decoder{level}", _stage(width, width // 2))
+                width //= 2
+            self.head = nn.Conv2d(width, count(num_classes, "num_classes"), 1)
+            self.pool = nn.MaxPool2d(2)
+            self.join = nn.Concat()
         initialisation.draw(self, rng, conv=initialisation.fan_out)
 
     def forward(self, x: Any) -> Any:

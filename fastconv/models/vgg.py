@@ -27,22 +27,23 @@ class VGG16(nn.Sequential):
     def __init__(
         self, num_classes: int = 1000, dropout: float = 0.5, *, rng: initialisation.Seed = None
     ) -> None:
-        super().__init__(
-            {
-                "features": _features(),
-                "avgpool": nn.AdaptiveAvgPool2d((7, 7)),
-                "flatten": nn.Flatten(),
-                "classifier": nn.Sequential(
-                    nn.Linear(512 * 7 * 7, 4096),
-                    nn.ReLU(inplace=True),
-                    nn.Dropout(dropout),
-                    nn.Linear(4096, 4096),
-                    nn.ReLU(inplace=True),
-                    nn.Dropout(dropout),
-                    nn.Linear(4096, count(num_classes, "num_classes")),
-                ),
-            }
-        )
+        with nn.init.skip_init():
+            super().__init__(
+                {
+                    "features": _features(),
+                    "avgpool": nn.AdaptiveAvgPool2d((7, 7)),
+                    "flatten": nn.Flatten(),
+                    "classifier": nn.Sequential(
+                        nn.Linear(512 * 7 * 7, 4096),
+                        nn.ReLU(inplace=True),
+                        nn.Dropout(dropout),
+                        nn.Linear(4096, 4096),
+                        nn.ReLU(inplace=True),
+                        nn.Dropout(dropout),
+                        nn.Linear(4096, count(num_classes, "num_classes")),
+                    ),
+                }
+            )
         initialisation.draw(self, rng, conv=initialisation.fan_out, linear=initialisation.small)
 
 

@@ -1,4 +1,4 @@
-"""Initial values: each function overwrites a parameter with draws or constants, and returns it.
+"""Initial values: functions with a _ at the end overwrite a parameter by draws or a constant and return it.
 
 With ``fan_in`` and ``fan_out`` the numbers of inputs that reach one output and of outputs that one input
 reaches, `kaiming_normal_` draws with a deviation of ``gain / sqrt(fan)`` and `kaiming_uniform_` up to
@@ -8,13 +8,14 @@ reaches, `kaiming_normal_` draws with a deviation of ``gain / sqrt(fan)`` and `k
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from fastconv.functional.checks import arguments
-from fastconv.functional.checks.annotations import Array
 from fastconv.nn.parameter import Parameter
 
 __all__ = [
@@ -24,8 +25,11 @@ __all__ = [
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
+    "skip_init",
     "uniform_",
 ]
+
+_skipping: ContextVar[bool] = ContextVar("skipping", default=False)
 
 # A string: numpy.random takes longer to import than all of this package, and few need it.
 Seed: TypeAlias = "np.random.Generator | int | None"
@@ -56,36 +60,58 @@ def generator(rng: Seed) -> np.random.Generator:
         raise TypeError(f"rng must be a numpy.random.Generator, a seed or None, got {kind}") from None
 
 
+@contextmanager
+def skip_init() -> Iterator[None]:
+    """Leave parameters as memory gives them where a ``with`` statement makes modules: values will be loaded.
+
+    Nothing is drawn and no memory touched; the functions of this module do nothing meanwhile, in this thread.
+
+    Examples
+    --------
+    >>> import fastconv as fc
+    >>> from fastconv import nn
+    >>> trained = fc.models.lenet5().state_dict()
+    >>> with nn.init.skip_init():
+    ...     model = fc.models.lenet5()
+    >>> model.load_state_dict(trained, assign=True)
+    <All keys matched successfully>
+    """
+    before = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(before)
+
+
 def constant_(parameter: Parameter, value: float) -> Parameter:
     """Set every value to the same number."""
-    parameter.data[...] = value
+    if not _skipping.get():
+        parameter.data[...] = value
     return parameter
 
 
 def uniform_(parameter: Parameter, low: float, high: float, rng: Seed = None) -> Parameter:
     """Draw uniformly from `low` to `high`."""
-    data = _drawn(parameter, generator(rng).random)
-    data *= high - low
-    data += low
-    return parameter
+    return _drawn(parameter, generator(rng).random, high - low, low)
 
 
 def normal_(parameter: Parameter, mean: float, std: float, rng: Seed = None) -> Parameter:
     """Draw from the normal distribution of this mean and deviation."""
-    data = _drawn(parameter, generator(rng).standard_normal)
-    data *= std
-    data += mean
-    return parameter
+    return _drawn(parameter, generator(rng).standard_normal, std, mean)
 
 
-def _drawn(parameter: Parameter, draw: Callable[..., Any]) -> Array:
-    """Return the values of a parameter, overwritten with draws: in place, if they are in order."""
+def _drawn(parameter: Parameter, draw: Callable[..., Any], scale: float, shift: float) -> Parameter:
+    """Overwrite a parameter with draws, scaled and shifted: in place, if its values are in order."""
+    if _skipping.get():
+        return parameter
     data = parameter.data
     if data.flags.c_contiguous:
         draw(dtype=data.dtype, out=data)
     else:
         data[...] = draw(data.shape, data.dtype)
-    return data
+    data *= scale
+    data += shift
+    return parameter
 
 
 def fan_in_and_out(parameter: Parameter) -> tuple[int, int]:

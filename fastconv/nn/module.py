@@ -306,7 +306,9 @@ class Module:
         """
         return {name: entry.array for name, entry in state.entries(self, prefix).items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> state.IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> state.IncompatibleKeys:
         """Copy arrays into the parameters and buffers of the same names.
 
         Parameters
@@ -316,6 +318,9 @@ class Module:
         strict : bool, default True
             Whether missing and unexpected names are an error. A missing ``num_batches_tracked`` is none: old
             files have none.
+        assign : bool, default False
+            Take the arrays themselves, and their types, where a `Parameter` would keep them: nothing is
+            copied, and the memory of the values before is free.
 
         Returns
         -------
@@ -329,7 +334,8 @@ class Module:
         ValueError
             If names or shapes do not match; it lists all of them. In either case nothing is changed.
         """
-        return state.load(self, state_dict, arguments.flag(strict, "strict"))
+        flags = arguments.flag(strict, "strict"), arguments.flag(assign, "assign")
+        return state.load(self, state_dict, *flags)
 
     def extra_repr(self) -> str:
         """Return what stands in the parentheses of the representation."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from fastconv.functional.checks import arrays
 from fastconv.functional.checks.annotations import Array
 from fastconv.nn.parameter import array_of
@@ -29,10 +31,21 @@ class IncompatibleKeys(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An array of a module, and whether a state dict may lack it."""
+    """An array, the module that has it under a name, and whether a state dict may lack it."""
 
     array: Array
+    owner: Module
+    name: str
     optional: bool
+
+    def put(self, array: Array) -> None:
+        """Let the module have another array."""
+        parameter = self.owner._parameters.get(self.name)
+        if parameter is not None:
+            parameter.data = array
+        else:
+            native = array.dtype.newbyteorder("=")
+            self.owner.register_buffer(self.name, np.require(array, native, ["ALIGNED", "WRITEABLE"]))
 
 
 def entries(module: Module, prefix: str = "") -> dict[str, Entry]:
@@ -44,12 +57,12 @@ def entries(module: Module, prefix: str = "") -> dict[str, Entry]:
         for name, array in own.items():
             if array is not None:
                 key = f"{prefix}{where}.{name}" if where else f"{prefix}{name}"
-                found[key] = Entry(array, name in part._may_be_missing)
+                found[key] = Entry(array, part, name, name in part._may_be_missing)
     return found
 
 
-def load(module: Module, given: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
-    """Overwrite the arrays of a module by those of the same names."""
+def load(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
+    """Overwrite the arrays of a module by those of the same names, or `assign` these to it."""
     if not isinstance(given, Mapping):
         raise TypeError(f"state_dict must be a mapping, got {type(given).__name__}")
     own = entries(module)
@@ -65,18 +78,22 @@ def load(module: Module, given: Mapping[str, Any], strict: bool) -> Incompatible
     faults: list[str] = []
     if strict:
         faults += _listed("Missing", missing) + _listed("Unexpected", unexpected)
-    copies: list[tuple[Array, Array]] = []
+    fitting: list[tuple[Entry, Array]] = []
     for name, entry in own.items():
         if name in given:
             array = arrays.as_array(given[name], f"state_dict[{name!r}]")
-            faults += _unfit(name, array, entry.array)
-            copies.append((entry.array, array))
+            faults += _unfit(name, array, entry.array, assign)
+            fitting.append((entry, array))
     if faults:
         raise ValueError(
             "\n\t".join([f"Error(s) in loading state_dict for {type(module).__name__}:", *faults])
         )
-    for target, array in copies:
-        target[...] = array.reshape(target.shape)
+    for entry, array in fitting:
+        values = array.reshape(entry.array.shape)
+        if assign:
+            entry.put(values)
+        else:
+            entry.array[...] = values
     return IncompatibleKeys(missing, unexpected)
 
 
@@ -86,13 +103,13 @@ def _listed(what: str, names: list[str]) -> list[str]:
     return [f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". "]
 
 
-def _unfit(name: str, array: Array, target: Array) -> list[str]:
-    """Say why an array cannot be copied to its place. One value may have an axis more, as in old files."""
+def _unfit(name: str, array: Array, target: Array, assign: bool) -> list[str]:
+    """Say why an array cannot come to its place. One value may have an axis more, as in old files."""
     if array.shape != target.shape and not (target.ndim == 0 and array.shape == (1,)):
         return [
             f"size mismatch for {name}: copying a param with shape {array.shape} from checkpoint, "
             f"the shape in current model is {target.shape}."
         ]
-    if not target.flags.writeable:
+    if not assign and not target.flags.writeable:
         return [f"{name} is read-only in current model."]
     return []
