@@ -83,11 +83,15 @@ typedef struct {
     int64_t steps;
     int item_bytes;
     size_t arena_bytes; /* for the largest batch */
+    fc_kept_block arena;
 } fc_program;
 
 /* seconds: NULL, or one for each step; those of steps that are computed together are the first one's, the others stay. */
-fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
+fc_status fc_program_run(fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
                          double *seconds);
+
+/* Give up the memory that was kept from call to call. */
+void fc_program_free(fc_program *program);
 
 /* What BATCH_NORM between blocked maps takes as its weight: the parameters of each channel block (fc_affine). */
 void fc_pack_affine(const fc_normalisation *norm, int64_t channels, int item_bytes, void *packed);

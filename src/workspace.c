@@ -1,7 +1,6 @@
 /* The cache of aligned blocks: a short list, newest first, under one lock. */
 #include "workspace.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,10 +58,11 @@ static void deallocate(void *data)
 #endif
 }
 
-/* Sizes in steps of an eighth of their power of two, so that a block serves neighbouring sizes; 0 on overflow. */
+/* Sizes in steps of an eighth of their power of two, so that a block serves neighbouring sizes, at least one; 0 on overflow. */
 static size_t rounded_capacity(size_t bytes)
 {
     size_t step = FC_ALIGNMENT;
+    if (!bytes) return step;
     while (step <= bytes / 16) step *= 2;
     return bytes > SIZE_MAX - step ? 0 : (bytes + step - 1) / step * step;
 }
@@ -96,7 +96,7 @@ static void deallocate_all(const evicted *blocks)
 
 fc_block fc_block_acquire(size_t bytes)
 {
-    const size_t capacity = rounded_capacity(bytes ? bytes : 1);
+    const size_t capacity = rounded_capacity(bytes);
     if (!capacity) return (fc_block){NULL, 0};
     acquire_lock();
     for (int i = 0; i < idle_count; i++)
@@ -138,6 +138,23 @@ void fc_block_release(fc_block block)
     idle_bytes += block.capacity;
     release_lock();
     deallocate_all(&blocks);
+}
+
+fc_block fc_kept_acquire(fc_kept_block *kept, size_t bytes)
+{
+    void *data = atomic_exchange(&kept->data, NULL);
+    return data ? (fc_block){data, rounded_capacity(bytes)} : fc_block_acquire(bytes);
+}
+
+void fc_kept_release(fc_kept_block *kept, fc_block block)
+{
+    void *none = NULL;
+    if (!atomic_compare_exchange_strong(&kept->data, &none, block.data)) fc_block_release(block);
+}
+
+void fc_kept_free(fc_kept_block *kept, size_t bytes)
+{
+    fc_block_release((fc_block){atomic_exchange(&kept->data, NULL), rounded_capacity(bytes)});
 }
 
 void fc_cache_set_limit(size_t bytes)

@@ -6,6 +6,7 @@
 #ifndef FASTCONV_WORKSPACE_H
 #define FASTCONV_WORKSPACE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 /* Scratch starts with a cache line; processors fetch lines in pairs. */
@@ -21,6 +22,16 @@ fc_block fc_block_acquire(size_t bytes);
 
 /* Give a block back; one with NULL data is ignored. */
 void fc_block_release(fc_block block);
+
+/* A block that its owner keeps from call to call, however little the cache may hold. All of an owner are of one size; it keeps the
+ * first that is released, and calls at the same time take others. Zeros have none. */
+typedef struct {
+    _Atomic(void *) data;
+} fc_kept_block;
+
+fc_block fc_kept_acquire(fc_kept_block *kept, size_t bytes);
+void fc_kept_release(fc_kept_block *kept, fc_block block);
+void fc_kept_free(fc_kept_block *kept, size_t bytes);
 
 /* Bound the bytes that idle blocks may hold, and free what is above; 0 switches the cache off. */
 void fc_cache_set_limit(size_t bytes);

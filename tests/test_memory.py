@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ from cases import (
 )
 
 import fastconv as fc
+from fastconv import nn
 from fastconv._native import core
 
 Array = np.ndarray[Any, Any]
@@ -285,6 +287,26 @@ def test_switched_off_cache_changes_no_result(cache_limit: int, isa: str) -> Non
         expected = convolve(case, x, w, b)
         core.set_cache_limit(0)
         assert_same_bits(convolve(case, x, w, b), expected)
+
+
+def test_network_keeps_its_workspace_and_gives_it_up_with_itself(cache_limit: int) -> None:
+    x = np.ones((2, 8, 96, 96), np.float32)
+    given_up = []
+    for calls in (0, 1, 3):
+        net = fc.compile(nn.Sequential(nn.Conv2d(8, 24, 3), nn.Tanh(), nn.Conv2d(24, 4, 3)), x.shape)
+        out, workspace = np.empty(net.output_shape, np.float32), net.workspace_bytes
+        core.set_cache_limit(0)
+        for _ in range(calls):
+            net(x, out=out)
+        assert idle() == 0
+        core.set_cache_limit(64 * MEGABYTE)
+        del net
+        gc.collect()
+        given_up.append(idle())
+    without, once, often = given_up
+    assert workspace > MEGABYTE
+    assert workspace <= once - without <= workspace * 9 / 8
+    assert often == once
 
 
 @pytest.mark.parametrize(

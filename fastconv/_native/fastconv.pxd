@@ -248,7 +248,8 @@ cdef extern from "program.h" nogil:
         int item_bytes
         size_t arena_bytes
     size_t fc_value_bytes(const fc_value *, int64_t batch, int item_bytes)
-    fc_status fc_program_run(const fc_program *, int64_t batch, const void *input, void *output, const fc_run *,
+    fc_status fc_program_run(fc_program *, int64_t batch, const void *input, void *output, const fc_run *,
                              double *seconds)
+    void fc_program_free(fc_program *)
     void fc_pack_affine(const fc_normalisation *, int64_t channels, int item_bytes, void *packed)
     void fc_pack_depthwise(const fc_conv *, const void *weight, void *packed)

@@ -99,6 +99,7 @@ cdef class Program:
         self.program.item_bytes, self.program.arena_bytes = item_bytes, arena_bytes
 
     def __dealloc__(self):
+        fc_program_free(&self.program)
         PyMem_Free(self.values)
         PyMem_Free(self.steps)
 

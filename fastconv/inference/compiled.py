@@ -42,7 +42,8 @@ class Compiled:
     input_dtype : numpy.dtype
         uint8, if it was compiled for that, or `dtype`.
     workspace_bytes : int
-        What a call takes for the maps between the layers; scratch of its threads comes on top.
+        What a call takes for the maps between the layers; scratch of its threads comes on top. The network
+        keeps it for the next call; calls at the same time take their own from the cache of outputs.
 
     Examples
     --------

@@ -262,10 +262,10 @@ static int is_large(const fc_program *program, int64_t batch)
     return work * (double)batch >= LARGE_WORK;
 }
 
-fc_status fc_program_run(const fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
+fc_status fc_program_run(fc_program *program, int64_t batch, const void *input, void *output, const fc_run *run,
                          double *seconds)
 {
-    fc_block arena = fc_block_acquire(program->arena_bytes);
+    fc_block arena = fc_kept_acquire(&program->arena, program->arena_bytes);
     if (!arena.data) return FC_NO_MEMORY;
     fc_walk_of_program all = {{.program = program, .batch = batch, .arena = arena.data, .input = (char *)input, .output = output,
                                .run = run, .kernels = fc_kernels_for(run->isa, program->item_bytes)},
@@ -276,6 +276,8 @@ fc_status fc_program_run(const fc_program *program, int64_t batch, const void *i
         team.interrupted = NULL; /* asking about signals, and when to, would take longer than a signal has to wait */
     }
     fc_together(&team, walk, &all);
-    fc_block_release(arena);
+    fc_kept_release(&program->arena, arena);
     return all.status;
 }
+
+void fc_program_free(fc_program *program) { fc_kept_free(&program->arena, program->arena_bytes); }
