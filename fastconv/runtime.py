@@ -242,7 +242,8 @@ def set_cache_limit(nbytes: int) -> None:
     """Bound the idle memory that is kept for later outputs.
 
     Outputs live in aligned blocks. The block of an output that is no longer used is kept for the next one of
-    its size, which then needs no page faults; this bounds how much is kept.
+    its size, which then needs no page faults; this bounds how much is kept. Besides, a compiled network keeps
+    a workspace as long as it lives.
 
     Parameters
     ----------

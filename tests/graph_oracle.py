@@ -28,14 +28,16 @@ def compute(node: Node, inputs: list[Array]) -> Any:
     x, a, more = inputs[0], node.arrays, node.attributes
     rank = x.ndim - 2
     if (scale := a.get("scale")) is not None and (weight := a["weight"]) is not None:
-        a = {**a, "weight": weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))}
+        if node.op == "conv_transpose":  # a row of its group's outputs for each input
+            scale = scale.reshape(more["groups"], -1).repeat(len(weight) // more["groups"], axis=0)
+        a = {**a, "weight": weight * scale.reshape(*scale.shape, *(1,) * (weight.ndim - scale.ndim))}
     if node.op in ("conv", "conv_transpose"):
         _, stride, sides, dilation = more["window"]
         if node.op == "conv":
             padding = tuple(zip(sides[::2], sides[1::2], strict=True))
             function = getattr(fc, f"conv{rank}d")
             return function(x, a["weight"], a["bias"], stride, padding, dilation, more["groups"])
-        return _transposed(node, x)
+        return _transposed(node, a, x)
     if node.op == "linear":
         return public.linear(x, a["weight"], a["bias"])
     if node.op == "batch_norm":
@@ -63,7 +65,7 @@ def compute(node: Node, inputs: list[Array]) -> Any:
     return (public.log_softmax if more["logarithm"] else public.softmax)(x, axis=1)
 
 
-def _transposed(node: Node, x: Array) -> Any:
+def _transposed(node: Node, arrays: dict[str, Any], x: Array) -> Any:
     kernel, stride, sides, dilation = node.attributes["window"]
     rank = len(kernel)
     extra = tuple(
@@ -73,8 +75,8 @@ def _transposed(node: Node, x: Array) -> Any:
         )
     )
     function = getattr(fc, f"conv_transpose{rank}d")
-    weight, bias = node.arrays["weight"], node.arrays["bias"]
-    result: Array = function(x, weight, bias, stride, sides[::2], extra, node.attributes["groups"], dilation)
+    given = stride, sides[::2], extra, node.attributes["groups"], dilation
+    result: Array = function(x, arrays["weight"], arrays["bias"], *given)
     return result
 
 

@@ -144,6 +144,26 @@ def test_what_cannot_be_kept_is_copied(name: str, unusual: Any) -> None:
     norm(np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]], np.float32))
 
 
+@pytest.mark.parametrize("other", [np.float16, np.float64, np.int32])
+def test_buffers_keep_their_type(other: Any) -> None:
+    norm, state = nn.BatchNorm1d(3), given()
+    state |= {"running_mean": np.array([7, 8, 9], other), "num_batches_tracked": np.array(5, np.uint8)}
+    norm.load_state_dict(state, assign=True)
+    taken = norm.state_dict()
+    np.testing.assert_array_equal(taken["running_mean"], [7, 8, 9])
+    assert taken["running_mean"].dtype == np.float32
+    assert taken["num_batches_tracked"].dtype == np.int64
+
+
+def test_gradients_go_with_the_values_that_they_were_of() -> None:
+    norm = nn.BatchNorm1d(3)
+    for assign in (False, True):
+        for parameter in norm.parameters():
+            parameter.grad = np.ones(3, np.float32)
+        norm.load_state_dict(given(), assign=assign)
+        assert [parameter.grad is None for parameter in norm.parameters()] == [assign] * 2
+
+
 def test_one_value_may_have_an_axis_more() -> None:
     norm, state = nn.BatchNorm1d(3), given()
     norm.load_state_dict({**state, "num_batches_tracked": np.array([5])}, assign=True)

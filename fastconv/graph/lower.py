@@ -8,7 +8,8 @@ parts where it stands, if they start at a whole block; the lanes of others are m
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -35,10 +36,7 @@ TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
 
 
 class Lowering:
-    """One pass over a graph's nodes, which lose their arrays one after the other: filters are held packed.
-
-    Filters are packed when all steps are known, the largest first, while the fewest are held twice.
-    """
+    """One pass over a graph's nodes; `pack` then fills in what the steps hold of filters."""
 
     def __init__(
         self, graph: Graph, dtype: np.dtype[Any], algorithm: str, run: Run, source: Source | None = None
@@ -47,7 +45,7 @@ class Lowering:
         self.algorithm = algorithm
         self.block = native.BLOCK_BYTES // dtype.itemsize
         self.steps: list[Step] = []
-        self.waiting: list[tuple[int, Node, dict[str, Any], Array]] = []
+        self.waiting: list[tuple[int, Node, Callable[[Array], object]]] = []
         self.forms: dict[tuple[int, bool], Map] = {}
         self.homes: dict[int, tuple[Value, int]] = {}
         self.batch = graph.input.shape[0]
@@ -59,8 +57,6 @@ class Lowering:
                 self.find_homes(node)
         for node in graph.nodes:
             getattr(self, f"lower_{node.op}")(node)
-            node.arrays = {}
-        self.pack()
         self.finish()
 
     def find_homes(self, concat: Node) -> None:
@@ -120,8 +116,7 @@ class Lowering:
 
     def plan(self, node: Node, algorithm: str) -> dict[str, Any]:
         """Return the native plan of a convolution whose filter is packed before."""
-        x, y, weight = node.inputs[0], node.output, node.arrays["weight"]
-        assert weight is not None
+        x, y, weight = node.inputs[0], node.output, weight_of(node)
         w = three_axes(node.attributes["window"])
         shapes = (
             (*x.shape[:2], *three(x.spatial)), (*weight.shape[:2], *w[0]), (*y.shape[:2], *three(y.spatial))
@@ -140,13 +135,12 @@ class Lowering:
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
-        weight, bias = node.arrays["weight"], self.as_items(node.arrays["bias"])
-        assert weight is not None
+        weight, bias = weight_of(node), self.as_items(node.arrays["bias"])
         plan = self.plan(node, self.algorithm)
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
         if not self.has_whole_groups(x, y, plan) and self.has_narrow_groups(weight, groups):
-            packed = self.depthwise_filter(self.filter_of(node))
+            packed = self.packed_depthwise(node)
             self.between_blocks(
                 Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
                      bias=self.whole_blocks(bias, y.channels), details=(groups, code, False),
@@ -165,7 +159,7 @@ class Lowering:
         else:
             self.between_plain(
                 Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False),
-                     weight=self.as_items(self.filter_of(node)), bias=bias, details=(groups, code, False),
+                     weight=self.copied(node), bias=bias, details=(groups, code, False),
                      algorithm=plan["algorithm"], **common),
                 node,
             )  # fmt: skip
@@ -181,7 +175,7 @@ class Lowering:
         step = Step(
             "conv" if blocked else "plain_conv",
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
-            weight=self.packed(node, plan) if blocked else self.as_items(weight),
+            weight=self.packed(node, plan) if blocked else self.copied(node),
             bias=bias, activation=node.activation, window=plan["window"], details=(groups, code, True),
             algorithm=plan["algorithm"], flops=flops(weight, node.inputs[0]),
         )  # fmt: skip
@@ -204,24 +198,40 @@ class Lowering:
         fits = self.block % lanes == 0 and math.prod(weight.shape[2:]) <= native.MOST_TAPS
         return groups > 1 and aligned and fits
 
+    def filled(self, node: Node, items: int, fill: Callable[[Array, Array], object]) -> Array:
+        """Return memory for the filter of a node; ``fill(memory, filter)`` waits for `pack`."""
+        memory = self.shelf.allocate(items, self.dtype)
+        self.waiting.append((weight_of(node).nbytes, node, partial(fill, memory)))
+        return memory
+
     def packed(self, node: Node, plan: dict[str, Any]) -> Array:
-        """Return memory for the filter of a convolution; `pack` fills it."""
-        weight = node.arrays["weight"]
-        assert weight is not None
-        packed = self.shelf.allocate(plan["filter_bytes"] // self.dtype.itemsize, self.dtype)
-        self.waiting.append((weight.nbytes, replace(node), plan, packed))
-        return packed
+        code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
+
+        def fill(memory: Array, weight: Array) -> None:
+            given = weight.reshape(shapes[1]), memory, shapes, plan["window"], plan["groups"]
+            native.pack_conv(*given, code, self.run, node.op == "conv_transpose")
+
+        return self.filled(node, plan["filter_bytes"] // self.dtype.itemsize, fill)
+
+    def packed_depthwise(self, node: Node) -> Array:
+        channels, *rest = weight_of(node).shape
+
+        def fill(memory: Array, weight: Array) -> None:
+            native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), memory)
+
+        return self.filled(node, self.lanes(channels) * math.prod(rest), fill)
+
+    def copied(self, node: Node) -> Array:
+        def fill(memory: Array, weight: Array) -> None:
+            memory[:] = weight.reshape(-1)
+
+        return self.filled(node, weight_of(node).size, fill)
 
     def pack(self) -> None:
-        """Pack the filters that wait for it."""
-        for _, node, plan, packed in sorted(self.waiting, key=itemgetter(0), reverse=True):
-            self.pack_into(packed, self.filter_of(node), plan, transposed=node.op == "conv_transpose")
+        """Fill in filters and let go of weights, the largest first, while the fewest are held twice."""
+        for _, node, fill in sorted(self.waiting, key=itemgetter(0), reverse=True):
+            fill(self.filter_of(node))
             node.arrays = {}
-
-    def pack_into(self, packed: Array, weight: Array, plan: dict[str, Any], *, transposed: bool) -> None:
-        code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
-        given = weight.reshape(shapes[1]), packed, shapes, plan["window"], plan["groups"]
-        native.pack_conv(*given, code, self.run, transposed)
 
     def between_blocks(self, step: Step, node: Node, tile: int) -> None:
         """Add a step that reads the halo of a blocked input, under whole tiles of outputs."""
@@ -343,9 +353,7 @@ class Lowering:
         """Return a convolution's filter to be packed: it may be the caller's array."""
         if node.arrays.get("scale") is not None:
             return scaled_filter(node, self.dtype)
-        weight = node.arrays["weight"]
-        assert weight is not None
-        return np.ascontiguousarray(weight, self.dtype)
+        return np.ascontiguousarray(weight_of(node), self.dtype)
 
     def lanes(self, channels: int) -> int:
         """Round channels up to whole blocks."""
@@ -359,10 +367,11 @@ class Lowering:
             padded[:channels] = vector
         return padded
 
-    def depthwise_filter(self, weight: Array) -> Array:
-        packed = self.shelf.allocate(self.lanes(weight.shape[0]) * math.prod(weight.shape[1:]), self.dtype)
-        native.pack_depthwise(weight.reshape(*weight.shape[:2], *three(weight.shape[2:])), packed)
-        return packed
+
+def weight_of(node: Node) -> Array:
+    weight = node.arrays["weight"]
+    assert weight is not None
+    return weight
 
 
 def reads_an_item(node: Node, window: tuple[Any, ...] | None) -> float:

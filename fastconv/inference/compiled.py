@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -19,7 +19,7 @@ from fastconv.graph.program import assemble
 from fastconv.graph.source import Source
 from fastconv.inference.report import Measured, Report, report
 from fastconv.inference.trace import trace
-from fastconv.nn import Module
+from fastconv.nn import Module, Parameter
 from fastconv.runtime import native_run
 
 ALGORITHMS = ("auto", "direct", "winograd", "winograd_2x2", "winograd_4x4")
@@ -58,7 +58,12 @@ class Compiled:
     """
 
     def __init__(
-        self, graph: Graph, dtype: np.dtype[Any], algorithm: str, source: Source | None = None
+        self,
+        graph: Graph,
+        dtype: np.dtype[Any],
+        algorithm: str,
+        source: Source | None = None,
+        given_up: Iterable[Parameter] = (),
     ) -> None:
         self.input_shape, self.output_shape = graph.input.shape, graph.output.shape
         self.dtype = self.input_dtype = dtype
@@ -68,8 +73,13 @@ class Compiled:
         run = native_run()
         self._isa = run[0]
         simplify(graph)
-        self._steps = Lowering(graph, dtype, algorithm, run, source).steps
+        lowering = Lowering(graph, dtype, algorithm, run, source)
+        self._steps = lowering.steps
         self._program, self.workspace_bytes = assemble(self._steps, self.input_shape[0], dtype.itemsize)
+        # Nothing is refused from here on.
+        for parameter in given_up:
+            parameter.release()
+        lowering.pack()
 
     def __call__(self, x: ArrayLike, *, out: Array | None = None) -> Array:
         """Compute the network.
@@ -202,8 +212,11 @@ def compile(
         channel, finite, `std` above 0. Both are in units of the input: for bytes of 0 to 255, ImageNet's are
         255 times ``(0.485, 0.456, 0.406)`` and ``(0.229, 0.224, 0.225)``. By default 0 and 1.
     release : bool, default False
-        Take the parameters away from `model` and give up the memory of each when it is packed, so that there
-        are never two copies of all. What needs them raises RuntimeError until they are assigned anew.
+        Take the values of all its parameters away from `model` when nothing is left to be refused, and give
+        up the memory of each filter when it is packed, the largest first: memory does not hold all of them
+        twice. What needs a value then raises an error that says so, here and in models that share it, until
+        others are loaded with ``assign=True``. Packed filters of Winograd's algorithm are 1.8 or 4 times as
+        large as the parameters. Where memory runs out while filters are packed, the values are lost.
 
     Returns
     -------
@@ -248,11 +261,8 @@ def compile(
     rule = (images.mean(mean, shape[1], kind), images.std(std, shape[1], kind))
     asked = last or taken != kind or mean is not None or std is not None
     source = Source(last, taken, *rule) if asked else None
-    released, graph = arguments.flag(release, "release"), trace(model, shape)
-    if released:
-        for parameter in model.parameters():
-            parameter.release()
-    return Compiled(graph, kind, method, source)
+    released = arguments.flag(release, "release")
+    return Compiled(trace(model, shape), kind, method, source, model.parameters() if released else ())
 
 
 def compile_graph(

@@ -62,9 +62,11 @@ def generator(rng: Seed) -> np.random.Generator:
 
 @contextmanager
 def skip_init() -> Iterator[None]:
-    """Leave parameters as memory gives them where a ``with`` statement makes modules: values will be loaded.
+    """Draw no values for the modules that are made in a ``with`` statement: they will be loaded.
 
-    Nothing is drawn and no memory touched; the functions of this module do nothing meanwhile, in this thread.
+    Weights and biases of convolutions and linear layers are what memory holds, and take none before they are
+    loaded. Meanwhile the functions that overwrite parameters do nothing, also if they are called by name, in
+    this thread or task and in what inherits its context.
 
     Examples
     --------

@@ -319,8 +319,9 @@ class Module:
             Whether missing and unexpected names are an error. A missing ``num_batches_tracked`` is none: old
             files have none.
         assign : bool, default False
-            Take the arrays themselves, and their types, where a `Parameter` would keep them: nothing is
-            copied, and the memory of the values before is free.
+            Take the arrays themselves instead: parameters where a `Parameter` would keep them, with their
+            type and without a gradient, buffers where they are writeable and of the buffer's type. The memory
+            of the values before is free; there may be none, as after ``compile(..., release=True)``.
 
         Returns
         -------

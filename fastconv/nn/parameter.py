@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,10 @@ class Parameter:
     array([3., 6.])
     """
 
-    __slots__ = ("__weakref__", "_data", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_released", "grad", "requires_grad")
+
+    _data: Array | None
+    _released: tuple[tuple[int, ...], np.dtype[Any]]  # shape and type, where there is no data
 
     def __init__(self, data: ArrayLike, requires_grad: bool = True) -> None:
         self.data = data
@@ -58,38 +62,42 @@ class Parameter:
     @property
     def data(self) -> Array:
         if self._data is None:
-            raise RuntimeError("the values of this parameter were released: assign others to its data")
+            raise RuntimeError(
+                "the values of this parameter were released, as by compile(..., release=True): "
+                "assign others to its data, or load them with assign=True"
+            )
         return self._data
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
         array = arrays.as_array(value, "data")
         native = arrays.as_native(array, arrays.promoted(array))
-        self._data: Array | None = native if native.flags.writeable else native.copy()
+        self._data = native if native.flags.writeable else native.copy()
 
     def release(self) -> None:
         """Let go of the values, and the gradient; their memory is free when nobody else holds it."""
+        self._released = (self.shape, self.dtype)
         self._data = self.grad = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the values."""
-        return self.data.shape
+        return self._released[0] if self._data is None else self._data.shape
 
     @property
     def ndim(self) -> int:
         """Number of axes of the values."""
-        return self.data.ndim
+        return len(self.shape)
 
     @property
     def size(self) -> int:
         """Number of values."""
-        return self.data.size
+        return math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values, float32 or float64."""
-        return self.data.dtype
+        return self._released[1] if self._data is None else self._data.dtype
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         values = self.data

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastconv.functional.checks import arrays
 from fastconv.functional.checks.annotations import Array
-from fastconv.nn.parameter import array_of
+from fastconv.nn.parameter import Parameter
 
 if TYPE_CHECKING:
     from fastconv.nn.module import Module
@@ -31,33 +31,37 @@ class IncompatibleKeys(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An array, the module that has it under a name, and whether a state dict may lack it."""
+    """A parameter or buffer, the module that has it under a name, and whether a state dict may lack it."""
 
-    array: Array
+    holder: Parameter | Array
     owner: Module
     name: str
     optional: bool
 
+    @property
+    def array(self) -> Array:
+        """Return the values; RuntimeError if they were released."""
+        return self.holder.data if isinstance(self.holder, Parameter) else self.holder
+
     def put(self, array: Array) -> None:
-        """Let the module have another array."""
-        parameter = self.owner._parameters.get(self.name)
-        if parameter is not None:
-            parameter.data = array
+        """Let the module have another array; buffers keep their type."""
+        if isinstance(self.holder, Parameter):
+            self.holder.data, self.holder.grad = array, None
         else:
-            native = array.dtype.newbyteorder("=")
-            self.owner.register_buffer(self.name, np.require(array, native, ["ALIGNED", "WRITEABLE"]))
+            array = np.require(array, self.holder.dtype, ["ALIGNED", "WRITEABLE"])
+            self.owner.register_buffer(self.name, array)
 
 
 def entries(module: Module, prefix: str = "") -> dict[str, Entry]:
-    """Return the arrays of parameters and persistent buffers, of each module before its children."""
+    """Return the parameters and persistent buffers, of each module before its children."""
     found: dict[str, Entry] = {}
     for where, part in module.named_modules(remove_duplicate=False):
-        own = {name: array_of(parameter) for name, parameter in part._parameters.items()}
+        own: dict[str, Parameter | Array | None] = {**part._parameters}
         own.update((name, array) for name, array in part._buffers.items() if name not in part._transient)
-        for name, array in own.items():
-            if array is not None:
+        for name, holder in own.items():
+            if holder is not None:
                 key = f"{prefix}{where}.{name}" if where else f"{prefix}{name}"
-                found[key] = Entry(array, part, name, name in part._may_be_missing)
+                found[key] = Entry(holder, part, name, name in part._may_be_missing)
     return found
 
 
@@ -82,14 +86,14 @@ def load(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -
     for name, entry in own.items():
         if name in given:
             array = arrays.as_array(given[name], f"state_dict[{name!r}]")
-            faults += _unfit(name, array, entry.array, assign)
+            faults += _unfit(name, array, entry, assign)
             fitting.append((entry, array))
     if faults:
         raise ValueError(
             "\n\t".join([f"Error(s) in loading state_dict for {type(module).__name__}:", *faults])
         )
     for entry, array in fitting:
-        values = array.reshape(entry.array.shape)
+        values = array.reshape(entry.holder.shape)
         if assign:
             entry.put(values)
         else:
@@ -103,13 +107,14 @@ def _listed(what: str, names: list[str]) -> list[str]:
     return [f"{what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ". "]
 
 
-def _unfit(name: str, array: Array, target: Array, assign: bool) -> list[str]:
+def _unfit(name: str, array: Array, entry: Entry, assign: bool) -> list[str]:
     """Say why an array cannot come to its place. One value may have an axis more, as in old files."""
-    if array.shape != target.shape and not (target.ndim == 0 and array.shape == (1,)):
+    shape = entry.holder.shape
+    if array.shape != shape and not (shape == () and array.shape == (1,)):
         return [
             f"size mismatch for {name}: copying a param with shape {array.shape} from checkpoint, "
-            f"the shape in current model is {target.shape}."
+            f"the shape in current model is {shape}."
         ]
-    if not assign and not target.flags.writeable:
+    if not assign and not entry.array.flags.writeable:
         return [f"{name} is read-only in current model."]
     return []

@@ -28,18 +28,12 @@ def fold_into_previous(graph: Graph) -> None:
             continue
         if before.activation is not None or before.residual is not None:
             continue
-        weight, bias = before.arrays["weight"], before.arrays["bias"]
-        assert weight is not None
+        bias = before.arrays["bias"]
         statistics = (norm.arrays[name] for name in ("mean", "var", "weight", "bias"))
         folding: Any = (*statistics, norm.attributes["eps"])
-        if before.op in FOLDING:
-            scale, bias = fold_batch_norm(np.ones(len(weight)), bias, *folding)
-            known = before.arrays.get("scale")
-            before.arrays |= {"bias": bias, "scale": scale if known is None else known * scale}
-        else:
-            wide = by_output(before, weight.astype(np.float64))
-            weight, bias = fold_batch_norm(wide, bias, *folding)
-            before.arrays = {"weight": by_output(before, weight), "bias": bias}
+        scale, bias = fold_batch_norm(np.ones(x.channels), bias, *folding)
+        known = before.arrays.get("scale")
+        before.arrays |= {"bias": bias, "scale": scale if known is None else known * scale}
         remove(graph, norm)
 
 
@@ -49,19 +43,15 @@ def scaled_filter(node: Node, dtype: DTypeLike) -> Array:
     assert weight is not None
     if scale is None:
         return np.ascontiguousarray(weight, dtype)
-    scaled = np.empty(weight.shape, dtype)
-    column = scale.reshape(-1, *(1,) * (weight.ndim - 1))
+    scaled, taps = np.empty(weight.shape, dtype), (1,) * (weight.ndim - 2)
+    shape, channels = weight.shape, (len(scale), 1, *taps)
+    if node.op == "conv_transpose":  # outputs of a group are behind its inputs
+        groups = node.attributes["groups"]
+        shape, channels = (groups, -1, *weight.shape[1:]), (groups, 1, weight.shape[1], *taps)
     # A part at a time goes through float64, never a copy of all.
-    np.multiply(weight, column, out=scaled, dtype=np.float64, casting="same_kind")
+    parts = weight.reshape(shape), scale.reshape(channels)
+    np.multiply(*parts, out=scaled.reshape(shape), dtype=np.float64, casting="same_kind")
     return scaled
-
-
-def by_output(node: Node, weight: Array) -> Array:
-    """Exchange the channels in and out of each group where those in come first; twice changes nothing."""
-    if node.op != "conv_transpose":
-        return weight
-    exchanged = weight.reshape(node.attributes["groups"], -1, *weight.shape[1:]).swapaxes(1, 2)
-    return exchanged.reshape(-1, *exchanged.shape[2:])
 
 
 def fold_into_next(graph: Graph) -> None:
