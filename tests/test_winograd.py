@@ -105,10 +105,10 @@ def test_packed_panels_go_through_the_tiles_together(
     """By few tiles or many; panels of several tasks or groups, the last of which are fewer and narrower."""
     case = ConvCase("packed_panels", shape, (291, shape[1], 3, 3), padding=1)
     x, w, b = case.arrays(dtype)
-    graph = Graph(shape)
-    graph.conv(graph.input, w, b, padding=1)
     alone = winograd(case, x, w, b)
     for threads in (1, 2, 3):
+        graph = Graph(shape)
+        graph.conv(graph.input, w, b, padding=1)
         with fc.config(num_threads=threads):
             assert_same_bits(compile_graph(graph, dtype=dtype, algorithm=str(winograd))(x), alone)
 
