@@ -232,13 +232,13 @@ typedef struct {
  *                      tiles together the first `rows` <= m rows of `cols` pixels are written
  *   filter transform   9 taps, a block each, to values at the places; computed in double
  *
- * scratch: as many vectors as there are products. streamed: the pixels are those of a whole map, beyond the nearest caches.
+ * streamed: the pixels are those of a whole map, beyond the nearest caches.
  */
 typedef struct {
     const void *input;
     ptrdiff_t row, px;
     fc_places places;
-    void *output, *scratch;
+    void *output;
     int64_t tiles, rows, cols;
     int streamed;
     const void *bias, *residual; /* of the output transform: one block; NULL or like the output */

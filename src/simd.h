@@ -16,6 +16,11 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("GCC unroll 32")
+#if defined(__clang__)
+#define ONE_COPY __attribute__((noinline))
+#else
+#define ONE_COPY __attribute__((noinline, noclone))
+#endif
 
 typedef REAL vreal __attribute__((vector_size(VECTOR_BYTES)));
 typedef REAL vreal_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));

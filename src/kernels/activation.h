@@ -149,8 +149,9 @@ ALWAYS_INLINE void activate_items(char *out, const char *in, const char *add, in
         }
 }
 
-static void activate_row(void *y, const void *x, const void *residual, int64_t count, const fc_activation *activation,
-                         int past_cache)
+/* Once in the object: without the attributes there would be copies for every caller that passes constants. */
+static ONE_COPY void activate_row(void *y, const void *x, const void *residual, int64_t count, const fc_activation *activation,
+                                  int past_cache)
 {
 #define OF_KIND(kind) \
     case kind: activate_items(y, x, residual, count, (fc_activation){kind, activation->alpha, activation->beta}, past_cache); break

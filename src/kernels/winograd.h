@@ -104,38 +104,67 @@ ALWAYS_INLINE void fetch_tile(const char *first, ptrdiff_t row, ptrdiff_t px, in
         UNROLLED for (int col = 0; col < cols; col++) fetch_near(first + i * row + col * px);
 }
 
-/* Columns first, into scratch, then rows: the vectors of one of either stay in registers. */
+/* A tile is transformed down its columns first and then along its rows. 32 registers hold two rows in between; where there are
+ * 16 all of them go through memory, by a pointer, for the compiler would move parts of an array into registers and out again. */
+#if VECTOR_BYTES == 64
+enum { ROWS_HELD = 2 };
+#define PASS UNROLLED
+#define HOLD_ROWS(rows) vreal rows[ROWS_HELD][MOST_POINTS]
+#else
+enum { ROWS_HELD = MOST_POINTS };
+#define PASS
+#define HOLD_ROWS(rows)                                            \
+    vreal rows##_in_memory[ROWS_HELD][MOST_POINTS];                \
+    vreal(*rows)[MOST_POINTS] = rows##_in_memory;                  \
+    __asm__ volatile("" : "+r"(rows) : : "memory")
+#endif
+
+/* The rows [first, end) of places. */
+ALWAYS_INLINE void transform_rows(const fc_winograd *t, int out, const char *in, char *to, int first, int end)
+{
+    const int points = out + TILE_TAPS - 1;
+    vreal d[MOST_POINTS], v[MOST_POINTS];
+    HOLD_ROWS(rows);
+    PASS for (int col = 0; col < points; col++) {
+        UNROLLED for (int i = 0; i < points; i++) d[i] = load(in + i * t->row + col * BLOCK_BYTES);
+        input_at_points(out, d, v);
+        UNROLLED for (int row = first; row < end; row++) rows[row - first][col] = v[row];
+    }
+    PASS for (int row = first; row < end; row++) {
+        input_at_points(out, rows[row - first], v);
+        UNROLLED for (int i = 0; i < points; i++) store(to + (row * points + i) * t->places.step, v[i]);
+    }
+}
+
 ALWAYS_INLINE void transform_input(const fc_winograd *t, int out)
 {
     const int points = out + TILE_TAPS - 1;
     const char *in = t->input;
-    char *scratch = t->scratch, *to = t->output;
+    char *to = t->output;
     for (int64_t tile = 0; tile < t->tiles; tile++, in += out * BLOCK_BYTES, to += BLOCK_BYTES) {
         if (t->streamed) fetch_tile(in + (TILE_TAPS - 1) * BLOCK_BYTES, t->row, BLOCK_BYTES, points, out);
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
-            vreal d[MOST_POINTS], v[MOST_POINTS];
-            for (int col = 0; col < points; col++) {
-                UNROLLED for (int i = 0; i < points; i++) d[i] = load(in + i * t->row + col * BLOCK_BYTES + vector);
-                input_at_points(out, d, v);
-                UNROLLED for (int i = 0; i < points; i++) store(scratch + (i * points + col) * VECTOR_BYTES, v[i]);
+            if (ROWS_HELD >= points) {
+                transform_rows(t, out, in + vector, to + vector, 0, points);
+                continue;
             }
-            for (int row = 0; row < points; row++) {
-                UNROLLED for (int i = 0; i < points; i++) d[i] = load(scratch + (row * points + i) * VECTOR_BYTES);
-                input_at_points(out, d, v);
-                UNROLLED for (int i = 0; i < points; i++) store(to + (row * points + i) * t->places.step + vector, v[i]);
-            }
+            transform_rows(t, out, in + vector, to + vector, 0, 1);
+            transform_rows(t, out, in + vector, to + vector, 1, 3); /* a point and its negative: they share their parts */
+            if (out > 2) transform_rows(t, out, in + vector, to + vector, 3, 5);
+            transform_rows(t, out, in + vector, to + vector, points - 1, points);
         }
     }
 }
 
-/* Residual and activation of the `cols` wanted columns of a tile, still in the nearest cache; a clip alone is in its stores. */
-static __attribute__((noinline)) void finish_tile(const fc_winograd *t, ptrdiff_t at, int64_t cols)
+/* Residual and activation of all tiles, still in near caches; a clip alone is in their stores. */
+static void finish_tiles(const fc_winograd *t)
 {
-    const int64_t together = t->px == BLOCK_BYTES ? cols : 1;
-    for (int64_t row = 0; row < t->rows; row++, at += t->row)
-        for (int64_t col = 0; col < cols; col += together) {
-            char *y = (char *)t->output + at + col * t->px;
-            activate_row(y, y, t->residual ? (const char *)t->residual + at + col * t->px : NULL, together * BLOCK, &t->activation, 0);
+    const int64_t together = t->px == BLOCK_BYTES ? t->cols : 1;
+    for (int64_t row = 0; row < t->rows; row++)
+        for (int64_t col = 0; col < t->cols; col += together) {
+            const ptrdiff_t at = row * t->row + col * t->px;
+            char *y = (char *)t->output + at;
+            activate_row(y, y, t->residual ? (const char *)t->residual + at : NULL, together * BLOCK, &t->activation, 0);
         }
 }
 
@@ -151,38 +180,59 @@ ALWAYS_INLINE void load_column(const fc_places *places, const char *in, ptrdiff_
     UNROLLED for (int i = 0; i < points; i++) m[i] = is_left_out(places, 0, i, points) ? (vreal){0} : load(in + i * row);
 }
 
-ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
+/* What is done to the outputs of a tile as they are stored, and how many columns are. */
+typedef struct {
+    vreal bias, lower, upper;
+    int64_t cols;
+} tile_finish;
+
+/* The rows first, first + each ... of outputs. */
+ALWAYS_INLINE void transform_rows_back(const fc_winograd *t, int out, const char *in, char *to, int first, int each, const tile_finish *end)
 {
-    const int points = out + TILE_TAPS - 1, unfinished = t->residual || !fc_is_clip(&t->activation);
-    const fc_activation clip = unfinished ? (fc_activation){.kind = FC_IDENTITY} : t->activation;
-    const vreal lower = splat(lower_bound(&clip)), upper = splat(upper_bound(&clip));
+    const int points = out + TILE_TAPS - 1;
     const fc_places *places = &t->places;
     const ptrdiff_t step = places->step, row_step = (places->end[1] - places->first[1]) * step;
-    const char *in = (const char *)t->input - places->first[0] * row_step - places->first[1] * step;
-    char *scratch = t->scratch;
+    vreal m[MOST_POINTS], y[MOST_OUT];
+    HOLD_ROWS(rows);
+    PASS for (int col = 0; col < points; col++) {
+        if (!is_left_out(places, 1, col, points)) load_column(places, in + col * step, row_step, points, m);
+        else UNROLLED for (int i = 0; i < points; i++) m[i] = (vreal){0};
+        outputs_of_points(out, m, y);
+        UNROLLED for (int row = first; row < out; row += each) rows[(row - first) / each][col] = y[row];
+    }
+    PASS for (int row = first; row < out; row += each) {
+        if (row >= t->rows) return;
+        outputs_of_points(out, rows[(row - first) / each], y);
+        UNROLLED for (int i = 0; i < out; i++)
+            if (i < end->cols) store(to + row * t->row + i * t->px, at_most(end->upper, at_least(end->lower, y[i] + end->bias)));
+    }
+}
+
+ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
+{
+    const int unfinished = t->residual || !fc_is_clip(&t->activation);
+    const fc_activation clip = unfinished ? (fc_activation){.kind = FC_IDENTITY} : t->activation;
+    tile_finish end = {.lower = splat(lower_bound(&clip)), .upper = splat(upper_bound(&clip))};
+    const fc_places *places = &t->places;
+    const ptrdiff_t row_step = (places->end[1] - places->first[1]) * places->step;
+    const char *in = (const char *)t->input - places->first[0] * row_step - places->first[1] * places->step;
     for (int64_t tile = 0; tile < t->tiles; tile++, in += BLOCK_BYTES) {
         const ptrdiff_t at = tile * out * t->px;
-        const int64_t left = t->cols - tile * out, cols = left < out ? left : out;
+        const int64_t left = t->cols - tile * out;
+        end.cols = left < out ? left : out;
         if (t->streamed) fetch_tile((const char *)t->output + at, t->row, t->px, out, out);
         for (int vector = 0; vector < BLOCK_BYTES; vector += VECTOR_BYTES) {
-            const vreal bias = load((const char *)t->bias + vector);
-            vreal m[MOST_POINTS], y[MOST_OUT];
-            for (int col = 0; col < points; col++) {
-                if (!is_left_out(places, 1, col, points)) load_column(places, in + col * step + vector, row_step, points, m);
-                else UNROLLED for (int i = 0; i < points; i++) m[i] = (vreal){0};
-                outputs_of_points(out, m, y);
-                UNROLLED for (int i = 0; i < out; i++) store(scratch + (i * points + col) * VECTOR_BYTES, y[i]);
+            char *to = (char *)t->output + at + vector;
+            end.bias = load((const char *)t->bias + vector);
+            if (ROWS_HELD >= out) {
+                transform_rows_back(t, out, in + vector, to, 0, 1, &end);
+                continue;
             }
-            for (int row = 0; row < t->rows; row++) {
-                UNROLLED for (int i = 0; i < points; i++) m[i] = load(scratch + (row * points + i) * VECTOR_BYTES);
-                outputs_of_points(out, m, y);
-                char *to = (char *)t->output + at + row * t->row + vector;
-                UNROLLED for (int i = 0; i < out; i++)
-                    if (i < cols) store(to + i * t->px, at_most(upper, at_least(lower, y[i] + bias)));
-            }
+            transform_rows_back(t, out, in + vector, to, 0, 2, &end); /* of even powers, and of odd ones: they share their parts */
+            transform_rows_back(t, out, in + vector, to, 1, 2, &end);
         }
-        if (unfinished) finish_tile(t, at, cols);
     }
+    if (unfinished) finish_tiles(t);
 }
 
 /* One filter of each output channel of a block: nine taps, a block each. */

@@ -55,7 +55,7 @@ static int parts_of_band(const fc_conv_job *job, int64_t task, fc_tiles part[MOS
 
 /* What a thread works in: transformed input, the sums of some panels, and scratch. */
 typedef struct {
-    char *transformed, *sums, *input, *registers, *taps, *row, *output;
+    char *transformed, *sums, *input, *taps, *row, *output;
     ptrdiff_t in_step, out_step; /* between the places of a tile */
     ptrdiff_t block;             /* between blocks of transformed input, and of sums */
 } fc_stage;
@@ -67,8 +67,7 @@ static fc_stage stage_of(const fc_conv_job *job, char *transformed, char *sums, 
     fc_stage s = {.transformed = transformed, .sums = sums, .input = scratch, .block = plan->together * FC_BLOCK_BYTES};
     s.in_step = (ptrdiff_t)fc_place_bytes(plan->in_blocks, plan->together);
     s.out_step = (ptrdiff_t)fc_place_bytes(plan->panels * plan->kernels->tile_blocks, plan->together);
-    s.registers = s.input + plan->input_bytes;
-    s.taps = s.registers + plan->winograd->products * FC_BLOCK_BYTES;
+    s.taps = s.input + plan->input_bytes;
     s.row = s.taps + FC_TAPS * fc_max(plan->kernels->block, plan->phases) * FC_BLOCK_BYTES;
     s.output = s.row + fc_gathered_row_bytes(job->conv, plan->kernels);
     return s;
@@ -100,7 +99,7 @@ static const char *block_input(const fc_conv_job *job, const fc_stage *s, const 
 static void transform_input(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t block)
 {
     const fc_winograd_kernels *k = job->plan->winograd;
-    fc_winograd t = {.places.step = s->in_step, .scratch = s->registers, .tiles = tiles->cols, .streamed = job->maps != NULL};
+    fc_winograd t = {.places.step = s->in_step, .tiles = tiles->cols, .streamed = job->maps != NULL};
     const char *input = block_input(job, s, &tiles->piece, block, &t.row);
     for (int64_t row = 0; row < tiles->rows; row++) {
         t.input = input + row * k->tile_out * t.row;
@@ -202,7 +201,7 @@ static void transform_phase(const fc_conv_job *job, const fc_winograd *all, cons
 static void transform_output(const fc_conv_job *job, const fc_stage *s, const fc_tiles *tiles, int64_t block, const char *sums)
 {
     const int out = job->plan->winograd->tile_out;
-    fc_winograd t = {.places.step = s->out_step, .scratch = s->registers, .tiles = tiles->cols, .streamed = job->maps != NULL,
+    fc_winograd t = {.places.step = s->out_step, .tiles = tiles->cols, .streamed = job->maps != NULL,
                      .bias = (const char *)fc_panel_bias(job, tiles->piece.group, 0) + block * FC_BLOCK_BYTES};
     for (int64_t row = 0; row < tiles->rows; row++) {
         fc_range range = tiles->piece.range;

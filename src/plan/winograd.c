@@ -77,13 +77,13 @@ static size_t block_bytes(const fc_conv_plan *plan, int64_t rows, int64_t cols)
     return (size_t)((rows * out + 2) * (cols * out + 2)) * FC_BLOCK_BYTES;
 }
 
-/* Beside what is transformed: a channel block of the input; registers' worth of scratch, the outputs of a row of tiles, a gathered
- * row, the taps of a block of channels. */
+/* Beside what is transformed: a channel block of the input; the taps of a block of channels, a gathered row, the outputs of a row
+ * of tiles. */
 static size_t scratch_bytes(const fc_conv *conv, const fc_conv_plan *plan, int64_t cols)
 {
     const int64_t out = plan->winograd->tile_out, outputs = out * plan->step[1] * out * plan->step[2] * cols;
     const int64_t taps = FC_TAPS * fc_max(plan->kernels->block, plan->phases);
-    return plan->input_bytes + (size_t)(plan->winograd->products + outputs + taps) * FC_BLOCK_BYTES
+    return plan->input_bytes + (size_t)(outputs + taps) * FC_BLOCK_BYTES
          + fc_gathered_row_bytes(conv, plan->kernels);
 }
 
