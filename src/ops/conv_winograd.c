@@ -38,19 +38,27 @@ static fc_tiles tiles_at(const fc_conv_job *job, const fc_piece *plane, int64_t 
 
 /* The tiles of a band: what it has of its first row, whole rows, what it has of its last. */
 enum { MOST_PARTS = 3 };
-static int parts_of_band(const fc_conv_job *job, int64_t task, fc_tiles part[MOST_PARTS])
+typedef struct {
+    fc_tiles part[MOST_PARTS];
+    int parts;
+    int64_t tiles;
+} fc_band;
+
+static fc_band band_of(const fc_conv_job *job, int64_t task)
 {
     const fc_conv_plan *plan = job->plan;
     const int64_t across = fc_tiles_along(job->conv, plan, 2), tiles = fc_tiles_along(job->conv, plan, 1) * across;
-    const int64_t band = task % plan->bands, begin = band * tiles / plan->bands, end = (band + 1) * tiles / plan->bands;
+    const int64_t number = task % plan->bands, begin = number * tiles / plan->bands, end = (number + 1) * tiles / plan->bands;
     const fc_piece plane = fc_plane_of(job, task / plan->bands);
-    int parts = 0;
-    for (int64_t at = begin; at < end; at += part[parts].rows * part[parts].cols, parts++) {
+    fc_band band = {.tiles = end - begin};
+    for (int64_t at = begin, count; at < end; at += count) {
         const int64_t col = at % across, rows = col ? 1 : fc_max(1, (end - at) / across);
-        part[parts] = tiles_at(job, &plane, at / across, col, rows, fc_min(across - col, end - at));
-        part[parts].first = at - begin;
+        fc_tiles part = tiles_at(job, &plane, at / across, col, rows, fc_min(across - col, end - at));
+        part.first = at - begin;
+        count = part.rows * part.cols;
+        band.part[band.parts++] = part;
     }
-    return parts;
+    return band;
 }
 
 /* What a thread works in: transformed input, the sums of some panels, and scratch. */
@@ -224,8 +232,33 @@ static const char *filter_at(const fc_conv_job *job, int64_t group, int64_t tile
     return job->filter + fc_panel_at(plan, group, tile) + place * fc_filter_step(plan);
 }
 
+/* What the next band reads of the map, on its way to the second level while this one is multiplied: in all products together. */
+typedef struct {
+    fc_band band;
+    int64_t products, done;
+} fc_next_band;
+
+/* Of the lines of all parts, block by block and row by row, those that belong to one product. */
+static void fetch_share(const fc_conv_job *job, const fc_stage *s, fc_next_band *next)
+{
+    const int64_t out = job->plan->winograd->tile_out, halo = FC_TILE_TAPS - 1, product = next->done++;
+    for (int i = 0; i < next->band.parts; i++) {
+        const fc_tiles *part = &next->band.part[i];
+        const int64_t rows = part->rows * out + halo, cols = part->cols * out + halo, lines = job->plan->in_blocks * rows * cols;
+        const int64_t end = (product + 1) * lines / next->products;
+        for (int64_t at = product * lines / next->products, count; at < end; at += count) {
+            const int64_t row = at / cols, col = at % cols;
+            ptrdiff_t row_bytes;
+            const char *line = block_input(job, s, &part->piece, row / rows, &row_bytes) + row % rows * row_bytes + col * FC_BLOCK_BYTES;
+            count = fc_min(end - at, cols - col);
+            for (int64_t n = 0; n < count; n++) __builtin_prefetch(line + n * FC_BLOCK_BYTES, 0, 2);
+        }
+    }
+}
+
 /* The panels [first, end) by `tiles` tiles, place by place. */
-static void multiply_panels(const fc_conv_job *job, const fc_stage *s, int64_t group, int64_t first, int64_t end, int64_t tiles)
+static void multiply_panels(const fc_conv_job *job, const fc_stage *s, int64_t group, int64_t first, int64_t end, int64_t tiles,
+                            fc_next_band *next)
 {
     const fc_conv_plan *plan = job->plan;
     const ptrdiff_t sums_bytes = plan->kernels->tile_blocks * s->block;
@@ -236,6 +269,7 @@ static void multiply_panels(const fc_conv_job *job, const fc_stage *s, int64_t g
                 .next = tile + 1 < end ? filter_at(job, group, tile + 1, place) : filter_at(job, group, first, place + 1),
                 .sums = s->sums + (tile - first) * sums_bytes, .blocks = fc_panel_blocks(plan, tile), .end = plan->in_blocks,
             };
+            if (next) fetch_share(job, s, next);
             multiply(job, s, &factor, place, tiles);
         }
 }
@@ -252,17 +286,17 @@ static void band_task(void *context, int64_t task, int thread)
 {
     const fc_conv_job *job = context;
     const fc_conv_plan *plan = job->plan;
-    fc_tiles part[MOST_PARTS];
-    const int parts = parts_of_band(job, task, part);
-    const int64_t tiles = part[parts - 1].first + part[parts - 1].rows * part[parts - 1].cols;
+    const fc_band band = band_of(job, task);
     char *transformed = fc_thread_scratch(job, thread), *sums = transformed + fc_transformed_bytes(plan, plan->in_blocks, plan->together);
     const fc_stage s = stage_of(job, transformed, sums, transformed + plan->output_bytes);
     for (int64_t b = 0; b < plan->in_blocks; b++)
-        for (int i = 0; i < parts; i++) transform_input(job, &s, &part[i], b);
+        for (int i = 0; i < band.parts; i++) transform_input(job, &s, &band.part[i], b);
+    fc_next_band next = {.products = plan->places * plan->tiles};
+    if (job->maps && task + 1 < fc_pieces(job)) next.band = band_of(job, task + 1);
     for (int64_t tile = 0; tile < plan->tiles; tile += plan->panels) {
         const int64_t end = fc_min(tile + plan->panels, plan->tiles);
-        multiply_panels(job, &s, part[0].piece.group, tile, end, tiles);
-        for (int i = 0; i < parts; i++) transform_panels(job, &s, &part[i], tile, end);
+        multiply_panels(job, &s, band.part[0].piece.group, tile, end, band.tiles, &next);
+        for (int i = 0; i < band.parts; i++) transform_panels(job, &s, &band.part[i], tile, end);
     }
 }
 
@@ -317,7 +351,7 @@ static void channel_task(void *context, int64_t task, int thread)
     const int64_t tasks = plan->panel_tasks, group = task / tasks, within = task % tasks, *out = job->conv->window.out;
     const int64_t first = within * plan->tiles / tasks, end = (within + 1) * plan->tiles / tasks;
     const fc_stage s = shared_stage(job, group, thread);
-    if (job->conv->prepacked) multiply_panels(job, &s, group, first, end, plan->together);
+    if (job->conv->prepacked) multiply_panels(job, &s, group, first, end, plan->together, NULL);
     else multiply_slabs(job, &s, group, first, fc_thread_scratch(job, thread));
     for (int64_t plane = 0; plane < job->conv->batch * out[0]; plane++) {
         const fc_piece piece = {plane / out[0], group, {{plane % out[0], 0, 0}, {1, out[1], out[2]}}};
