@@ -16,10 +16,14 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("GCC unroll 32")
+/* SHUFFLED(x, y, numbers): those of the lanes of x, and of y behind them, by constant numbers. */
 #if defined(__clang__)
 #define ONE_COPY __attribute__((noinline))
+#define SHUFFLED(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
 #else
 #define ONE_COPY __attribute__((noinline, noclone))
+#define LANES_OF(x) __typeof__(__builtin_choose_expr(sizeof((x)[0]) == 8, (vlong){0}, (vint){0}))
+#define SHUFFLED(x, y, ...) __builtin_shuffle(x, y, (LANES_OF(x)){__VA_ARGS__})
 #endif
 
 typedef REAL vreal __attribute__((vector_size(VECTOR_BYTES)));
@@ -372,8 +376,8 @@ ALWAYS_INLINE vreal mixed_odd_lanes(vreal low, vreal high)
 ALWAYS_INLINE vreal unmixed(vreal x) { return (vreal)_mm256_permute4x64_pd((__m256d)x, 0xd8); }
 #else
 #define EVERY_SECOND(l, first) (2 * (l) + (first))
-ALWAYS_INLINE vreal mixed_even_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 0)}); }
-ALWAYS_INLINE vreal mixed_odd_lanes(vreal low, vreal high) { return __builtin_shuffle(low, high, (vint){ALL_LANES(EVERY_SECOND, 1)}); }
+ALWAYS_INLINE vreal mixed_even_lanes(vreal low, vreal high) { return SHUFFLED(low, high, ALL_LANES(EVERY_SECOND, 0)); }
+ALWAYS_INLINE vreal mixed_odd_lanes(vreal low, vreal high) { return SHUFFLED(low, high, ALL_LANES(EVERY_SECOND, 1)); }
 ALWAYS_INLINE vreal unmixed(vreal x) { return x; }
 #endif
 ALWAYS_INLINE vreal even_lanes(vreal low, vreal high) { return unmixed(mixed_even_lanes(low, high)); }

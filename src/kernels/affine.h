@@ -256,10 +256,10 @@ enum { MOMENT_VECTORS = 4 };
 /* sum += the lanes of x, square += those of y: halves on halves, so that the order does not depend on what follows. */
 ALWAYS_INLINE void add_lanes(vdouble x, vdouble y, double *sum, double *square)
 {
-    vdouble both = __builtin_shuffle(x, y, (vlong){ALL_DOUBLES(OF_BOTH, 0)})
-                 + __builtin_shuffle(x, y, (vlong){ALL_DOUBLES(OF_BOTH, DOUBLES / 2)});
-    if (DOUBLES > 4) both += __builtin_shuffle(both, (vlong){ALL_DOUBLES(TURNED, 2)});
-    if (DOUBLES > 2) both += __builtin_shuffle(both, (vlong){ALL_DOUBLES(TURNED, 1)});
+    vdouble both = SHUFFLED(x, y, ALL_DOUBLES(OF_BOTH, 0))
+                 + SHUFFLED(x, y, ALL_DOUBLES(OF_BOTH, DOUBLES / 2));
+    if (DOUBLES > 4) both += SHUFFLED(both, both, ALL_DOUBLES(TURNED, 2));
+    if (DOUBLES > 2) both += SHUFFLED(both, both, ALL_DOUBLES(TURNED, 1));
     *sum += both[0];
     *square += both[DOUBLES / 2];
 }

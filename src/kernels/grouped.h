@@ -13,7 +13,7 @@
 #define OF_PAIR(l, k) ((l) / 2 * 2 + (k)) % LANES
 #define OF_FOUR(l, k) ((l) / 4 * 4 + (k)) % LANES
 
-#define CHOSEN(F, k) __builtin_shuffle(x, (vint){ALL_LANES(F, k)})
+#define CHOSEN(F, k) SHUFFLED(x, x, ALL_LANES(F, k))
 
 ALWAYS_INLINE vreal of_group(vreal x, int size, int k)
 {

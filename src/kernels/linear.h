@@ -20,9 +20,9 @@ enum {
 
 #define ADDING_ROUND(s)                                                                 \
     UNROLLED for (int i = 0; i < (s); i++)                                              \
-        x[i] = add_in_order(__builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(UPPER, s)}),  \
-                            __builtin_shuffle(x[i], x[i + (s)], (vint){ALL_LANES(LOWER, s)}));
-#define FOLD(s) x[0] = add_in_order(x[0], __builtin_shuffle(x[0], (vint){ALL_LANES(TURNED, s)}));
+        x[i] = add_in_order(SHUFFLED(x[i], x[i + (s)], ALL_LANES(UPPER, s)),            \
+                            SHUFFLED(x[i], x[i + (s)], ALL_LANES(LOWER, s)));
+#define FOLD(s) x[0] = add_in_order(x[0], SHUFFLED(x[0], x[0], ALL_LANES(TURNED, s)));
 
 /* Lane i < LINEAR_GROUP of the result is the sum of the lanes of x[i]. */
 ALWAYS_INLINE vreal sums_of_lanes(vreal x[LINEAR_GROUP])

@@ -29,7 +29,7 @@ typedef struct {
 
 /* Lane l of the second from the lane on where a part begins, of the first before it. */
 #define FROM_PART(l, begin) ((l) < (begin) ? (l) : LANES + (l))
-#define JOINED(p) if (DENSE_PARTS > p) y = __builtin_shuffle(y, part[p], (vint){ALL_LANES(FROM_PART, p * PART_LANES)});
+#define JOINED(p) if (DENSE_PARTS > p) y = SHUFFLED(y, part[p], ALL_LANES(FROM_PART, p * PART_LANES));
 ALWAYS_INLINE vreal join_parts(const vreal part[DENSE_PARTS])
 {
     vreal y = part[0];

@@ -12,15 +12,16 @@
 
 enum { PAGE_BYTES = 4096 }; /* the smallest there are */
 
-/* Lane l of the upper and of the lower result of round s, counted over the 2 * LANES lanes of both operands. */
+/* Lane l of the upper and of the lower result of round s, counted over the 2 * LANES lanes of both operands, beyond which no
+ * compiler may be led, not even in rounds that short vectors skip. */
 #define UPPER(l, s) (((l) & (s)) ? LANES + (l) - (s) : (l))
-#define LOWER(l, s) (((l) & (s)) ? LANES + (l) : (l) + (s))
-#define TURNED(l, n) ((l) ^ (n)) /* lane l of one vector, n lanes turned */
+#define LOWER(l, s) ((((l) & (s)) ? LANES + (l) : (l) + (s)) % (2 * LANES))
+#define TURNED(l, n) (((l) ^ (n)) % (2 * LANES)) /* lane l of one vector, n lanes turned */
 #define TRANSPOSE_ROUND(s)                                                     \
     UNROLLED for (int i = 0; i < LANES; i++) if (!(i & (s))) {                 \
         vreal upper = x[i], lower = x[i + (s)];                                \
-        x[i] = __builtin_shuffle(upper, lower, (vint){ALL_LANES(UPPER, s)});   \
-        x[i + (s)] = __builtin_shuffle(upper, lower, (vint){ALL_LANES(LOWER, s)}); \
+        x[i] = SHUFFLED(upper, lower, ALL_LANES(UPPER, s));                    \
+        x[i + (s)] = SHUFFLED(upper, lower, ALL_LANES(LOWER, s));                \
     }
 
 ALWAYS_INLINE void transpose_square(vreal x[LANES])
@@ -33,7 +34,7 @@ ALWAYS_INLINE void transpose_square(vreal x[LANES])
 
 #define EVEN(l, s) (2 * (l))
 #define ODD(l, s) (2 * (l) + 1)
-#define DEAL(lanes, a, b) __builtin_shuffle(a, b, (vint){ALL_LANES(lanes, 0)})
+#define DEAL(lanes, a, b) SHUFFLED(a, b, ALL_LANES(lanes, 0))
 
 /* Lines of DEALT items that follow each other, as many as lanes, dealt out like cards: the i-th of each line to vector i. */
 enum { DEALT = 4 };

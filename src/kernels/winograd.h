@@ -104,8 +104,8 @@ ALWAYS_INLINE void fetch_tile(const char *first, ptrdiff_t row, ptrdiff_t px, in
         UNROLLED for (int col = 0; col < cols; col++) fetch_near(first + i * row + col * px);
 }
 
-/* A tile is transformed down its columns first and then along its rows. 32 registers hold two rows in between; where there are
- * 16 all of them go through memory, by a pointer, for the compiler would move parts of an array into registers and out again. */
+/* A tile is transformed down its columns first and then along its rows. The 32 registers of AVX-512 hold two rows in between; elsewhere
+ * all of them go through memory, by a pointer, for the compiler would move parts of an array into registers and out again. */
 #if VECTOR_BYTES == 64
 enum { ROWS_HELD = 2 };
 #define PASS UNROLLED
@@ -194,6 +194,7 @@ ALWAYS_INLINE void transform_rows_back(const fc_winograd *t, int out, const char
     const ptrdiff_t step = places->step, row_step = (places->end[1] - places->first[1]) * step;
     vreal m[MOST_POINTS], y[MOST_OUT];
     HOLD_ROWS(rows);
+    if (first >= t->rows) return;
     PASS for (int col = 0; col < points; col++) {
         if (!is_left_out(places, 1, col, points)) load_column(places, in + col * step, row_step, points, m);
         else UNROLLED for (int i = 0; i < points; i++) m[i] = (vreal){0};

@@ -232,7 +232,8 @@ static const char *filter_at(const fc_conv_job *job, int64_t group, int64_t tile
     return job->filter + fc_panel_at(plan, group, tile) + place * fc_filter_step(plan);
 }
 
-/* What the next band reads of the map, on its way to the second level while this one is multiplied: in all products together. */
+/* What the next band reads of the map, on its way to the second level while this one is multiplied: in all products together. The next
+ * one may be another thread's, if this is the last of a share; where threads have one each, it is. */
 typedef struct {
     fc_band band;
     int64_t products, done;
@@ -292,7 +293,7 @@ static void band_task(void *context, int64_t task, int thread)
     for (int64_t b = 0; b < plan->in_blocks; b++)
         for (int i = 0; i < band.parts; i++) transform_input(job, &s, &band.part[i], b);
     fc_next_band next = {.products = plan->places * plan->tiles};
-    if (job->maps && task + 1 < fc_pieces(job)) next.band = band_of(job, task + 1);
+    if (job->maps && fc_pieces(job) > job->team.threads && task + 1 < fc_pieces(job)) next.band = band_of(job, task + 1);
     for (int64_t tile = 0; tile < plan->tiles; tile += plan->panels) {
         const int64_t end = fc_min(tile + plan->panels, plan->tiles);
         multiply_panels(job, &s, band.part[0].piece.group, tile, end, band.tiles, &next);
