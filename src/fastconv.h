@@ -44,8 +44,9 @@ const char *fc_algorithm_name(fc_algorithm algorithm);
 enum { FC_MOST_TILE_PHASES = 16 }; /* of the stride of a transposed convolution by Winograd */
 
 /* How the filter comes: as the caller has it; packed before, in caches from call to call; packed before and fetched from memory in
- * every call, since the network has more filters than caches hold. What is not packed in the call is not counted in choosing. */
-typedef enum { FC_FILTER_GIVEN, FC_FILTER_PACKED, FC_FILTER_FETCHED } fc_filter_state;
+ * every call, since the network has more filters than caches hold; packed before for the direct algorithm, so that Winograd's, of an
+ * ordinary convolution, transforms it in every call. What is not packed in the call is not counted in choosing. */
+typedef enum { FC_FILTER_GIVEN, FC_FILTER_PACKED, FC_FILTER_FETCHED, FC_FILTER_TAPS } fc_filter_state;
 
 typedef struct {
     int64_t batch, groups, c_in, c_out; /* channels of all groups together */

@@ -230,7 +230,6 @@ typedef struct {
  *   output transform   sums at the places, from input on, to act(m x m pixels + bias + residual), `px` bytes apart, rows `row`
  *                      bytes; the next tile a block on in the input, m pixels on in output and residual. Of the pixels of all
  *                      tiles together the first `rows` <= m rows of `cols` pixels are written
- *   filter transform   9 taps, a block each, to values at the places; computed in double
  *
  * streamed: the pixels are those of a whole map, beyond the nearest caches.
  */
@@ -245,11 +244,22 @@ typedef struct {
     fc_activation activation;
 } fc_winograd;
 
+/* The filters of `count` input channels and one block of output channels: of each nine taps, a block each, `tap` bytes apart, to values
+ * at the places, computed in double. ahead: 0, or where the taps stand that will be transformed soon. */
+typedef struct {
+    const void *taps;
+    ptrdiff_t tap, next_taps, ahead;
+    void *filter;
+    ptrdiff_t next_filter;
+    int64_t count;
+    fc_places places;
+} fc_winograd_filter;
+
 typedef struct {
     int tile_out, products;
     void (*input)(const fc_winograd *);
     void (*output)(const fc_winograd *);
-    void (*filter)(const void *taps, void *filter, const fc_places *places);
+    void (*filter)(const fc_winograd_filter *);
 } fc_winograd_kernels;
 
 /* As fc_depthwise, where every group of the block has `inputs` channels in, from lane `first` of the input's block on, and

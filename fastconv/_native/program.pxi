@@ -53,9 +53,9 @@ cdef int read_step(tuple given, const fc_value *values, int item_bytes, fc_step 
     elif name in ("conv", "depthwise", "plain_conv"):
         conv.window = window
         conv.batch, conv.c_in, conv.c_out, conv.item_bytes = 1, x.channels, y.channels, item_bytes
-        conv.groups, conv.algorithm, conv.transposed = details
+        conv.groups, conv.algorithm, conv.transposed = details[:3]
         conv.channels_last = conv.strided_rows = 0
-        conv.prepacked = FC_FILTER_PACKED if name == "conv" else FC_FILTER_GIVEN
+        conv.prepacked = <fc_filter_state><int>details[3]
     elif name.endswith("pool"):
         if given[7] is None:
             copy_sizes(x.size, window.size)

@@ -111,7 +111,7 @@ def can_be_linked(step: Step) -> bool:
     if step.kind == "depthwise":
         # Other groups read some lanes of a block.
         return bool(step.details[0] == step.input.channels == step.output.channels)
-    return step.kind == "conv" and step.algorithm == "direct" and step.details[::2] == (1, False)
+    return step.kind == "conv" and step.algorithm == "direct" and step.details[:3:2] == (1, False)
 
 
 def is_worth_it(chain: Sequence[Step], itemsize: int, least_rows: float) -> bool:

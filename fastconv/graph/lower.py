@@ -26,13 +26,20 @@ from fastconv.graph.source import Source
 Run = tuple[int, int, bool]
 
 CACHED_BYTES = 4e6  # of all filters: what is left of a shared last-level cache from one call to the next
-PACKED, FETCHED = 1, 2  # what native plans call the filters of small and of large networks
+# What native plans call filters: as they are, packed in small and in large networks, packed as their taps.
+GIVEN, PACKED, FETCHED, TAPS = range(4)
+MOST_TRANSFORMED = 64e6  # bytes of a filter that Winograd's few tiles find transformed
 # Of an item of a blocked map that is pooled, where columns and rows are not reduced one after the other.
 MOST_READS = 12
 # The window of a step that looks at one item.
 AN_ITEM = ((1, 1, 1), (1, 1, 1), (0, 0, 0, 0, 0, 0), (1, 1, 1))
 DIRECT = native.ALGORITHMS.index("direct")
 TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
+
+
+def keeps_taps(plan: dict[str, Any]) -> bool:
+    """Whether a filter is transformed in every call: it would take four times the memory, for little time."""
+    return bool(plan["split"] == "by output channels" and plan["filter_bytes"] > MOST_TRANSFORMED)
 
 
 class Lowering:
@@ -131,7 +138,11 @@ class Lowering:
         # Where Winograd's algorithm was asked for and cannot do the shape, the direct one does.
         needed = {"auto": "direct", "winograd": "winograd_4x4"}.get(algorithm, algorithm)
         chosen = planned(native.ALGORITHMS.index(algorithm)) if needed in direct["able"] else direct
-        return {**chosen, "shapes": shapes, "window": w, "groups": groups}
+        if chosen["algorithm"] in TILES and not transposed and keeps_taps(chosen):
+            filters = {"filter": TAPS, "packing": "direct", "filter_bytes": direct["filter_bytes"]}
+        else:
+            filters = {"filter": PACKED, "packing": chosen["algorithm"]}
+        return {**chosen, **filters, "shapes": shapes, "window": w, "groups": groups}
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
@@ -143,7 +154,7 @@ class Lowering:
             packed = self.packed_depthwise(node)
             self.between_blocks(
                 Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
-                     bias=self.whole_blocks(bias, y.channels), details=(groups, code, False),
+                     bias=self.whole_blocks(bias, y.channels), details=(groups, code, False, GIVEN),
                      algorithm="depthwise" if weight.shape[1] == 1 else "direct", **common),
                 node, 1,
             )  # fmt: skip
@@ -153,13 +164,13 @@ class Lowering:
             packed = self.packed(node, plan)
             self.between_blocks(
                 Step("conv", source, self.new(y, blocked=True), weight=packed, bias=bias,
-                     details=(groups, code, False), algorithm=plan["algorithm"], **common),
+                     details=(groups, code, False, plan["filter"]), algorithm=plan["algorithm"], **common),
                 node, TILES.get(plan["algorithm"], 1),
             )  # fmt: skip
         else:
             self.between_plain(
                 Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False),
-                     weight=self.copied(node), bias=bias, details=(groups, code, False),
+                     weight=self.copied(node), bias=bias, details=(groups, code, False, GIVEN),
                      algorithm=plan["algorithm"], **common),
                 node,
             )  # fmt: skip
@@ -176,7 +187,8 @@ class Lowering:
             "conv" if blocked else "plain_conv",
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
             weight=self.packed(node, plan) if blocked else self.copied(node),
-            bias=bias, activation=node.activation, window=plan["window"], details=(groups, code, True),
+            bias=bias, activation=node.activation, window=plan["window"],
+            details=(groups, code, True, PACKED if blocked else GIVEN),
             algorithm=plan["algorithm"], flops=flops(weight, node.inputs[0]),
         )  # fmt: skip
         if blocked:
@@ -205,7 +217,7 @@ class Lowering:
         return memory
 
     def packed(self, node: Node, plan: dict[str, Any]) -> Array:
-        code, shapes = native.ALGORITHMS.index(plan["algorithm"]), plan["shapes"]
+        code, shapes = native.ALGORITHMS.index(plan["packing"]), plan["shapes"]
 
         def fill(memory: Array, weight: Array) -> None:
             given = weight.reshape(shapes[1]), memory, shapes, plan["window"], plan["groups"]
@@ -239,7 +251,7 @@ class Lowering:
             step.residual = self.read(node.residual, blocked=True)
             step.residual.share_halo(step.output)
         if step.input.blocked:
-            transposed = step.kind == "conv" and step.details[-1]
+            transposed = step.kind == "conv" and step.details[2]
             step.input.need_halo((transposed_halo_of if transposed else halo_of)(step, tile))
         self.steps.append(step)
 

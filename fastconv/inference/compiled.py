@@ -216,7 +216,8 @@ def compile(
         up the memory of each filter when it is packed, the largest first: memory does not hold all of them
         twice. What needs a value then raises an error that says so, here and in models that share it, until
         others are loaded with ``assign=True``. Packed filters of Winograd's algorithm are 1.8 or 4 times as
-        large as the parameters. Where memory runs out while filters are packed, the values are lost.
+        large as the parameters, but for those of small maps that would exceed 64 MB. Where memory runs out
+        while filters are packed, the values are lost.
 
     Returns
     -------

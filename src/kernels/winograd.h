@@ -236,37 +236,50 @@ ALWAYS_INLINE void transform_output(const fc_winograd *t, int out)
     if (unfinished) finish_tiles(t);
 }
 
-/* One filter of each output channel of a block: nine taps, a block each. */
-ALWAYS_INLINE void transform_filter(const void *taps, void *filter, ptrdiff_t step, int out, axis_places down, axis_places across)
+/* One filter of each output channel of a block. */
+ALWAYS_INLINE void transform_filter(const fc_winograd_filter *t, const char *taps, char *filter, int out, axis_places down,
+                                    axis_places across)
 {
     const int points = out + TILE_TAPS - 1;
     for (int lane = 0; lane < BLOCK; lane += DOUBLES) {
         vdouble columns[MOST_POINTS][TILE_TAPS], u[MOST_POINTS];
         for (int col = 0; col < TILE_TAPS; col++) {
             vdouble g[TILE_TAPS];
-            for (int i = 0; i < TILE_TAPS; i++) g[i] = load_wide((const REAL *)taps + (i * TILE_TAPS + col) * BLOCK + lane);
+            for (int i = 0; i < TILE_TAPS; i++) {
+                const char *tap = taps + (i * TILE_TAPS + col) * t->tap;
+                if (lane == 0) fetch_near(tap + t->ahead);
+                g[i] = load_wide((const REAL *)tap + lane);
+            }
             taps_at_points(out, down, g, u);
             for (int i = 0; i < points; i++) columns[i][col] = u[i];
         }
-        char *to = (char *)filter + lane * REAL_BYTES;
+        char *to = filter + lane * REAL_BYTES;
         for (int row = down.first; row < down.end; row++) {
             taps_at_points(out, across, columns[row], u);
-            for (int i = across.first; i < across.end; i++, to += step) *(vnarrow *)to = __builtin_convertvector(u[i], vnarrow);
+            for (int i = across.first; i < across.end; i++, to += t->places.step) *(vnarrow *)to = __builtin_convertvector(u[i], vnarrow);
         }
     }
 }
 
+ALWAYS_INLINE void transform_filters(const fc_winograd_filter *t, int out, axis_places down, axis_places across)
+{
+    const char *taps = t->taps;
+    char *filter = t->filter;
+    for (int64_t i = 0; i < t->count; i++, taps += t->next_taps, filter += t->next_filter)
+        transform_filter(t, taps, filter, out, down, across);
+}
+
 /* Of three taps, of the first or last two of both axes, and of others. */
-ALWAYS_INLINE void transform_filter_of(const void *taps, void *filter, const fc_places *places, int out)
+ALWAYS_INLINE void transform_filters_of(const fc_winograd_filter *t, int out)
 {
     const int points = out + TILE_TAPS - 1;
     const axis_places all = {0, points}, before = {0, points - 1}, behind = {1, points};
-    const axis_places down = {places->first[0], places->end[0]}, across = {places->first[1], places->end[1]};
+    const axis_places down = {t->places.first[0], t->places.end[0]}, across = {t->places.first[1], t->places.end[1]};
 #define IS(axis, same) (axis.first == same.first && axis.end == same.end)
-#define TRY(rows, cols)                                                            \
-    if (IS(down, rows) && IS(across, cols)) {                                      \
-        transform_filter(taps, filter, places->step, out, rows, cols);             \
-        return;                                                                    \
+#define TRY(rows, cols)                         \
+    if (IS(down, rows) && IS(across, cols)) {   \
+        transform_filters(t, out, rows, cols);  \
+        return;                                 \
     }
     TRY(all, all)
     TRY(before, before)
@@ -275,17 +288,14 @@ ALWAYS_INLINE void transform_filter_of(const void *taps, void *filter, const fc_
     TRY(behind, behind)
 #undef TRY
 #undef IS
-    transform_filter(taps, filter, places->step, out, down, across);
+    transform_filters(t, out, down, across);
 }
 
 /* The three transforms of one tile size, and their entry in the table. */
-#define WINOGRAD_FUNCTIONS(out)                                                                   \
-    static void winograd_input_##out(const fc_winograd *t) { transform_input(t, out); }           \
-    static void winograd_output_##out(const fc_winograd *t) { transform_output(t, out); }         \
-    static void winograd_filter_##out(const void *taps, void *filter, const fc_places *places)    \
-    {                                                                                             \
-        transform_filter_of(taps, filter, places, out);                                           \
-    }
+#define WINOGRAD_FUNCTIONS(out)                                                             \
+    static void winograd_input_##out(const fc_winograd *t) { transform_input(t, out); }     \
+    static void winograd_output_##out(const fc_winograd *t) { transform_output(t, out); }   \
+    static void winograd_filter_##out(const fc_winograd_filter *t) { transform_filters_of(t, out); }
 #define WINOGRAD_ENTRY(out) \
     {out, (out + TILE_TAPS - 1) * (out + TILE_TAPS - 1), winograd_input_##out, winograd_output_##out, winograd_filter_##out}
 

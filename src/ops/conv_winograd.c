@@ -329,6 +329,17 @@ static void input_task(void *context, int64_t task, int thread)
     transform_input(job, &s, &tiles, task % job->plan->in_blocks);
 }
 
+/* A place's share of the packed taps of the slab behind `factor`, on their way to the second level. */
+static void fetch_taps(const fc_conv_job *job, int64_t group, int64_t panel, const fc_factor *factor, int64_t place)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t block = plan->kernels->block, first = factor->end * block;
+    const int64_t channels = fc_min(plan->group_in, first + fc_slab_blocks(job->conv, plan) * block) - first;
+    const int64_t lines = channels * FC_TAPS * factor->blocks, end = (place + 1) * lines / plan->places;
+    const char *taps = fc_packed_taps(job, group, panel, first);
+    for (int64_t i = place * lines / plan->places; i < end; i++) __builtin_prefetch(taps + i * FC_BLOCK_BYTES, 0, 2);
+}
+
 /* A panel by all tiles, slab by slab of its filter, which is transformed here. */
 static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, int64_t group, int64_t panel, char *filter)
 {
@@ -337,11 +348,14 @@ static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, int64_t gr
     fc_factor factor = {.filter = filter, .filter_step = (ptrdiff_t)plan->panel_bytes / plan->places, .sums = s->sums,
                         .blocks = fc_panel_blocks(plan, panel)};
     for (; factor.first < plan->in_blocks; factor.first = factor.end) {
-        factor.end = fc_min(factor.first + fc_slab_blocks(plan), plan->in_blocks);
+        factor.end = fc_min(factor.first + fc_slab_blocks(job->conv, plan), plan->in_blocks);
         const fc_filter_transform to = {group, panel, factor.first * block, fc_min(factor.end * block, plan->group_in),
                                         s->taps, filter, factor.filter_step};
         fc_transform_filter(job, &to);
-        for (int64_t place = 0; place < plan->places; place++) multiply(job, s, &factor, place, plan->together);
+        for (int64_t place = 0; place < plan->places; place++) {
+            if (job->conv->prepacked && factor.end < plan->in_blocks) fetch_taps(job, group, panel, &factor, place);
+            multiply(job, s, &factor, place, plan->together);
+        }
     }
 }
 
@@ -352,8 +366,8 @@ static void channel_task(void *context, int64_t task, int thread)
     const int64_t tasks = plan->panel_tasks, group = task / tasks, within = task % tasks, *out = job->conv->window.out;
     const int64_t first = within * plan->tiles / tasks, end = (within + 1) * plan->tiles / tasks;
     const fc_stage s = shared_stage(job, group, thread);
-    if (job->conv->prepacked) multiply_panels(job, &s, group, first, end, plan->together, NULL);
-    else multiply_slabs(job, &s, group, first, fc_thread_scratch(job, thread));
+    if (fc_transforms_filter(job->conv)) multiply_slabs(job, &s, group, first, fc_thread_scratch(job, thread));
+    else multiply_panels(job, &s, group, first, end, plan->together, NULL);
     for (int64_t plane = 0; plane < job->conv->batch * out[0]; plane++) {
         const fc_piece piece = {plane / out[0], group, {{plane % out[0], 0, 0}, {1, out[1], out[2]}}};
         const fc_tiles tiles = tiles_of_plane(job, &piece);

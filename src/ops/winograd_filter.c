@@ -1,5 +1,5 @@
-/* The taps of some output channels are brought into lanes, then each filter of nine taps is transformed; a transposed convolution
- * has one for each phase, with zeros where the phase has no tap.
+/* The taps of some output channels are brought into lanes, if they are not packed so, then each filter of nine taps is transformed; a
+ * transposed convolution has one for each phase, with zeros where the phase has no tap.
  */
 #include "winograd_filter.h"
 
@@ -26,9 +26,39 @@ static void transform_ordinary(const fc_conv_job *job, const fc_filter_transform
         t.pixels = count * FC_TAPS;
         t.ahead = in + 2 * k->block <= plan->group_in ? k->block * FC_TAPS * item : 0;
         k->to_blocked(&t);
-        for (int64_t i = 0; i < count; i++)
-            plan->winograd->filter(to->taps + i * FC_TAPS * FC_BLOCK_BYTES,
-                                   to->filter + ((in - to->first + i) * blocks + b) * FC_BLOCK_BYTES, &places);
+        const fc_winograd_filter filter = {
+            .taps = to->taps, .tap = FC_BLOCK_BYTES, .next_taps = FC_TAPS * FC_BLOCK_BYTES,
+            .filter = to->filter + ((in - to->first) * blocks + b) * FC_BLOCK_BYTES, .next_filter = blocks * FC_BLOCK_BYTES,
+            .count = count, .places = places,
+        };
+        plan->winograd->filter(&filter);
+    }
+}
+
+const char *fc_packed_taps(const fc_conv_job *job, int64_t group, int64_t tile, int64_t channel)
+{
+    const ptrdiff_t line = fc_panel_blocks(job->plan, tile) * FC_BLOCK_BYTES;
+    return job->weight + fc_panel_at(job->plan, group, tile) * FC_TAPS + channel * FC_TAPS * line;
+}
+
+/* The same where the taps are in lanes already: [in block][tap][lane in][lane of the panel]. */
+static void transform_packed(const fc_conv_job *job, const fc_filter_transform *to, int blocks)
+{
+    const fc_conv_plan *plan = job->plan;
+    const int64_t block = plan->kernels->block;
+    const ptrdiff_t line = blocks * FC_BLOCK_BYTES;
+    fc_winograd_filter filter = {.next_taps = line, .next_filter = line, .places = job->phase->places};
+    filter.places.step = to->step;
+    for (int64_t in = to->first; in < to->end; in += block) {
+        const char *taps = fc_packed_taps(job, to->group, to->tile, in);
+        filter.count = fc_min(block, plan->group_in - in);
+        filter.tap = filter.count * line;
+        filter.ahead = in + block < to->end ? FC_TAPS * filter.tap : 0;
+        for (int b = 0; b < blocks; b++) {
+            filter.taps = taps + b * FC_BLOCK_BYTES;
+            filter.filter = to->filter + (in - to->first) * line + b * FC_BLOCK_BYTES;
+            plan->winograd->filter(&filter);
+        }
     }
 }
 
@@ -68,9 +98,11 @@ static void transform_phases(const fc_conv_job *job, const fc_filter_transform *
         for (int64_t n = 0; n < job->phases; n++) {
             fc_places places = job->phase[n].places;
             places.step = to->step;
-            plan->winograd->filter(to->taps + n * FC_TAPS * FC_BLOCK_BYTES,
-                                   to->filter + job->phase[n].before * to->step + ((in - to->first) * blocks + b) * FC_BLOCK_BYTES,
-                                   &places);
+            const fc_winograd_filter filter = {
+                .taps = to->taps + n * FC_TAPS * FC_BLOCK_BYTES, .tap = FC_BLOCK_BYTES, .count = 1, .places = places,
+                .filter = to->filter + job->phase[n].before * to->step + ((in - to->first) * blocks + b) * FC_BLOCK_BYTES,
+            };
+            plan->winograd->filter(&filter);
         }
     }
 }
@@ -78,6 +110,10 @@ static void transform_phases(const fc_conv_job *job, const fc_filter_transform *
 void fc_transform_filter(const fc_conv_job *job, const fc_filter_transform *to)
 {
     const int blocks = fc_panel_blocks(job->plan, to->tile);
+    if (job->conv->prepacked) {
+        transform_packed(job, to, blocks);
+        return;
+    }
     for (int b = 0; b < blocks; b++)
         if (job->conv->transposed) transform_phases(job, to, b, blocks);
         else transform_ordinary(job, to, b, blocks);
@@ -95,7 +131,7 @@ static void pack_task(void *context, int64_t task, int thread)
 
 fc_status fc_pack_winograd(fc_conv_job *job, char *filter)
 {
-    if (job->conv->prepacked) return FC_OK;
+    if (!fc_transforms_filter(job->conv)) return FC_OK;
     job->filter = filter;
     return fc_parallel(&job->team, job->conv->groups * job->plan->tiles, pack_task, job);
 }

@@ -136,7 +136,8 @@ fc_work fc_work_of(const fc_conv *conv, const fc_conv_plan *plan)
         break;
     }
     }
-    if (conv->prepacked) work.amount[FC_PACKED] = work.amount[FC_PACKED_WINOGRAD] = 0;
+    if (conv->prepacked) work.amount[FC_PACKED] = 0;
+    if (!fc_transforms_filter(conv)) work.amount[FC_PACKED_WINOGRAD] = 0;
     if (conv->prepacked == FC_FILTER_FETCHED) work.amount[FC_FETCHED] = (double)plan->filter_bytes;
     work.tasks = tasks_of(conv, plan);
     const double threads = work.tasks < plan->threads ? work.tasks : plan->threads;

@@ -105,7 +105,8 @@ static int is_few(const fc_conv *conv, const fc_conv_plan *plan) { return all_ti
 /* What a thread holds of a filter that it transforms, and of the sums of a panel, when panels are shared out. */
 static size_t channels_panel_bytes(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    return conv->prepacked ? 0 : fc_places_bytes(plan, fc_slab_blocks(plan) * plan->kernels->block, plan->kernels->tile_blocks);
+    if (!fc_transforms_filter(conv)) return 0;
+    return fc_places_bytes(plan, fc_slab_blocks(conv, plan) * plan->kernels->block, plan->kernels->tile_blocks);
 }
 
 static size_t channels_sums_bytes(const fc_conv_plan *plan, int64_t tiles)
@@ -130,7 +131,8 @@ static void plan_channels(const fc_conv *conv, fc_conv_plan *plan)
     plan->together = all_tiles(conv, plan);
     const size_t sums = channels_sums_bytes(plan, plan->together), scratch = scratch_bytes(conv, plan, across);
     const int64_t room = fc_min(MOST_BYTES, THREAD_BYTES - (int64_t)fc_apart(scratch));
-    if (conv->prepacked) plan->panel_tasks = tasks_of_panels(conv, plan, fc_max(1, fc_min(MOST_PANELS, room / (int64_t)sums)));
+    if (!fc_transforms_filter(conv))
+        plan->panel_tasks = tasks_of_panels(conv, plan, fc_max(1, fc_min(MOST_PANELS, room / (int64_t)sums)));
     plan->panels = fc_ceil_div(plan->tiles, plan->panel_tasks);
     plan->panel_bytes = channels_panel_bytes(conv, plan);
     plan->output_bytes = (size_t)plan->panels * sums;
@@ -171,7 +173,7 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
     const int64_t sums = (int64_t)fc_places_bytes(plan, plan->kernels->tile_blocks, plan->together);
     plan->panels = fc_max(1, fc_min((MOST_BYTES - input - more_outputs(plan, cols)) / sums, plan->tiles));
     plan->output_bytes = (size_t)(input + plan->panels * sums);
-    plan->shared_bytes = conv->prepacked ? 0 : plan->filter_bytes;
+    plan->shared_bytes = fc_transforms_filter(conv) ? plan->filter_bytes : 0;
     plan->thread_bytes = fc_apart(plan->output_bytes + scratch_bytes(conv, plan, cols));
 }
 
@@ -184,7 +186,7 @@ static int by_channels(const fc_conv *conv, const fc_conv_plan *plan)
     const size_t shared = (size_t)conv->groups * fc_transformed_bytes(plan, plan->in_blocks, all);
     const size_t a_thread = channels_panel_bytes(conv, plan) + channels_sums_bytes(plan, all);
     if (shared + a_thread * (size_t)plan->threads > plan->filter_bytes + (size_t)plan->threads * MOST_BYTES) return 0;
-    return !conv->prepacked || plan->filter_bytes > READ_WHOLE * shared;
+    return fc_transforms_filter(conv) || plan->filter_bytes > READ_WHOLE * shared;
 }
 
 void fc_plan_winograd(const fc_conv *conv, fc_conv_plan *plan)

@@ -15,13 +15,21 @@
 
 #include "conv.h"
 
+
 enum { FC_TILE_TAPS = 3, FC_TAPS = FC_TILE_TAPS * FC_TILE_TAPS };
 
-/* Channel blocks of a filter that are transformed and multiplied at a time: as many places as eight of an ordinary one have. */
-static inline int64_t fc_slab_blocks(const fc_conv_plan *plan)
+/* Channel blocks of a filter that are transformed and multiplied at a time: as many places as eight of an ordinary one have, whose rows
+ * are read in longer runs, or as four where they are packed. */
+static inline int64_t fc_slab_blocks(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    const int64_t blocks = 8 * plan->winograd->products / plan->places;
+    const int64_t blocks = (conv->prepacked ? 4 : 8) * plan->winograd->products / plan->places;
     return blocks > 1 ? blocks : 1;
+}
+
+/* Whether the filter is transformed in the call. */
+static inline int fc_transforms_filter(const fc_conv *conv)
+{
+    return conv->prepacked == FC_FILTER_GIVEN || conv->prepacked == FC_FILTER_TAPS;
 }
 
 /* The places at which the filter of phase n of a row or a column (of its taps in the window of 3) is not zero. */
