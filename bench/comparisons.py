@@ -51,6 +51,7 @@ from fastconv.benchmark.results import (
     contender_names,
     measure,
     results_table,
+    traffic_of,
     warning,
 )
 from fastconv.functional.checks import arguments
@@ -189,10 +190,10 @@ def time_layers(
     """Time every layer's contenders beside the hardware's peak."""
     results = []
     with peers_ready(args.threads):
-        probe = peak_probe()
         for index, layer in enumerate(chosen, start=1):
             print(f"[{index}/{len(chosen)}] {layer.name}", file=sys.stderr, flush=True)
             listed = contenders(args, layer, operands(layer))
+            probe = peak_probe(traffic=traffic_of(layer))
             results.append(measure(layer, listed, Budget(args.rounds, args.seconds), probe))
     return results
 

@@ -20,7 +20,7 @@ from fastconv.benchmark.interleave import (
 )
 from fastconv.benchmark.layers import ConvLayer, Layer
 from fastconv.benchmark.machine import current_machine, peak_probe
-from fastconv.benchmark.results import BOUNDS, SUBJECT, Result
+from fastconv.benchmark.results import SUBJECT, Result, traffic_of
 
 MOST_ROUNDS = 1000
 
@@ -50,7 +50,7 @@ class Suite:
             pytest.skip(f"{name} does not compute this layer")
         call = self.contenders[name].call
         settle()
-        peak = peak_probe()()
+        peak = peak_probe(traffic=traffic_of(layer))()
         benchmark.group = layer.name
         rounds, iterations = self.rounds_and_iterations(call)
         benchmark.pedantic(call, rounds=rounds, iterations=iterations, warmup_rounds=1)
@@ -75,4 +75,4 @@ def speeds(layer: Layer, seconds: float, peak: Peak) -> dict[str, float | str]:
     """Arithmetic speed of a convolution, traffic of anything else, and its share of what bounds it."""
     result = Result(layer, Race({SUBJECT: [seconds]}, [peak]))
     name = "gflops" if result.arithmetic else "gbytes_per_second"
-    return {name: result.work / seconds / 1e9, "share_of_peak": result.share, "peak": BOUNDS[result.bound]}
+    return {name: result.work / seconds / 1e9, "share_of_peak": result.share, "peak": result.ceiling}

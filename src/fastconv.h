@@ -261,11 +261,11 @@ fc_status fc_softmax_run(const fc_softmax *softmax, const void *x, void *y, cons
 fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *epilogue,
                       const fc_run *run);
 
-/* The ceilings, a second: fused multiply-adds (as FLOP), bytes read plus written by a large copy, bytes of a large array that
- * are only read. */
+/* The ceilings, a second: fused multiply-adds (as FLOP), and bytes read plus bytes written past the caches, `reads` to `writes`, each
+ * at most 1,000. */
 typedef struct {
-    double flops, copying, reading;
+    double flops, moved;
 } fc_peak;
-fc_status fc_measure_peak(const fc_run *run, double seconds, fc_peak *peak);
+fc_status fc_measure_peak(const fc_run *run, int64_t reads, int64_t writes, double seconds, fc_peak *peak);
 
 #endif

@@ -387,7 +387,7 @@ typedef struct {
 
     double (*fma_peak)(int64_t rounds);                                /* FLOP done; reads the tile's own instruction mix */
     void (*copy_past_cache)(void *dst, const void *src, size_t bytes); /* both 64-byte aligned, bytes a multiple of 64 */
-    double (*sum_of_memory)(const void *src, size_t bytes);            /* bytes a multiple of 256 */
+    double (*stream)(const fc_stream *);
 } fc_kernels;
 
 /* The kernels of instruction set `isa` (an index into fc_isa_name) for items of 4 or 8 bytes; NULL where not compiled in. */

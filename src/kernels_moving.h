@@ -67,4 +67,11 @@ typedef struct {
     int64_t rows, count;
 } fc_row_sum;
 
+/* `steps` times, a multiple of four: `reads` lines are read, and `writes` lines written past the caches. 64-byte aligned. */
+typedef struct {
+    const void *src;
+    void *dst;
+    int64_t steps, reads, writes;
+} fc_stream;
+
 #endif

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import math
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +20,9 @@ from fastconv.benchmark.contenders import (
     numpy_contender,
     operands,
 )
-from fastconv.benchmark.interleave import Contender, Peak
+from fastconv.benchmark.interleave import Contender, Peak, Traffic
 from fastconv.benchmark.machine import peak_probe
-from fastconv.benchmark.results import BOUNDS, SUBJECT, Result, warning
+from fastconv.benchmark.results import SUBJECT, Result, traffic_of, warning
 from fastconv.cli import bench, demo
 from fastconv.cli.demo.comparison import Comparison
 from fastconv.cli.demo.stack import ReceptiveField
@@ -117,39 +116,48 @@ def test_disagreement_is_found() -> None:
 
 
 def test_ratios_are_medians_of_rounds() -> None:
-    race = interleave.Race({"fast": [1.0, 10.0, 1.0], "slow": [2.0, 30.0, 4.0]}, [Peak(4.0, 8.0, 16.0)] * 3)
+    race = interleave.Race({"fast": [1.0, 10.0, 1.0], "slow": [2.0, 30.0, 4.0]}, [Peak(4.0, 8.0)] * 3)
     assert race.speedup("fast", over="slow") == 3.0
-    assert [race.share("fast", 2.0, bound) for bound in BOUNDS] == [0.5, 0.25, 0.125]
+    assert (race.share("fast", 2.0, "flops"), race.share("fast", 2.0, "moved")) == (0.5, 0.25)
     assert np.isnan(replace(race, peaks=[]).share("fast", 2.0, "flops"))
 
 
 def test_a_layer_is_held_to_what_bounds_it() -> None:
     layer, *_ = layers.matching(layers.ADAPTIVE_POOLS, "large_adaptive_avg_56to1")
-    race = interleave.Race({SUBJECT: [1.0]}, [Peak(1.0, 2.0 * layer.nbytes, 1.0 * layer.nbytes)])
+    race = interleave.Race({SUBJECT: [1.0]}, [Peak(1.0, 2.0 * layer.nbytes)])
     whole, halves = Result(layer, race), Result(replace(layer, out=28), race)
-    assert (whole.bound, whole.work) == ("reading", math.prod(layer.input_shape) * layers.ITEMSIZE)
-    assert whole.share == whole.work / layer.nbytes
-    assert (halves.bound, halves.work) == ("copying", halves.layer.nbytes)
-    assert (Result(layers.TINY, race).bound, Result(layers.TINY, race).work) == ("flops", layers.TINY.flops)
-    assert [Result(layer, race).bound for layer in layers.NORMS] == ["copying"] * len(layers.NORMS)
+    assert (whole.ceiling, whole.work, whole.share) == ("stream 1:0", layer.nbytes, 0.5)
+    assert (halves.ceiling, halves.work) == ("stream 4:1", halves.layer.nbytes)
+    assert traffic_of(replace(layer, out=40)) == (2, 1)
+    assert traffic_of(replace(layer, out=48)) == (4, 3)
+    tiny = Result(layers.TINY, race)
+    assert (tiny.bound, tiny.ceiling, tiny.work) == ("flops", "multiply-adds", layers.TINY.flops)
+    expected = [(2, 1) if norm.training else (1, 1) for norm in layers.NORMS]
+    assert [traffic_of(norm) for norm in layers.NORMS] == expected
+    columns, *_ = layers.matching(layers.REARRANGEMENTS, "unfold")
+    assert traffic_of(columns) == (1, 9)
 
 
 def test_the_peak_is_measured() -> None:
     peak = peak_probe(0.001)()
-    assert len(peak) == 3
     assert min(peak) > 1e6
+
+
+@pytest.mark.parametrize("traffic", [Traffic(1, 0), Traffic(4, 1), Traffic(1, 9), Traffic(49, 1)], ids=str)
+def test_any_traffic_is_measured(traffic: Traffic) -> None:
+    assert peak_probe(0.001, traffic)().moved > 1e6
 
 
 def test_rounds_with_a_slow_probe_are_not_counted() -> None:
     speeds = iter([100.0, 99.0, 40.0, 98.0, 100.0])
     contenders = [Contender("nothing", lambda: None)]
     race = interleave.interleave(
-        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0, 1.0), quiet=False
+        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0), quiet=False
     )
     assert (race.rounds, race.dropped, race.noisy) == (4, 1, False)
     speeds = iter([100.0, 50.0, 40.0, 60.0, 70.0])
     race = interleave.interleave(
-        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0, 1.0), quiet=False
+        contenders, rounds=5, seconds=60, probe=lambda: Peak(next(speeds), 1.0), quiet=False
     )
     assert (race.rounds, race.dropped, race.noisy) == (5, 0, True)
 

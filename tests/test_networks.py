@@ -16,7 +16,7 @@ from fastconv.benchmark.interleave import Peak, Race
 def raced(name: str, batch: int = 1, threads: int = 1, **seconds: list[float]) -> NetworkResult:
     """Return a race of several rounds, one GFLOP each, at a peak of 1 TFLOP/s."""
     rounds = len(next(iter(seconds.values())))
-    race = Race(dict(seconds), [Peak(1e12, 1e10, 1e10)] * rounds, 0, 0.0)
+    race = Race(dict(seconds), [Peak(1e12, 1e10)] * rounds, 0, 0.0)
     return NetworkResult(Setting(name, batch, threads), race, gflop=1.0)
 
 

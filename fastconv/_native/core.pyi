@@ -261,8 +261,10 @@ def worst_index(indices: Array, run: Run, /) -> int:
 def max_unpool(input: Array, indices: Array, out: Array, run: Run, /) -> None:
     """Scatter; ``indices`` is int64, ``out`` C-contiguous or the channels-first view of such an array."""
 
-def measure_peak(isa: int, threads: int, seconds: float, /) -> tuple[float, float, float]:
-    """Return float32 FMA peak in FLOP/s, B/s of a memory copy (read plus written), B/s of reading alone."""
+def measure_peak(
+    isa: int, threads: int, seconds: float, reads: int = 1, writes: int = 1, /
+) -> tuple[float, float]:
+    """Return float32 FMA peak in FLOP/s, and B/s read plus written, ``reads`` to ``writes``, past caches."""
 
 STEPS: Final[tuple[str, ...]]  # kinds of steps of a `Program`: an index
 IN_ARENA: Final[int]  # places of values

@@ -159,8 +159,8 @@ cdef extern from "fastconv.h" nogil:
     fc_status fc_softmax_run(const fc_softmax *, const void *x, void *y, const fc_run *)
     fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *, const fc_run *)
     ctypedef struct fc_peak:
-        double flops, copying, reading
-    fc_status fc_measure_peak(const fc_run *, double seconds, fc_peak *)
+        double flops, moved
+    fc_status fc_measure_peak(const fc_run *, int64_t reads, int64_t writes, double seconds, fc_peak *)
 
 
 cdef extern from "workspace.h" nogil:

@@ -68,12 +68,12 @@ def cache_info():
     return limit, idle
 
 
-def measure_peak(int isa, int threads, double seconds, /):
+def measure_peak(int isa, int threads, double seconds, int64_t reads=1, int64_t writes=1, /):
     cdef fc_run run
     cdef fc_peak peak
     cdef fc_status status
     read_run((isa, threads, False), &run)
     with nogil:
-        status = fc_measure_peak(&run, seconds, &peak)
+        status = fc_measure_peak(&run, reads, writes, seconds, &peak)
     check(status)
-    return peak.flops, peak.copying, peak.reading
+    return peak.flops, peak.moved

@@ -36,19 +36,22 @@ MOST_OTHER_LOAD = 0.15
 
 
 class Peak(NamedTuple):
-    """What the hardware did in one probe, a second.
-
-    float32 operations, bytes read plus written by a large copy, bytes of a large array that are only read.
-    """
+    """What the hardware did in one probe, a second: float32 operations, bytes read plus written."""
 
     flops: float
-    copying: float
-    reading: float
+    moved: float
+
+
+class Traffic(NamedTuple):
+    """How many lines of memory are read for how many that are written."""
+
+    reads: int
+    writes: int
 
 
 Probe = Callable[[], Peak]
 Clock = Callable[[], float]
-Bound = Literal["flops", "copying", "reading"]  # which of the three a layer cannot exceed
+Bound = Literal["flops", "moved"]  # which of the two a layer cannot exceed
 
 
 @dataclass(frozen=True)

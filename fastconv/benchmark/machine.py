@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastconv._native import core
-from fastconv.benchmark.interleave import Peak, Probe
+from fastconv.benchmark.interleave import Peak, Probe, Traffic
 from fastconv.runtime import native_run
 
 PROBE_SECONDS = 0.01
+COPYING = Traffic(1, 1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def peak_probe(seconds: float = PROBE_SECONDS) -> Probe:
+def peak_probe(seconds: float = PROBE_SECONDS, traffic: Traffic = COPYING) -> Probe:
     """Return a probe that measures the peak of the current instruction set and threads for that long."""
     isa, threads, _ = native_run()
-    return lambda: Peak(*core.measure_peak(isa, threads, seconds))
+    return lambda: Peak(*core.measure_peak(isa, threads, seconds, *traffic))

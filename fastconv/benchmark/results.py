@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from fastconv.benchmark.interleave import Bound, Contender, Probe, Race, interleave, require_agreement
+from fastconv.benchmark.interleave import (
+    Bound,
+    Contender,
+    Probe,
+    Race,
+    Traffic,
+    interleave,
+    require_agreement,
+)
 from fastconv.benchmark.layers import ITEMSIZE, ConvLayer, Layer, LinearLayer, TransposedLayer
 from fastconv.benchmark.report import figure, geometric_mean, markdown_table, percent, ratio
 
 SUBJECT = "fastconv"
-MAINLY_READS = 0.1  # of the bytes read are written, at the most
+FINEST_TRAFFIC = 4  # lines of the rarer kind for which a stream takes some of the other
+ONE_WAY = 100  # times as much is read as written, or the other way round: then it is all
 ARITHMETIC_ROWS = 8  # of a linear layer: few rows take the time of reading the weight
-BOUNDS: dict[Bound, str] = {"flops": "multiply-adds", "copying": "copying", "reading": "reading"}
 PEAK_NOTE = (
     "of peak: share of what the next column names, measured in the same rounds. "
-    "multiply-adds: without any memory; copying: bytes read plus written by a large copy past the cache; "
-    "reading: bytes of a large array, for layers that write less than a tenth of what they read."
+    "multiply-adds: without any memory; stream r:w: bytes read plus written in large arrays by a loop that "
+    "reads r lines for w that it writes past the caches, as the layer does."
 )
 
 
@@ -46,16 +55,17 @@ class Result:
 
     @property
     def bound(self) -> Bound:
-        """What the layer cannot exceed; where it writes less than a tenth of what it reads, reading alone."""
-        if self.arithmetic:
-            return "flops"
-        return "reading" if self._written < MAINLY_READS * (self.layer.nbytes - self._written) else "copying"
+        """What the layer cannot exceed."""
+        return "flops" if self.arithmetic else "moved"
+
+    @property
+    def ceiling(self) -> str:
+        """Name what the layer cannot exceed."""
+        return "multiply-adds" if self.arithmetic else "stream {}:{}".format(*traffic_of(self.layer))
 
     @property
     def work(self) -> int:
-        """Of one call, what its bound counts: floating-point operations, bytes, or the bytes it reads."""
-        if self.bound == "reading":
-            return self.layer.nbytes - self._written
+        """Of one call, what its bound counts: floating-point operations, or bytes read and written."""
         return self.layer.flops if self.arithmetic else self.layer.nbytes
 
     @property
@@ -67,10 +77,6 @@ class Result:
     def share(self) -> float:
         """Share of the bound that was measured in the same rounds."""
         return self.race.share(self.subject, self.work, self.bound)
-
-    @property
-    def _written(self) -> int:
-        return ITEMSIZE * math.prod(self.layer.output_shape)
 
     @property
     def others(self) -> list[str]:
@@ -90,6 +96,17 @@ class Result:
         """How many times faster the subject is than the best rival; NaN if no rival took part."""
         best = self.best(rivals)
         return self.speedup(best) if best else float("nan")
+
+
+def traffic_of(layer: Layer) -> Traffic:
+    """Lines that a layer reads for how many it writes, in small numbers."""
+    written = ITEMSIZE * math.prod(layer.output_shape)
+    read = layer.nbytes - written
+    if max(read, written) >= ONE_WAY * min(read, written):
+        return Traffic(int(read > written), int(written >= read))
+    parts = Fraction(max(read, written), min(read, written)).limit_denominator(FINEST_TRAFFIC)
+    more, less = parts.numerator, parts.denominator
+    return Traffic(more, less) if read > written else Traffic(less, more)
 
 
 def measure(layer: Layer, contenders: Sequence[Contender], budget: Budget, probe: Probe | None) -> Result:
@@ -143,7 +160,7 @@ def _row(result: Result) -> list[str]:
         f"{figure(1e3 * race.minimum(result.subject))}/{figure(1e3 * seconds)}",
         figure(result.work / seconds / 1e9),
         percent(result.share),
-        BOUNDS[result.bound],
+        result.ceiling,
     ]
 
 

@@ -23,6 +23,7 @@ from fastconv.benchmark.results import (
     contender_names,
     measure,
     results_table,
+    traffic_of,
     warning,
 )
 
@@ -93,13 +94,12 @@ def select(pattern: str) -> list[Layer]:
 
 def time_layers(chosen: Sequence[Layer], budget: Budget) -> list[Result]:
     """Measure each layer beside the NumPy baseline and the hardware's peak."""
-    probe = peak_probe()
     results = []
     for index, layer in enumerate(chosen, start=1):
         print(f"[{index}/{len(chosen)}] {layer.name}", file=sys.stderr, flush=True)
         data = operands(layer)
         contenders = [numpy_contender(layer, data), fastconv_contender(layer, data)]
-        results.append(measure(layer, contenders, budget, probe))
+        results.append(measure(layer, contenders, budget, peak_probe(traffic=traffic_of(layer))))
     return results
 
 

@@ -19,17 +19,20 @@ static double fma_peak(int64_t rounds)
     return 2.0 * LANES * PEAK_CHAINS * (double)rounds;
 }
 
-/* Four streams at once: the hardware follows each to the end of its page, and while it finds one again the others go on. */
-static double sum_of_memory(const void *src, size_t bytes)
+/* In four places at once: the hardware follows each to the end of its page, and while it finds one again the others go on. */
+static double stream(const fc_stream *t)
 {
-    enum { STREAMS = 4 };
-    const size_t part = bytes / STREAMS;
-    vreal sum[STREAMS];
-    UNROLLED for (int s = 0; s < STREAMS; s++) sum[s] = (vreal){0};
-    for (size_t i = 0; i < part; i += BLOCK_BYTES)
-        UNROLLED for (int s = 0; s < STREAMS; s++)
-            UNROLLED for (int v = 0; v < BLOCK_VECTORS; v++)
-                sum[s] += load((const char *)src + s * part + i + v * VECTOR_BYTES);
+    enum { PLACES = 4 };
+    const int64_t part = t->steps / PLACES;
+    vreal sum[PLACES];
+    UNROLLED for (int p = 0; p < PLACES; p++) sum[p] = (vreal){0};
+    for (int64_t i = 0; i < part; i++)
+        UNROLLED for (int p = 0; p < PLACES; p++) {
+            const char *from = (const char *)t->src + (p * part + i) * t->reads * BLOCK_BYTES;
+            char *to = (char *)t->dst + (p * part + i) * t->writes * BLOCK_BYTES;
+            for (const char *end = from + t->reads * BLOCK_BYTES; from < end; from += VECTOR_BYTES) sum[p] += load(from);
+            for (char *end = to + t->writes * BLOCK_BYTES; to < end; to += VECTOR_BYTES) store_past_cache(to, sum[p]);
+        }
     return (double)((sum[0] + sum[1]) + (sum[2] + sum[3]))[0];
 }
 

@@ -80,5 +80,5 @@ const fc_kernels FASTCONV_TABLE = {
     .interleave = interleave,
     .fma_peak = fma_peak,
     .copy_past_cache = copy_past_cache,
-    .sum_of_memory = sum_of_memory,
+    .stream = stream,
 };

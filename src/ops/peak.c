@@ -4,11 +4,11 @@
 #include "clock.h"
 #include "../fastconv.h"
 
-enum { FMA_ROUNDS = 20000, BYTES = 128 << 20, PIECE = 1 << 20 };
+enum { FMA_ROUNDS = 20000, BYTES = 128 << 20, STREAM_TASKS = 128 };
 
 typedef struct {
     const fc_kernels *kernels;
-    char *memory;
+    fc_stream stream; /* of all tasks */
 } fc_peak_job;
 
 static void fma_task(void *context, int64_t task, int thread)
@@ -19,18 +19,15 @@ static void fma_task(void *context, int64_t task, int thread)
     job->kernels->fma_peak(FMA_ROUNDS);
 }
 
-static void copy_task(void *context, int64_t task, int thread)
+static void stream_task(void *context, int64_t task, int thread)
 {
     const fc_peak_job *job = context;
+    fc_stream stream = job->stream;
     (void)thread;
-    job->kernels->copy_past_cache(job->memory + BYTES / 2 + task * PIECE, job->memory + task * PIECE, PIECE);
-}
-
-static void read_task(void *context, int64_t task, int thread)
-{
-    const fc_peak_job *job = context;
-    (void)thread;
-    job->kernels->sum_of_memory(job->memory + task * PIECE, PIECE);
+    stream.steps /= STREAM_TASKS;
+    stream.src = (const char *)stream.src + task * stream.steps * stream.reads * FC_BLOCK_BYTES;
+    stream.dst = (char *)stream.dst + task * stream.steps * stream.writes * FC_BLOCK_BYTES;
+    job->kernels->stream(&stream);
 }
 
 /* The best rate of `amount` a run within the time: interruptions only ever slow a run down. */
@@ -49,18 +46,21 @@ static fc_status best_rate(const fc_team *team, fc_task *task, int64_t tasks, fc
     return FC_OK;
 }
 
-fc_status fc_measure_peak(const fc_run *run, double seconds, fc_peak *peak)
+fc_status fc_measure_peak(const fc_run *run, int64_t reads, int64_t writes, double seconds, fc_peak *peak)
 {
     fc_block block = fc_block_acquire(BYTES);
     if (!block.data) return FC_NO_MEMORY;
     memset(block.data, 0, BYTES);
-    fc_peak_job job = {fc_kernels_for(run->isa, 4), block.data};
+    const int64_t step = (reads + writes) * FC_BLOCK_BYTES, at_once = 4 * STREAM_TASKS, steps = BYTES / step / at_once * at_once;
+    fc_peak_job job = {
+        .kernels = fc_kernels_for(run->isa, 4),
+        .stream = {block.data, (char *)block.data + steps * reads * FC_BLOCK_BYTES, steps, reads, writes},
+    };
     const fc_team *team = &run->team;
     const int64_t pieces = 8 * team->threads;
     const double flops = (double)pieces * job.kernels->fma_peak(FMA_ROUNDS);
     fc_status status = best_rate(team, fma_task, pieces, &job, flops, seconds / 2, &peak->flops);
-    if (status == FC_OK) status = best_rate(team, copy_task, BYTES / 2 / PIECE, &job, BYTES, seconds / 4, &peak->copying);
-    if (status == FC_OK) status = best_rate(team, read_task, BYTES / PIECE, &job, BYTES, seconds / 4, &peak->reading);
+    if (status == FC_OK) status = best_rate(team, stream_task, STREAM_TASKS, &job, (double)(steps * step), seconds / 2, &peak->moved);
     fc_block_release(block);
     return status;
 }
