@@ -54,11 +54,29 @@ ALWAYS_INLINE void add_up_to_lines(reduction_kind kind, const fc_pool_plane *t, 
     }
 }
 
-/* Tall windows that come from memory are read a line at a time. */
+/* The neutral value where windows hang over the ends of a row. */
+ALWAYS_INLINE void fill_ends(reduction_kind kind, const fc_pool_plane *t, REAL *buffer)
+{
+    const int64_t used = t->windows ? t->width : (t->count - 1) * t->stride + (t->kernel - 1) * t->dilation + 1;
+    fill_row(buffer, buffer + t->pad, neutral(kind));
+    fill_row(buffer + t->pad + t->width, buffer + used, neutral(kind));
+}
+
+/* Rows whose windows have `lines` lines of one slice. */
+ALWAYS_INLINE void down_short_columns(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t end, int lines, REAL *buffer)
+{
+    for (; r < end; r++, buffer += t->pitch) {
+        const REAL *line[LINES];
+        UNROLLED for (int l = 0; l < LINES; l++) line[l] = line_at(t, t->reach + r, 0, l < lines ? l : 0);
+        add_lines(kind, t, line, lines, 0, buffer + t->pad);
+        fill_ends(kind, t, buffer);
+    }
+}
+
+/* A row of any windows. Tall ones that come from memory are read a line at a time. */
 ALWAYS_INLINE void down_columns(reduction_kind kind, const fc_pool_plane *t, const fc_pool_reach *reach, REAL *buffer)
 {
     REAL *columns = buffer + t->pad;
-    const int64_t used = t->windows ? t->width : (t->count - 1) * t->stride + (t->kernel - 1) * t->dilation + 1;
     int started = 0;
     for (int64_t s = 0; s < reach->slices; s++)
         for (int64_t l = 0, at_once = 1; l < reach->lines; l += at_once, started = 1) {
@@ -68,8 +86,28 @@ ALWAYS_INLINE void down_columns(reduction_kind kind, const fc_pool_plane *t, con
             if (started) add_up_to_lines(kind, t, line, at_once, 1, columns);
             else add_up_to_lines(kind, t, line, at_once, 0, columns);
         }
-    fill_row(buffer, columns, neutral(kind));
-    fill_row(started ? columns + t->width : columns, buffer + used, neutral(kind));
+    if (!started) fill_row(columns, columns + t->width, neutral(kind));
+    fill_ends(kind, t, buffer);
+}
+
+/* The first pass over the rows [r, end), all with windows alike at once. */
+ALWAYS_INLINE void first_pass(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t end, REAL *buffer)
+{
+    for (int64_t next; r < end; buffer += (next - r) * t->pitch, r = next) {
+        const int64_t lines = t->reach[r].slices == 1 ? t->reach[r].lines : 0;
+        next = r + 1;
+        if (lines < 1 || lines > LINES) {
+            down_columns(kind, t, t->reach + r, buffer);
+            continue;
+        }
+        while (next < end && t->reach[next].slices == 1 && t->reach[next].lines == lines) next++;
+        switch (lines) {
+        case 1: down_short_columns(kind, t, r, next, 1, buffer); break;
+        case 2: down_short_columns(kind, t, r, next, 2, buffer); break;
+        case 3: down_short_columns(kind, t, r, next, 3, buffer); break;
+        default: down_short_columns(kind, t, r, next, 4, buffer);
+        }
+    }
 }
 
 typedef struct {
@@ -101,12 +139,21 @@ ALWAYS_INLINE void finish_row(reduction_kind kind, const fc_pool_plane *t, int64
 {
     REAL *out = (REAL *)((char *)t->output + r * t->out_row);
     const int64_t room = t->out_row == t->count * REAL_BYTES ? (t->rows - r) * t->count : t->count;
+    const vreal divisor = splat((REAL)t->reach[r].divisor);
     for (int64_t i = 0; i < count; i += LANES) {
         vreal x = along_row(kind, buffer + i * w.stride, w);
-        if (kind == REDUCE_SUM) x /= (REAL)t->reach[r].divisor * load((const REAL *)t->col_divisor + (t->joined ? 0 : i));
+        if (kind == REDUCE_SUM) x /= divisor * load((const REAL *)t->col_divisor + (t->joined ? 0 : i));
         if (t->past_cache) store_past_cache(out + i, x);
         else store_up_to(out + i, x, room - i);
     }
+}
+
+/* The rows [r, end), which are as good as one if they are joined. */
+ALWAYS_INLINE void finish_plain_rows(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t end, const REAL *buffer,
+                                     row_window w)
+{
+    if (t->joined) finish_row(kind, t, r, (end - r) * t->count, buffer, w);
+    else for (; r < end; r++, buffer += t->pitch) finish_row(kind, t, r, t->count, buffer, w);
 }
 
 /* Windows too far apart for whole vectors. */
@@ -121,14 +168,14 @@ ALWAYS_INLINE void finish_sparse_row(reduction_kind kind, const fc_pool_plane *t
     }
 }
 
-ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t count, const REAL *buffer)
+ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t end, const REAL *buffer)
 {
     const row_window w = {t->kernel, t->stride, t->dilation};
-    if (w.stride > 2) finish_sparse_row(kind, t, r, buffer);
-    else if (w.kernel == 2 && w.stride == 2 && w.dilation == 1) finish_row(kind, t, r, count, buffer, (row_window){2, 2, 1});
-    else if (w.kernel == 3 && w.stride == 2 && w.dilation == 1) finish_row(kind, t, r, count, buffer, (row_window){3, 2, 1});
-    else if (w.kernel == 3 && w.stride == 1 && w.dilation == 1) finish_row(kind, t, r, count, buffer, (row_window){3, 1, 1});
-    else finish_row(kind, t, r, count, buffer, w);
+    if (w.stride > 2) for (; r < end; r++, buffer += t->pitch) finish_sparse_row(kind, t, r, buffer);
+    else if (w.kernel == 2 && w.stride == 2 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){2, 2, 1});
+    else if (w.kernel == 3 && w.stride == 2 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 2, 1});
+    else if (w.kernel == 3 && w.stride == 1 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 1, 1});
+    else finish_plain_rows(kind, t, r, end, buffer, w);
 }
 
 ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
@@ -138,16 +185,16 @@ ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
     for (int64_t first = 0; first < t->rows; first += t->together) {
         const int64_t end = first + t->together < t->rows ? first + t->together : t->rows;
         REAL *buffer = t->buffer;
-        for (int64_t r = first; r < end; r++, buffer += t->pitch)
-            if (!t->windows || dense || !is_line(t, r)) down_columns(kind, t, t->reach + r, buffer);
+        if (!t->windows || dense) first_pass(kind, t, first, end, buffer);
+        else for (int64_t r = first; r < end; r++, buffer += t->pitch)
+            if (!is_line(t, r)) down_columns(kind, t, t->reach + r, buffer);
         buffer = t->buffer;
         if (dense)
             for (int64_t r = first; r < end; r++, buffer += t->pitch) finish_dense(kind, t, r, t->picks, buffer);
         else if (t->windows)
             for (int64_t r = first; r < end; r += LANES, buffer += LANES * t->pitch)
                 finish_listed(kind, t, r, end - r < LANES ? end - r : LANES, buffer);
-        else if (t->joined) second_pass(kind, t, first, (end - first) * t->count, buffer);
-        else for (int64_t r = first; r < end; r++, buffer += t->pitch) second_pass(kind, t, r, t->count, buffer);
+        else second_pass(kind, t, first, end, buffer);
     }
 }
 

@@ -98,9 +98,11 @@ static int planes_merge(const fc_pool_job *job)
     return w->out[0] == 1 && job->bands == 1 && job->pieces == 1 && fc_pool_packed_from(job, &job->output, w->out) == 0;
 }
 
-/* Rows that go through the buffer together; those of listed windows a whole number of vectors, but for the longest. */
+/* Rows that go through the buffer together; those of listed windows a whole number of vectors, but for the longest. What comes from
+ * memory and goes there does so in small portions, if the second pass does not wait for what was stored last, as it does for stride 1. */
 static int64_t rows_together(const fc_pool_job *job, int64_t rows)
 {
+    if (job->streamed && job->windows.even.stride[2] == 2 && !fc_pool_lists_windows(job)) return fc_min(rows, job->joined ? 1 : 2);
     const int64_t fit = fc_max(1, BUFFER_ITEMS / job->pitch), lanes = job->kernels->lanes;
     const int vectors = fc_pool_lists_windows(job) && lanes * job->pitch <= 2 * LISTED_ITEMS;
     return fc_min(rows, vectors ? fc_max(1, fit / lanes) * lanes : fit);
@@ -135,6 +137,7 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     job->pitch = job->joined ? w->in[2] : pitch_of(job, job->piece_cols);
     job->merged = planes_merge(job);
     const int64_t rows = job->band_rows * (job->merged ? job->planes : 1);
+    job->streamed = planes * w->in[0] * w->in[1] * w->in[2] * item >= STREAMED_BYTES;
     job->rows_together = rows_together(job, rows);
     plan_stores(job);
     job->reach_bytes = FC_ALIGNMENT + fc_aligned((size_t)rows * sizeof(fc_pool_reach));
@@ -145,7 +148,6 @@ size_t fc_pool_plan_planes(fc_pool_job *job, int threads)
     job->thread_bytes = job->head_bytes + fc_aligned(job->stage_bytes)
                       + fc_aligned((size_t)(job->rows_together * job->pitch * item)) + 4 * FC_BLOCK_BYTES;
     job->packed = fc_pool_packed_from(job, &job->input, w->in) == 0;
-    job->streamed = planes * w->in[0] * w->in[1] * w->in[2] * item >= STREAMED_BYTES;
     return job->average ? fc_aligned((size_t)(w->out[2] * item)) + FC_BLOCK_BYTES : 0;
 }
 
