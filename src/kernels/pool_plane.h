@@ -6,6 +6,8 @@
  *
  * The buffer has the neutral value where the window hangs over the edge. Several rows of outputs go through the first pass
  * before the second, whose unaligned loads would otherwise wait for stores that have not reached the cache.
+ *
+ * With the widest vectors, windows of 3x3 take one pass: columns stay in registers, of which neighbouring ones are put together.
  */
 #ifndef FASTCONV_KERNELS_POOL_PLANE_H
 #define FASTCONV_KERNELS_POOL_PLANE_H
@@ -13,7 +15,7 @@
 #include "pool.h"
 #include "pool_listed.h"
 
-enum { LINES = 4 };
+enum { LINES = 4, THREE = 3, SLIDES = VECTOR_BYTES == 64 };
 
 ALWAYS_INLINE void fill_row(REAL *from, REAL *to, REAL value)
 {
@@ -43,15 +45,10 @@ ALWAYS_INLINE void add_lines(reduction_kind kind, const fc_pool_plane *t, const 
     if (i < t->width) add_vectors(kind, line, i, t->width - i, lines, started, columns);
 }
 
-ALWAYS_INLINE void add_up_to_lines(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[LINES], int64_t lines,
-                                   int started, REAL *columns)
+/* Of a window's lines, how many go together from line l on; of tall ones that come from memory one. */
+ALWAYS_INLINE int64_t lines_at_once(const fc_pool_plane *t, int64_t lines, int64_t l)
 {
-    switch (lines) {
-    case 1: add_lines(kind, t, line, 1, started, columns); break;
-    case 2: add_lines(kind, t, line, 2, started, columns); break;
-    case 3: add_lines(kind, t, line, 3, started, columns); break;
-    default: add_lines(kind, t, line, 4, started, columns);
-    }
+    return t->streamed && lines > LINES ? 1 : lines - l < LINES ? lines - l : LINES;
 }
 
 /* The neutral value where windows hang over the ends of a row. */
@@ -62,8 +59,8 @@ ALWAYS_INLINE void fill_ends(reduction_kind kind, const fc_pool_plane *t, REAL *
     fill_row(buffer + t->pad + t->width, buffer + used, neutral(kind));
 }
 
-/* Rows whose windows have `lines` lines of one slice. */
-ALWAYS_INLINE void down_short_columns(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t end, int lines, REAL *buffer)
+/* The first `lines` lines of the windows of some rows. */
+ALWAYS_INLINE void start_columns(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t end, int lines, REAL *buffer)
 {
     for (; r < end; r++, buffer += t->pitch) {
         const REAL *line[LINES];
@@ -73,40 +70,41 @@ ALWAYS_INLINE void down_short_columns(reduction_kind kind, const fc_pool_plane *
     }
 }
 
-/* A row of any windows. Tall ones that come from memory are read a line at a time. */
-ALWAYS_INLINE void down_columns(reduction_kind kind, const fc_pool_plane *t, const fc_pool_reach *reach, REAL *buffer)
+/* All lines but the first `l` of the windows of a row, whose ends whole vectors overwrite. */
+ALWAYS_INLINE void finish_columns(reduction_kind kind, const fc_pool_plane *t, const fc_pool_reach *reach, int64_t l, REAL *buffer)
 {
     REAL *columns = buffer + t->pad;
-    int started = 0;
-    for (int64_t s = 0; s < reach->slices; s++)
-        for (int64_t l = 0, at_once = 1; l < reach->lines; l += at_once, started = 1) {
+    for (int64_t s = 0; s < reach->slices; s++, l = 0)
+        for (int64_t at_once; l < reach->lines; l += at_once) {
             const REAL *line[LINES];
-            at_once = t->streamed && reach->lines > LINES ? 1 : reach->lines - l < LINES ? reach->lines - l : LINES;
+            at_once = lines_at_once(t, reach->lines, l);
             UNROLLED for (int i = 0; i < LINES; i++) line[i] = line_at(t, reach, s, i < at_once ? l + i : l);
-            if (started) add_up_to_lines(kind, t, line, at_once, 1, columns);
-            else add_up_to_lines(kind, t, line, at_once, 0, columns);
+            switch (at_once) {
+            case 1: add_lines(kind, t, line, 1, 1, columns); break;
+            case 2: add_lines(kind, t, line, 2, 1, columns); break;
+            case 3: add_lines(kind, t, line, 3, 1, columns); break;
+            default: add_lines(kind, t, line, 4, 1, columns);
+            }
         }
-    if (!started) fill_row(columns, columns + t->width, neutral(kind));
     fill_ends(kind, t, buffer);
 }
 
-/* The first pass over the rows [r, end), all with windows alike at once. */
+/* Columns of the rows [r, end): those of small windows alike together. */
 ALWAYS_INLINE void first_pass(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t end, REAL *buffer)
 {
     for (int64_t next; r < end; buffer += (next - r) * t->pitch, r = next) {
-        const int64_t lines = t->reach[r].slices == 1 ? t->reach[r].lines : 0;
-        next = r + 1;
-        if (lines < 1 || lines > LINES) {
-            down_columns(kind, t, t->reach + r, buffer);
-            continue;
-        }
-        while (next < end && t->reach[next].slices == 1 && t->reach[next].lines == lines) next++;
+        const fc_pool_reach *reach = t->reach + r;
+        const int64_t lines = reach->slices ? lines_at_once(t, reach->lines, 0) : 0;
+        const int whole = reach->slices == 1 && lines == reach->lines;
+        for (next = r + 1; whole && next < end && t->reach[next].slices == 1 && t->reach[next].lines == lines;) next++;
         switch (lines) {
-        case 1: down_short_columns(kind, t, r, next, 1, buffer); break;
-        case 2: down_short_columns(kind, t, r, next, 2, buffer); break;
-        case 3: down_short_columns(kind, t, r, next, 3, buffer); break;
-        default: down_short_columns(kind, t, r, next, 4, buffer);
+        case 0: fill_row(buffer, buffer + t->pad + t->width, neutral(kind)); fill_ends(kind, t, buffer); break;
+        case 1: start_columns(kind, t, r, next, 1, buffer); break;
+        case 2: start_columns(kind, t, r, next, 2, buffer); break;
+        case 3: start_columns(kind, t, r, next, 3, buffer); break;
+        default: start_columns(kind, t, r, next, 4, buffer);
         }
+        if (!whole) finish_columns(kind, t, reach, lines, buffer);
     }
 }
 
@@ -133,19 +131,32 @@ ALWAYS_INLINE vreal along_row(reduction_kind kind, const REAL *from, row_window 
     return x;
 }
 
+/* Where a row of outputs goes; room: items that may be written. */
+typedef struct {
+    REAL *out;
+    int64_t room;
+    vreal divisor;
+} row_end;
+
+ALWAYS_INLINE row_end end_of_row(const fc_pool_plane *t, int64_t r)
+{
+    return (row_end){(REAL *)((char *)t->output + r * t->out_row),
+                     t->out_row == t->count * REAL_BYTES ? (t->rows - r) * t->count : t->count, splat((REAL)t->reach[r].divisor)};
+}
+
+ALWAYS_INLINE void finish_vector(reduction_kind kind, const fc_pool_plane *t, const row_end *end, int64_t i, vreal x)
+{
+    if (kind == REDUCE_SUM) x /= end->divisor * load((const REAL *)t->col_divisor + (t->joined ? 0 : i));
+    if (t->past_cache) store_past_cache(end->out + i, x);
+    else store_up_to(end->out + i, x, end->room - i);
+}
+
 /* The second pass over `count` outputs from row r on. */
 ALWAYS_INLINE void finish_row(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t count, const REAL *buffer,
                               row_window w)
 {
-    REAL *out = (REAL *)((char *)t->output + r * t->out_row);
-    const int64_t room = t->out_row == t->count * REAL_BYTES ? (t->rows - r) * t->count : t->count;
-    const vreal divisor = splat((REAL)t->reach[r].divisor);
-    for (int64_t i = 0; i < count; i += LANES) {
-        vreal x = along_row(kind, buffer + i * w.stride, w);
-        if (kind == REDUCE_SUM) x /= divisor * load((const REAL *)t->col_divisor + (t->joined ? 0 : i));
-        if (t->past_cache) store_past_cache(out + i, x);
-        else store_up_to(out + i, x, room - i);
-    }
+    const row_end end = end_of_row(t, r);
+    for (int64_t i = 0; i < count; i += LANES) finish_vector(kind, t, &end, i, along_row(kind, buffer + i * w.stride, w));
 }
 
 /* The rows [r, end), which are as good as one if they are joined. */
@@ -173,25 +184,136 @@ ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int6
     const row_window w = {t->kernel, t->stride, t->dilation};
     if (w.stride > 2) for (; r < end; r++, buffer += t->pitch) finish_sparse_row(kind, t, r, buffer);
     else if (w.kernel == 2 && w.stride == 2 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){2, 2, 1});
-    else if (w.kernel == 3 && w.stride == 2 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 2, 1});
-    else if (w.kernel == 3 && w.stride == 1 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 1, 1});
+    else if (!SLIDES && w.kernel == 3 && w.stride == 2 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 2, 1});
+    else if (!SLIDES && w.kernel == 3 && w.stride == 1 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 1, 1});
     else finish_plain_rows(kind, t, r, end, buffer, w);
+}
+
+/* LANES columns from i on of three lines, the last `left` of a row and then the neutral value. */
+ALWAYS_INLINE vreal three_lines_at_end(reduction_kind kind, const REAL *const line[THREE], int64_t i, int64_t left)
+{
+    if (left <= 0) return splat(neutral(kind));
+    vreal x = start(kind, load_partial(line[0] + i, (int)left));
+    UNROLLED for (int l = 1; l < THREE; l++) x = reduce(kind, x, load_partial(line[l] + i, (int)left));
+    return blend(first_lanes((int)left), x, splat(neutral(kind)));
+}
+
+static ONE_COPY vreal max_at_end(const REAL *const line[THREE], int64_t i, int64_t left)
+{
+    return three_lines_at_end(REDUCE_MAX, line, i, left);
+}
+
+static ONE_COPY vreal sum_at_end(const REAL *const line[THREE], int64_t i, int64_t left)
+{
+    return three_lines_at_end(REDUCE_SUM, line, i, left);
+}
+
+
+ALWAYS_INLINE vreal three_lines(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[THREE], int64_t i)
+{
+    const int64_t left = t->width - i;
+    if (left < LANES) return kind == REDUCE_MAX ? max_at_end(line, i, left) : sum_at_end(line, i, left);
+    return reduce(kind, reduce(kind, start(kind, load(line[0] + i)), load(line[1] + i)), load(line[2] + i));
+}
+
+/* What is new in a row lies `stride` lines behind the row before, and is fetched as it lies in memory. */
+ALWAYS_INLINE void fetch_lines(const REAL *first, int64_t i, int stride)
+{
+    const char *ahead = (const char *)(first + i * stride * stride) + FC_AHEAD_BYTES;
+    UNROLLED for (int b = 0; b < stride * stride * VECTOR_BYTES; b += BLOCK_BYTES) fetch(ahead + b);
+}
+
+/* LANES items of x and y from item `begin` of x on. */
+#define FROM_ITEM(l, begin) ((l) + (begin))
+#define ACROSS(x, y, begin) SHUFFLED(x, y, ALL_LANES(FROM_ITEM, begin))
+
+/* A row of windows of three columns, one apart, in one pass: columns stay in registers. */
+ALWAYS_INLINE void slide_by_one(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[THREE], const row_end *end, int pad)
+{
+    vreal before = splat(neutral(kind)), x = three_lines(kind, t, line, 0);
+    for (int64_t i = 0; i < t->count; i += LANES) {
+        const vreal behind = three_lines(kind, t, line, i + LANES), next = ACROSS(x, behind, 1);
+        fetch_lines(line[0], i, 1);
+        const vreal first = pad ? ACROSS(before, x, LANES - 1) : x;
+        const vreal y = pad ? reduce(kind, reduce(kind, first, x), next) : reduce(kind, reduce(kind, first, next), ACROSS(x, behind, 2));
+        finish_vector(kind, t, end, i, y);
+        before = x;
+        x = behind;
+    }
+}
+
+/* The same, two apart: of a window's columns one or two are even, from the padding on. */
+ALWAYS_INLINE void slide_by_two(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[THREE], const row_end *end, int pad)
+{
+    vreal before = splat(neutral(kind)), x = three_lines(kind, t, line, 0), y = three_lines(kind, t, line, LANES);
+    for (int64_t i = 0; i < t->count; i += LANES) {
+        const vreal even = even_lanes(x, y), odd = odd_lanes(x, y);
+        fetch_lines(line[0], i, 2);
+        x = three_lines(kind, t, line, 2 * (i + LANES));
+        y = three_lines(kind, t, line, 2 * (i + LANES) + LANES);
+        if (pad) {
+            finish_vector(kind, t, end, i, reduce(kind, reduce(kind, ACROSS(before, odd, LANES - 1), even), odd));
+            before = odd;
+        } else {
+            finish_vector(kind, t, end, i, reduce(kind, reduce(kind, even, odd), ACROSS(even, even_lanes(x, y), 1)));
+        }
+    }
+}
+
+/* Whether windows of three columns, one or two apart, slide in the rows that see three lines: where vectors are narrower than a line of
+ * the cache, moving their items takes longer than the buffer does. */
+ALWAYS_INLINE int slides(const fc_pool_plane *t)
+{
+    return SLIDES && t->kernel == THREE && t->dilation == 1 && t->stride <= 2 && t->pad <= 1 && !t->windows && !t->joined;
+}
+
+ALWAYS_INLINE int sees_three_lines(const fc_pool_reach *reach) { return reach->slices == 1 && reach->lines == THREE; }
+
+ALWAYS_INLINE void slide_rows(reduction_kind kind, const fc_pool_plane *t, int64_t r, int64_t last, int stride, int pad)
+{
+    for (; r < last; r++) {
+        const REAL *line[THREE];
+        UNROLLED for (int l = 0; l < THREE; l++) line[l] = line_at(t, t->reach + r, 0, l);
+        const row_end end = end_of_row(t, r);
+        if (stride == 1) slide_by_one(kind, t, line, &end, pad);
+        else slide_by_two(kind, t, line, &end, pad);
+    }
+}
+
+/* The rows from r on that see three lines; returns the first behind. */
+ALWAYS_INLINE int64_t slide(reduction_kind kind, const fc_pool_plane *t, int64_t r)
+{
+    int64_t last = r;
+    while (last < t->rows && sees_three_lines(t->reach + last)) last++;
+    if (last == r) return r;
+    if (t->stride == 1) {
+        if (t->pad) slide_rows(kind, t, r, last, 1, 1);
+        else slide_rows(kind, t, r, last, 1, 0);
+    } else if (t->pad) {
+        slide_rows(kind, t, r, last, 2, 1);
+    } else {
+        slide_rows(kind, t, r, last, 2, 0);
+    }
+    return last;
 }
 
 ALWAYS_INLINE void pool_plane(reduction_kind kind, const fc_pool_plane *given)
 {
     const fc_pool_plane copy = *given, *t = &copy; /* in registers: for all the compiler knows, a store changes *given */
-    const int dense = t->windows && pick_once(t);
-    for (int64_t first = 0; first < t->rows; first += t->together) {
-        const int64_t end = first + t->together < t->rows ? first + t->together : t->rows;
+    const int dense = t->windows && pick_once(t), listed = t->windows && !dense, sliding = slides(t);
+    const int64_t together = sliding ? 1 : t->together;
+    for (int64_t first = 0, end; first < t->rows; first = end) {
+        if (sliding && (end = slide(kind, t, first)) > first) continue;
+        end = first + together < t->rows ? first + together : t->rows;
         REAL *buffer = t->buffer;
-        if (!t->windows || dense) first_pass(kind, t, first, end, buffer);
-        else for (int64_t r = first; r < end; r++, buffer += t->pitch)
-            if (!is_line(t, r)) down_columns(kind, t, t->reach + r, buffer);
+        for (int64_t r = first, next; r < end; r = next, buffer += t->pitch) {
+            next = listed ? r + 1 : end;
+            if (!listed || !is_line(t, r)) first_pass(kind, t, r, next, buffer);
+        }
         buffer = t->buffer;
         if (dense)
             for (int64_t r = first; r < end; r++, buffer += t->pitch) finish_dense(kind, t, r, t->picks, buffer);
-        else if (t->windows)
+        else if (listed)
             for (int64_t r = first; r < end; r += LANES, buffer += LANES * t->pitch)
                 finish_listed(kind, t, r, end - r < LANES ? end - r : LANES, buffer);
         else second_pass(kind, t, first, end, buffer);
