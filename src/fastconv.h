@@ -261,8 +261,8 @@ fc_status fc_softmax_run(const fc_softmax *softmax, const void *x, void *y, cons
 fc_status fc_activate(int64_t count, int item_bytes, const void *x, void *y, const fc_epilogue *epilogue,
                       const fc_run *run);
 
-/* The ceilings, a second: fused multiply-adds (as FLOP), and bytes read plus bytes written past the caches, `reads` to `writes`, each
- * at most 1,000. */
+/* The ceilings, a second: fused multiply-adds (as FLOP), and bytes read plus bytes written past the caches, `reads` to `writes`,
+ * together 1 to 1,000. */
 typedef struct {
     double flops, moved;
 } fc_peak;

@@ -245,7 +245,7 @@ typedef struct {
 } fc_winograd;
 
 /* The filters of `count` input channels and one block of output channels: of each nine taps, a block each, `tap` bytes apart, to values
- * at the places, computed in double. ahead: 0, or where the taps stand that will be transformed soon. */
+ * at the places, computed in double. ahead: bytes from some taps to those that will be transformed soon, or 0. */
 typedef struct {
     const void *taps;
     ptrdiff_t tap, next_taps, ahead;

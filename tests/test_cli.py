@@ -143,9 +143,15 @@ def test_the_peak_is_measured() -> None:
     assert min(peak) > 1e6
 
 
-@pytest.mark.parametrize("traffic", [Traffic(1, 0), Traffic(4, 1), Traffic(1, 9), Traffic(49, 1)], ids=str)
+@pytest.mark.parametrize("traffic", [Traffic(1, 0), Traffic(4, 1), Traffic(1, 9), Traffic(19, 1)], ids=str)
 def test_any_traffic_is_measured(traffic: Traffic) -> None:
     assert peak_probe(0.001, traffic)().moved > 1e6
+
+
+@pytest.mark.parametrize("traffic", [Traffic(0, 0), Traffic(-1, 2), Traffic(1000, 1)], ids=str)
+def test_other_traffic_is_refused(traffic: Traffic) -> None:
+    with pytest.raises(ValueError, match="traffic"):
+        peak_probe(0.001, traffic)()
 
 
 def test_rounds_with_a_slow_probe_are_not_counted() -> None:

@@ -11,8 +11,11 @@ from bounds import assert_same_bits
 from cases import random_array
 
 import fastconv as fc
+from fastconv._native import core as native
+from fastconv.functional.checks import window
 from fastconv.graph import Graph, lower
 from fastconv.inference import Compiled, compile_graph
+from fastconv.runtime import native_run
 
 Array = np.ndarray[Any, Any]
 
@@ -78,6 +81,31 @@ def test_filters_of_64_megabytes_are_kept_as_taps(outputs: int, kept: bool) -> N
     assert (filter_mbytes(net) < 20) is kept
     maps = 36 * (800 + outputs) * 4 / 1e6
     assert filter_mbytes(net) - maps == pytest.approx((9 if kept else 36) * 800 * outputs * 4 / 1e6, rel=0.05)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 8])
+def test_filters_of_few_channels_have_no_packed_taps(
+    channels: int, groups: int, dtype: Any, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = Layer("few", (2, channels * groups, 6, 5), 16 * groups, {"padding": 1, "groups": groups})
+    x = random_array("x", layer.input, dtype)
+    expected = layer.compiled(4, dtype)(x)
+    monkeypatch.setattr(lower, "keeps_taps", lambda plan: True)
+    assert_same_bits(layer.compiled(4, dtype)(x), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 64])
+def test_taps_are_not_transformed_whole_where_threads_are_idle(threads: int) -> None:
+    x, w = (1, 800, 6, 6), (600, 800, 3, 3)
+    shape, native_window, groups = window.convolution(x, w, (1, 1, 1, 1))
+    code = native.ALGORITHMS.index("winograd_4x4")
+    with fc.config(num_threads=threads):
+        plan = native.conv_plan(
+            (x, w, shape), (4, False), native_window, groups, code, False, native_run(), native.FILTER_TAPS
+        )
+    assert plan["split"] == "by output channels"
+    assert plan["workspace_bytes"] < 1e6 * (plan["threads"] + 1)
 
 
 def test_filters_of_many_tiles_are_transformed_before(monkeypatch: pytest.MonkeyPatch) -> None:

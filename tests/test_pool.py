@@ -200,3 +200,12 @@ def test_window_without_any_input(isa: str, layout: str) -> None:
     )
     np.testing.assert_array_equal(y, np.full(shape, -np.inf))
     np.testing.assert_array_equal(indices, np.zeros(shape))
+
+
+def test_windows_of_padding_alone_in_planes_that_follow_each_other(dtype: Any, isa: str) -> None:
+    """Both lines of a window lie beside a plane of one, in planes too wide to be a lane each."""
+    fc.max_pool2d(random_array("x", (1, 200, 1, 700), dtype), (1, 3), stride=1)  # what a buffer may hold
+    x = random_array("x", (1, 200, 1, 700), dtype)
+    for threads in (1, 2, 3):
+        with fc.config(num_threads=threads):
+            assert np.isneginf(fc.max_pool2d(x, 2, 1, (1, 0), dilation=(2, 1))).all()

@@ -95,7 +95,7 @@ def conv_plan(
     """Return what `conv` or `conv_transpose` would do: algorithm, reason, isa, tile, threads, workspace.
 
     ``shapes``: of input, weight and output, channels first. ``items``: bytes of one, and whether channels are
-    last in both maps. ``prepacked``: 0 for a filter as it is, 1 packed, 2 packed and fetched from memory.
+    last in both maps. ``prepacked``: how the filter comes, as of `FILTER_GIVEN`.
     """
 
 def pack_conv(
@@ -272,6 +272,10 @@ IN_INPUT: Final[int]
 IN_OUTPUT: Final[int]
 IN_CHAIN: Final[int]
 NO_VALUE: Final[int]  # instead of the number of one
+FILTER_GIVEN: Final[int]  # how a filter comes: as it is, packed in small and in large networks, as its taps
+FILTER_PACKED: Final[int]
+FILTER_FETCHED: Final[int]
+FILTER_TAPS: Final[int]
 BLOCK_BYTES: Final[int]  # of a channel block's pixel
 MOST_TAPS: Final[int]  # of a depthwise step, and a maximum in a chain
 MOST_LINKS: Final[int]  # steps of a chain

@@ -43,7 +43,7 @@ cdef extern from "fastconv.h" nogil:
     int fc_default_threads()
 
     ctypedef enum fc_filter_state:
-        FC_FILTER_GIVEN, FC_FILTER_PACKED
+        FC_FILTER_GIVEN, FC_FILTER_PACKED, FC_FILTER_FETCHED, FC_FILTER_TAPS
     ctypedef struct fc_conv:
         int64_t batch, groups, c_in, c_out
         fc_window window

@@ -73,6 +73,8 @@ def measure_peak(int isa, int threads, double seconds, int64_t reads=1, int64_t 
     cdef fc_peak peak
     cdef fc_status status
     read_run((isa, threads, False), &run)
+    if min(reads, writes) < 0 or not 1 <= reads + writes <= 1000:
+        raise ValueError(f"{reads} reads for {writes} writes are no traffic that can be measured")
     with nogil:
         status = fc_measure_peak(&run, reads, writes, seconds, &peak)
     check(status)

@@ -20,8 +20,8 @@ from fastconv.benchmark.layers import ITEMSIZE, ConvLayer, Layer, LinearLayer, T
 from fastconv.benchmark.report import figure, geometric_mean, markdown_table, percent, ratio
 
 SUBJECT = "fastconv"
-FINEST_TRAFFIC = 4  # lines of the rarer kind for which a stream takes some of the other
-ONE_WAY = 100  # times as much is read as written, or the other way round: then it is all
+FINEST_TRAFFIC = 4  # a stream's smaller number of lines, at the most
+ONE_WAY = 20  # times as many lines of one kind as of the other: then there are none of the other
 ARITHMETIC_ROWS = 8  # of a linear layer: few rows take the time of reading the weight
 PEAK_NOTE = (
     "of peak: share of what the next column names, measured in the same rounds. "

@@ -26,8 +26,6 @@ from fastconv.graph.source import Source
 Run = tuple[int, int, bool]
 
 CACHED_BYTES = 4e6  # of all filters: what is left of a shared last-level cache from one call to the next
-# What native plans call filters: as they are, packed in small and in large networks, packed as their taps.
-GIVEN, PACKED, FETCHED, TAPS = range(4)
 MOST_TRANSFORMED = 64e6  # bytes of a filter that Winograd's few tiles find transformed
 # Of an item of a blocked map that is pooled, where columns and rows are not reduced one after the other.
 MOST_READS = 12
@@ -38,7 +36,7 @@ TILES = {"winograd_2x2": 2, "winograd_4x4": 4}
 
 
 def keeps_taps(plan: dict[str, Any]) -> bool:
-    """Whether a filter is transformed in every call: it would take four times the memory, for little time."""
+    """Whether a filter is transformed in every call: before, it would take much memory, for little time."""
     return bool(plan["split"] == "by output channels" and plan["filter_bytes"] > MOST_TRANSFORMED)
 
 
@@ -58,7 +56,8 @@ class Lowering:
         self.batch = graph.input.shape[0]
         weights = (node.arrays.get("weight") for node in graph.nodes)
         nbytes = dtype.itemsize * sum(0 if weight is None else weight.size for weight in weights)
-        self.filters, self.shelf = FETCHED if nbytes > CACHED_BYTES else PACKED, Shelf(nbytes)
+        self.filters = native.FILTER_FETCHED if nbytes > CACHED_BYTES else native.FILTER_PACKED
+        self.shelf = Shelf(nbytes)
         for node in graph.nodes:
             if node.op == "concat":
                 self.find_homes(node)
@@ -138,11 +137,11 @@ class Lowering:
         # Where Winograd's algorithm was asked for and cannot do the shape, the direct one does.
         needed = {"auto": "direct", "winograd": "winograd_4x4"}.get(algorithm, algorithm)
         chosen = planned(native.ALGORITHMS.index(algorithm)) if needed in direct["able"] else direct
-        if chosen["algorithm"] in TILES and not transposed and keeps_taps(chosen):
-            filters = {"filter": TAPS, "packing": "direct", "filter_bytes": direct["filter_bytes"]}
-        else:
-            filters = {"filter": PACKED, "packing": chosen["algorithm"]}
-        return {**chosen, **filters, "shapes": shapes, "window": w, "groups": groups}
+        in_blocks = direct["tiled"] and direct["layout"] == "blocked" and not transposed
+        taps = chosen["algorithm"] in TILES and in_blocks and keeps_taps(chosen)
+        packing = {"filter": native.FILTER_TAPS, "packing": direct} if taps else {"packing": chosen}
+        common = {"filter": native.FILTER_PACKED, "shapes": shapes, "window": w, "groups": groups}
+        return {**chosen, **common, **packing}
 
     def lower_conv(self, node: Node) -> None:
         x, y, groups = node.inputs[0], node.output, node.attributes["groups"]
@@ -150,11 +149,12 @@ class Lowering:
         plan = self.plan(node, self.algorithm)
         common = {"activation": node.activation, "window": plan["window"], "flops": flops(weight, y)}
         code = native.ALGORITHMS.index(plan["algorithm"])
+        as_it_is = (groups, code, False, native.FILTER_GIVEN)
         if not self.has_whole_groups(x, y, plan) and self.has_narrow_groups(weight, groups):
             packed = self.packed_depthwise(node)
             self.between_blocks(
                 Step("depthwise", self.read(x, blocked=True), self.new(y, blocked=True), weight=packed,
-                     bias=self.whole_blocks(bias, y.channels), details=(groups, code, False, GIVEN),
+                     bias=self.whole_blocks(bias, y.channels), details=as_it_is,
                      algorithm="depthwise" if weight.shape[1] == 1 else "direct", **common),
                 node, 1,
             )  # fmt: skip
@@ -169,9 +169,8 @@ class Lowering:
             )  # fmt: skip
         else:
             self.between_plain(
-                Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False),
-                     weight=self.copied(node), bias=bias, details=(groups, code, False, GIVEN),
-                     algorithm=plan["algorithm"], **common),
+                Step("plain_conv", self.read(x, blocked=False), self.new(y, blocked=False), details=as_it_is,
+                     weight=self.copied(node), bias=bias, algorithm=plan["algorithm"], **common),
                 node,
             )  # fmt: skip
 
@@ -188,7 +187,7 @@ class Lowering:
             self.read(node.inputs[0], blocked=blocked), self.new(node.output, blocked=blocked),
             weight=self.packed(node, plan) if blocked else self.copied(node),
             bias=bias, activation=node.activation, window=plan["window"],
-            details=(groups, code, True, PACKED if blocked else GIVEN),
+            details=(groups, code, True, native.FILTER_PACKED if blocked else native.FILTER_GIVEN),
             algorithm=plan["algorithm"], flops=flops(weight, node.inputs[0]),
         )  # fmt: skip
         if blocked:
@@ -217,13 +216,14 @@ class Lowering:
         return memory
 
     def packed(self, node: Node, plan: dict[str, Any]) -> Array:
-        code, shapes = native.ALGORITHMS.index(plan["packing"]), plan["shapes"]
+        packing, shapes = plan["packing"], plan["shapes"]
+        code = native.ALGORITHMS.index(packing["algorithm"])
 
         def fill(memory: Array, weight: Array) -> None:
             given = weight.reshape(shapes[1]), memory, shapes, plan["window"], plan["groups"]
             native.pack_conv(*given, code, self.run, node.op == "conv_transpose")
 
-        return self.filled(node, plan["filter_bytes"] // self.dtype.itemsize, fill)
+        return self.filled(node, packing["filter_bytes"] // self.dtype.itemsize, fill)
 
     def packed_depthwise(self, node: Node) -> Array:
         channels, *rest = weight_of(node).shape

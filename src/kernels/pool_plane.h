@@ -95,7 +95,7 @@ ALWAYS_INLINE void first_pass(reduction_kind kind, const fc_pool_plane *t, int64
     for (int64_t next; r < end; buffer += (next - r) * t->pitch, r = next) {
         const fc_pool_reach *reach = t->reach + r;
         const int64_t lines = reach->slices ? lines_at_once(t, reach->lines, 0) : 0;
-        const int whole = reach->slices == 1 && lines == reach->lines;
+        const int whole = lines && reach->slices == 1 && lines == reach->lines;
         for (next = r + 1; whole && next < end && t->reach[next].slices == 1 && t->reach[next].lines == lines;) next++;
         switch (lines) {
         case 0: fill_row(buffer, buffer + t->pad + t->width, neutral(kind)); fill_ends(kind, t, buffer); break;
@@ -184,8 +184,10 @@ ALWAYS_INLINE void second_pass(reduction_kind kind, const fc_pool_plane *t, int6
     const row_window w = {t->kernel, t->stride, t->dilation};
     if (w.stride > 2) for (; r < end; r++, buffer += t->pitch) finish_sparse_row(kind, t, r, buffer);
     else if (w.kernel == 2 && w.stride == 2 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){2, 2, 1});
-    else if (!SLIDES && w.kernel == 3 && w.stride == 2 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 2, 1});
-    else if (!SLIDES && w.kernel == 3 && w.stride == 1 && w.dilation == 1) finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 1, 1});
+    else if (!SLIDES && w.kernel == 3 && w.stride == 2 && w.dilation == 1)
+        finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 2, 1});
+    else if (!SLIDES && w.kernel == 3 && w.stride == 1 && w.dilation == 1)
+        finish_plain_rows(kind, t, r, end, buffer, (row_window){3, 1, 1});
     else finish_plain_rows(kind, t, r, end, buffer, w);
 }
 
@@ -207,7 +209,6 @@ static ONE_COPY vreal sum_at_end(const REAL *const line[THREE], int64_t i, int64
 {
     return three_lines_at_end(REDUCE_SUM, line, i, left);
 }
-
 
 ALWAYS_INLINE vreal three_lines(reduction_kind kind, const fc_pool_plane *t, const REAL *const line[THREE], int64_t i)
 {

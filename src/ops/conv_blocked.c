@@ -306,7 +306,8 @@ static fc_status run_winograd(fc_conv_job *job)
 fc_blocked_job fc_blocked_job_of(const fc_blocked_conv *call, const fc_run *run)
 {
     return (fc_blocked_job){.base = {.conv = call->conv, .plan = call->plan, .epilogue = call->epilogue, .input = call->plain,
-                                     .maps = call, .team = fc_team_of(run, call->plan->threads), .weight = call->packed, .filter = call->packed},
+                                     .maps = call, .team = fc_team_of(run, call->plan->threads),
+                                     .weight = call->packed, .filter = call->packed},
                             .in = call->input, .out = call->output, .residual = call->residual, .out_px = FC_BLOCK_BYTES};
 }
 

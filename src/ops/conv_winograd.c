@@ -353,7 +353,7 @@ static void multiply_slabs(const fc_conv_job *job, const fc_stage *s, int64_t gr
                                         s->taps, filter, factor.filter_step};
         fc_transform_filter(job, &to);
         for (int64_t place = 0; place < plan->places; place++) {
-            if (job->conv->prepacked && factor.end < plan->in_blocks) fetch_taps(job, group, panel, &factor, place);
+            if (job->conv->prepacked == FC_FILTER_TAPS && factor.end < plan->in_blocks) fetch_taps(job, group, panel, &factor, place);
             multiply(job, s, &factor, place, plan->together);
         }
     }

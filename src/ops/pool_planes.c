@@ -99,10 +99,10 @@ static int planes_merge(const fc_pool_job *job)
 }
 
 /* Rows that go through the buffer together; those of listed windows a whole number of vectors, but for the longest. What comes from
- * memory and goes there does so in small portions, if the second pass does not wait for what was stored last, as it does for stride 1. */
+ * memory and goes there does so in small portions, if the second pass reads aligned vectors: others wait for what was stored last. */
 static int64_t rows_together(const fc_pool_job *job, int64_t rows)
 {
-    if (job->streamed && job->windows.even.stride[2] == 2 && !fc_pool_lists_windows(job)) return fc_min(rows, job->joined ? 1 : 2);
+    if (job->streamed && job->joined) return 1;
     const int64_t fit = fc_max(1, BUFFER_ITEMS / job->pitch), lanes = job->kernels->lanes;
     const int vectors = fc_pool_lists_windows(job) && lanes * job->pitch <= 2 * LISTED_ITEMS;
     return fc_min(rows, vectors ? fc_max(1, fit / lanes) * lanes : fit);

@@ -110,7 +110,7 @@ static void transform_phases(const fc_conv_job *job, const fc_filter_transform *
 void fc_transform_filter(const fc_conv_job *job, const fc_filter_transform *to)
 {
     const int blocks = fc_panel_blocks(job->plan, to->tile);
-    if (job->conv->prepacked) {
+    if (job->conv->prepacked == FC_FILTER_TAPS) {
         transform_packed(job, to, blocks);
         return;
     }

@@ -182,7 +182,8 @@ static void plan_bands(const fc_conv *conv, fc_conv_plan *plan)
 static int by_channels(const fc_conv *conv, const fc_conv_plan *plan)
 {
     const int64_t all = all_tiles(conv, plan);
-    if (!is_few(conv, plan) || conv->groups * plan->tiles < plan->threads) return 0;
+    const int idle = conv->groups * plan->tiles < plan->threads; /* threads, but a filter kept as taps is not transformed whole */
+    if (!is_few(conv, plan) || (idle && conv->prepacked != FC_FILTER_TAPS)) return 0;
     const size_t shared = (size_t)conv->groups * fc_transformed_bytes(plan, plan->in_blocks, all);
     const size_t a_thread = channels_panel_bytes(conv, plan) + channels_sums_bytes(plan, all);
     if (shared + a_thread * (size_t)plan->threads > plan->filter_bytes + (size_t)plan->threads * MOST_BYTES) return 0;

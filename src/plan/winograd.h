@@ -22,7 +22,7 @@ enum { FC_TILE_TAPS = 3, FC_TAPS = FC_TILE_TAPS * FC_TILE_TAPS };
  * are read in longer runs, or as four where they are packed. */
 static inline int64_t fc_slab_blocks(const fc_conv *conv, const fc_conv_plan *plan)
 {
-    const int64_t blocks = (conv->prepacked ? 4 : 8) * plan->winograd->products / plan->places;
+    const int64_t blocks = (conv->prepacked == FC_FILTER_TAPS ? 4 : 8) * plan->winograd->products / plan->places;
     return blocks > 1 ? blocks : 1;
 }
 
