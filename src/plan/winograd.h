@@ -15,7 +15,6 @@
 
 #include "conv.h"
 
-
 enum { FC_TILE_TAPS = 3, FC_TAPS = FC_TILE_TAPS * FC_TILE_TAPS };
 
 /* Channel blocks of a filter that are transformed and multiplied at a time: as many places as eight of an ordinary one have, whose rows
